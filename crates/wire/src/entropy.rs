@@ -1,0 +1,83 @@
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// The dice of one node: a cryptographic generator, seeded by the host. Same seed, same bytes on the wire.
+#[derive(Debug)]
+pub struct Entropy {
+    rng: StdRng,
+}
+
+impl Entropy {
+    /// Reproducible: for tests, the simulation and `--seed`.
+    pub fn from_seed(seed: u64) -> Entropy {
+        Entropy { rng: StdRng::seed_from_u64(seed) }
+    }
+
+    /// Seeded by the operating system: for production. The one call in this crate that is not a function of its inputs.
+    pub fn from_os() -> Entropy {
+        Entropy { rng: rand::make_rng() }
+    }
+
+    /// A generator for a part of the node, independent of this one from here on.
+    pub fn fork(&mut self) -> Entropy {
+        Entropy { rng: StdRng::from_rng(&mut self.rng) }
+    }
+
+    /// 64 random bits.
+    pub fn u64(&mut self) -> u64 {
+        self.rng.random()
+    }
+
+    /// A number below `bound`; 0 when `bound` is 0.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        if bound == 0 { 0 } else { self.rng.random_range(0..bound) }
+    }
+
+    /// 16 lower-case hexadecimal characters, 64 bits: a tag (RFC 3261 §19.3 asks for at least 32) or a branch.
+    pub fn token(&mut self) -> [u8; 16] {
+        hex(self.u64())
+    }
+
+    /// A token as text.
+    pub fn tag(&mut self) -> String {
+        String::from_utf8_lossy(&self.token()).into_owned()
+    }
+
+    /// A random UUID (RFC 9562, version 4), lower case with hyphens.
+    pub fn uuid(&mut self) -> String {
+        let high = self.u64() & 0xffff_ffff_ffff_0fff | 0x4000;
+        let low = self.u64() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
+        format!(
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            high >> 32,
+            high >> 16 & 0xffff,
+            high & 0xffff,
+            low >> 48,
+            low & 0xffff_ffff_ffff
+        )
+    }
+}
+
+fn hex(n: u64) -> [u8; 16] {
+    std::array::from_fn(|i| b"0123456789abcdef"[(n >> (60 - 4 * i) & 0xf) as usize])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_seed_same_bytes() {
+        let (mut a, mut b) = (Entropy::from_seed(7), Entropy::from_seed(7));
+        assert_eq!((a.token(), a.uuid(), a.below(9)), (b.token(), b.uuid(), b.below(9)));
+        assert_ne!(a.token(), a.token());
+    }
+
+    #[test]
+    fn uuid_has_version_and_variant() {
+        let uuid = Entropy::from_seed(1).uuid();
+        assert_eq!(uuid.len(), 36);
+        assert_eq!(uuid.as_bytes()[14], b'4');
+        assert!(b"89ab".contains(&uuid.as_bytes()[19]));
+    }
+}

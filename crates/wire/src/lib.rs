@@ -1,0 +1,17 @@
+//! Sans-IO vocabulary: what a machine is given and what it hands out.
+//!
+//! A machine never opens a socket, sleeps, spawns, reads a clock or rolls dice. A host (the engine on real sockets, the
+//! simulation on a virtual network, the checker on a capture) feeds it [`Input`] and the time, drains its [`Output`], and
+//! wakes it when [`Node::poll_timeout`] says so.
+
+mod entropy;
+mod node;
+mod redacted;
+mod time;
+mod timers;
+
+pub use entropy::Entropy;
+pub use node::{ConnId, Input, Node, Output, Transport};
+pub use redacted::Redacted;
+pub use time::{Instant, Now, Timestamp, Timing};
+pub use timers::{TimerQueue, Timers};

@@ -1,0 +1,163 @@
+use std::fmt;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::{Instant, Now};
+
+/// The transport below SIP (RFC 3261 §18) or MSRP (RFC 4975 §5.4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Transport {
+    /// Datagrams: unreliable, so transactions retransmit.
+    Udp,
+    /// A stream per connection.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+}
+
+impl Transport {
+    /// Whether the transport itself repeats what was lost (RFC 3261 §17: then no transaction retransmits).
+    pub const fn is_reliable(self) -> bool {
+        !matches!(self, Transport::Udp)
+    }
+
+    /// The token of the Via header field, `UDP`, `TCP` or `TLS`.
+    pub const fn via_token(self) -> &'static str {
+        match self {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+        })
+    }
+}
+
+/// One stream connection of a node. Even numbers are drawn by the node (it asked for the connection), odd ones by the host
+/// (it accepted the connection), so that the two never collide.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnId(u64);
+
+impl ConnId {
+    /// The `n`-th connection that the node opens.
+    pub const fn opened(n: u64) -> ConnId {
+        ConnId(n * 2)
+    }
+
+    /// The `n`-th connection that the host accepts.
+    pub const fn accepted(n: u64) -> ConnId {
+        ConnId(n * 2 + 1)
+    }
+
+    /// Whether the host accepted it.
+    pub const fn is_accepted(self) -> bool {
+        self.0 % 2 == 1
+    }
+}
+
+/// What a host tells a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// A datagram came in on the socket bound to `local`.
+    Datagram {
+        /// The node's bound address.
+        local: SocketAddr,
+        /// Who sent it.
+        remote: SocketAddr,
+        /// The whole datagram.
+        data: Bytes,
+    },
+    /// A peer connected to the listener bound to `local`.
+    Accepted {
+        /// The new connection.
+        conn: ConnId,
+        /// TCP or TLS, as the listener was configured.
+        transport: Transport,
+        /// The listener's bound address: tells the node what the connection is for.
+        local: SocketAddr,
+        /// The peer's address.
+        remote: SocketAddr,
+    },
+    /// A connection that the node asked for is up.
+    Connected {
+        /// The connection.
+        conn: ConnId,
+        /// The local address that the kernel chose.
+        local: SocketAddr,
+    },
+    /// Bytes came in on a connection: any number, no framing.
+    Stream {
+        /// The connection.
+        conn: ConnId,
+        /// What was read.
+        data: Bytes,
+    },
+    /// A connection ended, or one that the node asked for could not be opened. Nothing more comes from it.
+    Closed {
+        /// The connection.
+        conn: ConnId,
+        /// True when it broke or was never up; false when the peer closed it in order.
+        failed: bool,
+    },
+}
+
+/// What a node asks its host to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Send a datagram from the socket bound to `local`.
+    Datagram {
+        /// One of the node's bound UDP addresses.
+        local: SocketAddr,
+        /// Where to.
+        remote: SocketAddr,
+        /// The whole datagram.
+        data: Bytes,
+    },
+    /// Open a connection; answered by [`Input::Connected`] or [`Input::Closed`].
+    Connect {
+        /// The name the node gives it, from [`ConnId::opened`].
+        conn: ConnId,
+        /// TCP or TLS.
+        transport: Transport,
+        /// A listener of the node whose IP address the connection starts from.
+        local: SocketAddr,
+        /// Where to.
+        remote: SocketAddr,
+    },
+    /// Write to a connection, in order. Before [`Input::Connected`] the host queues it.
+    Write {
+        /// The connection.
+        conn: ConnId,
+        /// What to write.
+        data: Bytes,
+    },
+    /// Close a connection once everything written has been handed to the kernel. No [`Input::Closed`] follows.
+    Close {
+        /// The connection.
+        conn: ConnId,
+    },
+}
+
+/// A machine that a host can run: the outermost one, which stands for one network node.
+///
+/// The contract: after any `handle_*`, call `poll_output` until `None` before the next `handle_*`; `poll_*` decides nothing;
+/// after `handle_timeout(now)`, `poll_timeout()` is `None` or later than `now`.
+pub trait Node {
+    /// Takes what came from the network.
+    fn handle_input(&mut self, input: Input, now: Now);
+    /// Takes the passing of time: everything due at `now` happens.
+    fn handle_timeout(&mut self, now: Now);
+    /// Hands out the next thing to do.
+    fn poll_output(&mut self) -> Option<Output>;
+    /// When the node next wants [`Node::handle_timeout`].
+    fn poll_timeout(&self) -> Option<Instant>;
+}
