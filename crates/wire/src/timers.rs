@@ -43,7 +43,8 @@ impl<K: Copy + Ord> Timers<K> {
 
     /// Takes the earliest timer that is due at `at`; ties in the order of `K`.
     pub fn pop_due(&mut self, at: Instant) -> Option<K> {
-        let (i, _) = self.armed.iter().enumerate().filter(|(_, (due, _))| *due <= at).min_by_key(|(_, entry)| **entry)?;
+        let (i, _) =
+            self.armed.iter().enumerate().filter(|(_, (due, _))| *due <= at).min_by_key(|(_, entry)| **entry)?;
         Some(self.armed.swap_remove(i).1)
     }
 }

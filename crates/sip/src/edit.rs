@@ -1,0 +1,194 @@
+use std::ops::Range;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::message::{Message, StartLine};
+use crate::scan::Commas;
+use crate::{Name, Request};
+
+/// Changes to a message that is forwarded: pieces are cut out and put in, everything else keeps its bytes and its order.
+///
+/// Nothing is copied before [`Edit::finish`], which allocates once.
+pub struct Edit<'a> {
+    message: &'a Message,
+    /// Texts put in, one after the other.
+    scratch: Vec<u8>,
+    cuts: SmallVec<[Cut; 12]>,
+    body: Option<Range<usize>>,
+}
+
+/// Replaces `at` (a range of the message) by `text` (a range of the scratch).
+#[derive(Clone, Debug)]
+struct Cut {
+    at: Range<usize>,
+    text: Range<usize>,
+}
+
+impl<'a> Edit<'a> {
+    /// No changes yet.
+    pub fn new(message: &'a Message) -> Edit<'a> {
+        Edit { message, scratch: Vec::with_capacity(512), cuts: SmallVec::new(), body: None }
+    }
+
+    /// Replaces the Request-URI.
+    pub fn uri(&mut self, uri: &[u8]) -> &mut Self {
+        if let StartLine::Request { uri: span, .. } = self.message.start {
+            let text = self.text(&[uri]);
+            self.cuts.push(Cut { at: span.range(), text });
+        }
+        self
+    }
+
+    /// Puts a header field before all others of its name, or before all header fields if it is the first of its name.
+    /// A later call puts its field above that of an earlier one.
+    pub fn prepend(&mut self, name: Name, value: impl AsRef<[u8]>) -> &mut Self {
+        let at = match self.message.field(name) {
+            Some(i) => self.message.line_of(i).start,
+            None => self.message.fields.first().map_or(usize::from(self.message.head_end), |f| usize::from(f.line)),
+        };
+        self.insert(at, name.as_str(), value.as_ref());
+        self
+    }
+
+    /// Puts a header field after all others.
+    pub fn append(&mut self, name: Name, value: impl AsRef<[u8]>) -> &mut Self {
+        self.append_named(name.as_str(), value)
+    }
+
+    /// Puts a header field of any name after all others.
+    pub fn append_named(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
+        let end = usize::from(self.message.head_end);
+        // Appended ones keep the order of the calls: insertions at one place are printed last call first.
+        let text = self.text(&[name.as_bytes(), b": ", value.as_ref(), b"\r\n"]);
+        let place = self.cuts.iter().position(|c| c.at.start == end && c.at.is_empty()).unwrap_or(self.cuts.len());
+        self.cuts.insert(place, Cut { at: end..end, text });
+        self
+    }
+
+    /// Removes every header field of that name, in every spelling.
+    pub fn remove(&mut self, name: Name) -> &mut Self {
+        let message = self.message;
+        for (i, _) in message.fields.iter().enumerate().filter(|(_, f)| f.name == name) {
+            self.cuts.push(Cut { at: message.line_of(i), text: 0..0 });
+        }
+        self
+    }
+
+    /// Replaces the value of the first header field of that name and removes the others; appends one if there is none.
+    pub fn set(&mut self, name: Name, value: impl AsRef<[u8]>) -> &mut Self {
+        let Some(first) = self.message.field(name) else { return self.append(name, value) };
+        let text = self.text(&[value.as_ref()]);
+        self.cuts.push(Cut { at: self.message.fields[first].value.range(), text });
+        let message = self.message;
+        for (i, _) in message.fields.iter().enumerate().skip(first + 1).filter(|(_, f)| f.name == name) {
+            self.cuts.push(Cut { at: message.line_of(i), text: 0..0 });
+        }
+        self
+    }
+
+    /// Removes the first `count` values of a list header field, counted over lines and commas.
+    pub fn remove_top(&mut self, name: Name, mut count: usize) -> &mut Self {
+        let message = self.message;
+        for (i, field) in message.fields.iter().enumerate().filter(|(_, f)| f.name == name) {
+            if count == 0 {
+                break;
+            }
+            let value = &message.bytes[field.value.range()];
+            let mut entries = Commas::new(value);
+            while count > 0 && entries.next().is_some() {
+                count -= 1;
+            }
+            match entries.rest() {
+                None => self.cuts.push(Cut { at: message.line_of(i), text: 0..0 }),
+                Some(rest) => {
+                    let kept = rest.len() - rest.trim_ascii_start().len();
+                    let start = usize::from(field.value.start);
+                    self.cuts.push(Cut { at: start..start + value.len() - rest.len() + kept, text: 0..0 });
+                }
+            }
+        }
+        self
+    }
+
+    /// Replaces the first value of a list header field and keeps the others.
+    pub fn replace_top(&mut self, name: Name, value: impl AsRef<[u8]>) -> &mut Self {
+        if let Some(i) = self.message.field(name) {
+            let span = self.message.fields[i].value;
+            let top = Commas::new(&self.message.bytes[span.range()]).next().unwrap_or_default();
+            let start = usize::from(span.start);
+            let text = self.text(&[value.as_ref()]);
+            self.cuts.push(Cut { at: start..start + top.len(), text });
+        }
+        self
+    }
+
+    /// Replaces `part`, a piece borrowed from the head of the message, by `text`.
+    pub fn splice(&mut self, part: &[u8], text: &[u8]) -> &mut Self {
+        let start = part.as_ptr().addr().wrapping_sub(self.message.bytes.as_ptr().addr());
+        debug_assert!(start + part.len() <= self.message.bytes.len(), "the piece is part of the message");
+        let text = self.text(&[text]);
+        self.cuts.push(Cut { at: start..start + part.len(), text });
+        self
+    }
+
+    /// Replaces the body, and Content-Length with it.
+    pub fn body(&mut self, body: &[u8]) -> &mut Self {
+        let length = body.len().to_string();
+        self.set(Name::ContentLength, length);
+        self.body = Some(self.text(&[body]));
+        self
+    }
+
+    /// Prints the message with its changes.
+    pub fn finish(&mut self) -> Bytes {
+        // At one place: what is put in comes before what is cut out, the last put in first (it was prepended last).
+        let mut order: SmallVec<[usize; 12]> = (0..self.cuts.len()).collect();
+        order.sort_by_key(|i| (self.cuts[*i].at.start, !self.cuts[*i].at.is_empty(), usize::MAX - i));
+        let bytes = &self.message.bytes;
+        let mut out = Vec::with_capacity(bytes.len() + self.scratch.len());
+        let mut at = 0;
+        for cut in order.into_iter().map(|i| &self.cuts[i]) {
+            if cut.at.start < at {
+                // A removal of the whole line wins over a change inside it.
+                continue;
+            }
+            out.extend_from_slice(&bytes[at..cut.at.start]);
+            out.extend_from_slice(&self.scratch[cut.text.clone()]);
+            at = cut.at.end;
+        }
+        match &self.body {
+            None => out.extend_from_slice(&bytes[at..self.message.body.end]),
+            Some(text) => {
+                out.extend_from_slice(&bytes[at..usize::from(self.message.head_end) + 2]);
+                out.extend_from_slice(&self.scratch[text.clone()]);
+            }
+        }
+        Bytes::from(out)
+    }
+
+    fn insert(&mut self, at: usize, name: &str, value: &[u8]) {
+        let text = self.text(&[name.as_bytes(), b": ", value, b"\r\n"]);
+        self.cuts.push(Cut { at: at..at, text });
+    }
+
+    fn text(&mut self, parts: &[&[u8]]) -> Range<usize> {
+        let start = self.scratch.len();
+        parts.iter().for_each(|p| self.scratch.extend_from_slice(p));
+        start..self.scratch.len()
+    }
+}
+
+impl Message {
+    /// Starts a changed copy for forwarding.
+    pub fn edit(&self) -> Edit<'_> {
+        Edit::new(self)
+    }
+}
+
+impl Request {
+    /// How many header octets and body octets the request has: what decides on UDP or TCP (RFC 3261 §18.1.1).
+    pub fn size(&self) -> usize {
+        self.message().body.end
+    }
+}

@@ -1,0 +1,178 @@
+//! The header fields that every element needs, checked once when a message is parsed.
+
+use crate::header::{CSeq, Via};
+use crate::message::{Message, Span, StartLine};
+use crate::scan::{Commas, number};
+use crate::{Address, Limits, Name, ParseError, Uri};
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Essentials {
+    pub(crate) from_tag: Span,
+    pub(crate) to_tag: Span,
+    pub(crate) cseq: CSeq,
+    pub(crate) max_forwards: Option<u8>,
+    via: ViaSpans,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct ViaSpans {
+    transport: Span,
+    host: Span,
+    port: Option<u16>,
+    params: Span,
+    branch: Span,
+}
+
+/// Header fields that may occur once (RFC 3261 §7.3.1: all whose grammar is not a list). Two of them, or two that differ,
+/// are how one hop is made to read another message than the next: refused, never chosen from.
+const SINGLE: [Name; 10] = [
+    Name::From,
+    Name::To,
+    Name::CallId,
+    Name::CSeq,
+    Name::MaxForwards,
+    Name::ContentLength,
+    Name::ContentType,
+    Name::Expires,
+    Name::PServedUser,
+    Name::ConversationId,
+];
+
+impl Essentials {
+    pub(crate) fn check(message: &mut Message, limits: &Limits) -> Result<Essentials, ParseError> {
+        check_start_line(message)?;
+        check_single(message)?;
+        let mut essentials = Essentials { via: via(message)?, cseq: cseq(message)?, ..Essentials::default() };
+        essentials.from_tag = tag(message, Name::From)?;
+        essentials.to_tag = tag(message, Name::To)?;
+        call_id(message)?;
+        essentials.max_forwards = max_forwards(message)?;
+        message.body = body(message, limits)?;
+        Ok(essentials)
+    }
+
+    pub(crate) fn via<'a>(&self, bytes: &'a [u8]) -> Via<'a> {
+        Via {
+            transport: &bytes[self.via.transport.range()],
+            host: &bytes[self.via.host.range()],
+            port: self.via.port,
+            branch: &bytes[self.via.branch.range()],
+            params: crate::Params::trusted(&bytes[self.via.params.range()]),
+        }
+    }
+}
+
+fn check_start_line(message: &Message) -> Result<(), ParseError> {
+    let StartLine::Request { uri, .. } = message.start else { return Ok(()) };
+    let after = usize::from(uri.end) + 1;
+    let line_end = message.fields.first().map_or(message.head_end, |f| f.line);
+    let version = &message.bytes[after..usize::from(line_end) - 2];
+    if !version.eq_ignore_ascii_case(b"SIP/2.0") {
+        let error = ParseError::new(after, "SIP/2.0 at the end of the request line");
+        let other_version = version.len() > 4 && version[..4].eq_ignore_ascii_case(b"SIP/");
+        return Err(if other_version { error.with_status(505) } else { error });
+    }
+    Uri::parse(&message.bytes[uri.range()]).map(drop).map_err(|e| e.shifted(usize::from(uri.start)))
+}
+
+fn check_single(message: &Message) -> Result<(), ParseError> {
+    let mut seen = 0u64;
+    for field in &message.fields {
+        let Some(i) = SINGLE.iter().position(|n| *n == field.name) else { continue };
+        if seen & 1 << i != 0 {
+            return Err(ParseError::new(usize::from(field.line), "this header field once only"));
+        }
+        seen |= 1 << i;
+    }
+    Ok(())
+}
+
+fn required(message: &Message, name: Name, missing: &'static str) -> Result<(Span, usize), ParseError> {
+    let i = message.field(name).ok_or(ParseError::new(usize::from(message.head_end), missing))?;
+    let value = message.fields[i].value;
+    Ok((value, usize::from(value.start)))
+}
+
+/// The span that `part`, a piece of the message's bytes, occupies.
+fn span_of(message: &Message, part: &[u8]) -> Span {
+    if part.is_empty() {
+        return Span::default();
+    }
+    let start = part.as_ptr().addr() - message.bytes.as_ptr().addr();
+    Span { start: start as u16, end: (start + part.len()) as u16 }
+}
+
+fn via(message: &Message) -> Result<ViaSpans, ParseError> {
+    let (value, at) = required(message, Name::Via, "a Via header field")?;
+    let mut entries = Commas::new(&message.bytes[value.range()]);
+    let top = entries.next().unwrap_or_default();
+    let via = Via::parse(top).map_err(|e| e.shifted(at))?;
+    // The other entries of the line came the same way, so they are held to the same grammar.
+    entries.try_for_each(|entry| Via::parse(entry).map(drop)).map_err(|e| e.shifted(at))?;
+    Ok(ViaSpans {
+        transport: span_of(message, via.transport),
+        host: span_of(message, via.host),
+        port: via.port,
+        params: span_of(message, via.params.as_bytes()),
+        branch: span_of(message, via.branch),
+    })
+}
+
+fn cseq(message: &Message) -> Result<CSeq, ParseError> {
+    let (value, at) = required(message, Name::CSeq, "a CSeq header field")?;
+    let (cseq, token) = CSeq::parse_with_token(&message.bytes[value.range()]).map_err(|e| e.shifted(at))?;
+    if let StartLine::Request { token: method, .. } = message.start
+        && message.bytes[method.range()] != *token
+    {
+        return Err(ParseError::new(at, "the method of the request line in CSeq"));
+    }
+    Ok(cseq)
+}
+
+fn tag(message: &Message, name: Name) -> Result<Span, ParseError> {
+    let missing = if matches!(name, Name::From) { "a From header field" } else { "a To header field" };
+    let (value, at) = required(message, name, missing)?;
+    let address = Address::parse(&message.bytes[value.range()]).map_err(|e| e.shifted(at))?;
+    Ok(span_of(message, address.tag().unwrap_or_default()))
+}
+
+fn call_id(message: &Message) -> Result<(), ParseError> {
+    let (value, at) = required(message, Name::CallId, "a Call-ID header field")?;
+    let text = &message.bytes[value.range()];
+    if text.is_empty() || text.iter().any(|b| *b <= b' ' || *b == 0x7f) {
+        return Err(ParseError::new(at, "a word as Call-ID"));
+    }
+    Ok(())
+}
+
+fn max_forwards(message: &Message) -> Result<Option<u8>, ParseError> {
+    let Some(i) = message.field(Name::MaxForwards) else { return Ok(None) };
+    let at = usize::from(message.fields[i].value.start);
+    let n = number(message.value_of(i)).and_then(|n| u8::try_from(n).ok());
+    n.map(Some).ok_or(ParseError::new(at, "Max-Forwards from 0 to 255"))
+}
+
+/// RFC 3261 §18.3: what exceeds Content-Length is cut, what falls short of it is an error. Without Content-Length the
+/// body fills the datagram.
+fn body(message: &Message, limits: &Limits) -> Result<std::ops::Range<usize>, ParseError> {
+    let start = usize::from(message.head_end) + 2;
+    let available = message.bytes.len() - start;
+    let length = match message.field(Name::ContentLength) {
+        None => available,
+        Some(i) => {
+            let at = usize::from(message.fields[i].value.start);
+            let length = number(message.value_of(i)).ok_or(ParseError::new(at, "a Content-Length"))?;
+            if length > limits.body as u64 {
+                return Err(ParseError::new(at, "a smaller body").with_status(413));
+            }
+            if length > available as u64 {
+                return Err(ParseError::new(at, "as many octets of body as Content-Length says"));
+            }
+            length as usize
+        }
+    };
+    if length > limits.body {
+        return Err(ParseError::new(start, "a smaller body").with_status(413));
+    }
+    Ok(start..start + length)
+}

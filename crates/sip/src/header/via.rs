@@ -1,0 +1,77 @@
+use crate::scan::Scan;
+use crate::{Params, ParseError};
+
+/// One Via entry (RFC 3261 §20.42).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Via<'a> {
+    /// The transport token as written: `UDP`, `TCP`, `TLS`, or one that we do not know.
+    pub transport: &'a [u8],
+    /// The host of sent-by as written.
+    pub host: &'a [u8],
+    /// The port of sent-by, if written.
+    pub port: Option<u16>,
+    /// The branch; empty when there is none (RFC 2543).
+    pub branch: &'a [u8],
+    /// All parameters.
+    pub params: Params<'a>,
+}
+
+/// The start of a branch made by RFC 3261 (§8.1.1.7).
+pub(super) const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
+
+impl<'a> Via<'a> {
+    /// Reads one Via entry.
+    pub fn parse(value: &'a [u8]) -> Result<Via<'a>, ParseError> {
+        let mut scan = Scan::new(value);
+        for (part, expected) in [(&b"SIP"[..], "SIP"), (b"2.0", "version 2.0")] {
+            let at = scan.at();
+            if !scan.token()?.eq_ignore_ascii_case(part) {
+                return Err(ParseError::new(at, expected));
+            }
+            if !scan.eat_separator(b'/') {
+                return Err(scan.error("/ in the sent-protocol"));
+            }
+        }
+        let transport = scan.token()?;
+        let before = scan.at();
+        scan.skip_space();
+        if scan.at() == before {
+            return Err(scan.error("a space before sent-by"));
+        }
+        let host = scan.host()?;
+        scan.skip_space();
+        let port = if scan.peek() == Some(b':') {
+            scan.advance(1);
+            scan.skip_space();
+            let at = scan.at();
+            Some(u16::try_from(scan.number("a port")?).map_err(|_| ParseError::new(at, "a port below 65536"))?)
+        } else {
+            None
+        };
+        scan.skip_space();
+        let at = scan.at();
+        let params = Params::parse(scan.rest()).map_err(|e| e.shifted(at))?;
+        Ok(Via { transport, host, port, branch: params.get("branch").unwrap_or_default(), params })
+    }
+
+    /// Whether the branch identifies the transaction by itself (RFC 3261 §17.2.3): it has the magic cookie and more.
+    pub fn has_cookie(&self) -> bool {
+        self.branch.len() > MAGIC_COOKIE.len() && self.branch[..MAGIC_COOKIE.len()].eq_ignore_ascii_case(MAGIC_COOKIE)
+    }
+
+    /// The `received` parameter: where the request really came from (RFC 3261 §18.2.1).
+    pub fn received(&self) -> Option<&'a [u8]> {
+        self.params.get("received")
+    }
+
+    /// The `rport` parameter (RFC 3581): `None` when absent, `Some(None)` when asked for, `Some(Some(port))` when filled in.
+    pub fn rport(&self) -> Option<Option<u16>> {
+        let value = self.params.get("rport")?;
+        Some(std::str::from_utf8(value).ok().and_then(|v| v.parse().ok()))
+    }
+
+    /// The `maddr` parameter.
+    pub fn maddr(&self) -> Option<&'a [u8]> {
+        self.params.get("maddr")
+    }
+}

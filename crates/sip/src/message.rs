@@ -1,0 +1,354 @@
+use std::fmt;
+use std::ops::{Deref, Range};
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::essentials::Essentials;
+use crate::header::{CSeq, Via};
+use crate::scan::{Commas, trim};
+use crate::{Address, Limits, Method, Name, ParseError, Uri, index, name};
+
+/// A piece of the head. The head is at most 65,535 octets, so two bytes each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u16,
+    pub(crate) end: u16,
+}
+
+impl Span {
+    pub(crate) const fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// One header field: where its line starts (it ends where the next one starts) and where its value stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: Name,
+    pub(crate) line: u16,
+    pub(crate) value: Span,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum StartLine {
+    Request { method: Method, token: Span, uri: Span },
+    Response { status: u16, reason: Span },
+}
+
+/// A received message: its bytes, untouched, and an index of where things stand in them. Copying it copies no text.
+#[derive(Clone)]
+pub struct Message {
+    pub(crate) bytes: Bytes,
+    pub(crate) start: StartLine,
+    pub(crate) fields: SmallVec<[Field; 40]>,
+    pub(crate) first: [u8; name::COUNT],
+    /// Start of the blank line that ends the head.
+    pub(crate) head_end: u16,
+    pub(crate) body: Range<usize>,
+    pub(crate) essentials: Essentials,
+}
+
+/// A message that cannot be taken as SIP, with as much of it as could be indexed: enough, often, to answer it.
+#[derive(Debug)]
+pub struct Malformed {
+    /// What is wrong, where, and with which status a request is answered.
+    pub error: ParseError,
+    /// The message, when at least its head could be indexed.
+    pub message: Option<Box<Message>>,
+}
+
+impl Message {
+    /// Reads one message that fills `bytes`: a datagram, or what the stream framing cut out.
+    ///
+    /// Octets after the body are ignored, as RFC 3261 §18.3 wants for datagrams. The header fields that every element
+    /// needs (Via, From, To, Call-ID, CSeq, Max-Forwards, Content-Length) are checked here, so that the accessors for
+    /// them cannot fail; all others are checked when they are read.
+    pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Message, Malformed> {
+        let mut message = index::index(bytes, limits).map_err(|error| Malformed { error, message: None })?;
+        match message.check(limits) {
+            Ok(()) => Ok(message),
+            Err(error) => Err(Malformed { error, message: Some(Box::new(message)) }),
+        }
+    }
+
+    /// The message as it came.
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Whether it is a request.
+    pub const fn is_request(&self) -> bool {
+        matches!(self.start, StartLine::Request { .. })
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        &self.bytes[self.body.clone()]
+    }
+
+    /// The body, sharing the message's memory.
+    pub fn body_bytes(&self) -> Bytes {
+        self.bytes.slice(self.body.clone())
+    }
+
+    /// A piece of the message as shared bytes; `part` must be borrowed from it.
+    pub fn share(&self, part: &[u8]) -> Bytes {
+        if part.is_empty() { Bytes::new() } else { self.bytes.slice_ref(part) }
+    }
+
+    /// The value of the first header field of that name, as it stood (perhaps folded).
+    pub fn header(&self, name: Name) -> Option<&[u8]> {
+        self.field(name).map(|i| self.value_of(i))
+    }
+
+    /// Whether there is a header field of that name.
+    pub fn has(&self, name: Name) -> bool {
+        self.field(name).is_some()
+    }
+
+    /// The values of all header fields of that name, one per line.
+    pub fn headers(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        let from = self.field(name).unwrap_or(self.fields.len());
+        (from..self.fields.len()).filter(move |i| self.fields[*i].name == name).map(|i| self.value_of(i))
+    }
+
+    /// The values of a list header field: lines and their comma-separated parts, in order.
+    pub fn values(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        self.headers(name).flat_map(Commas::new)
+    }
+
+    /// The addresses of a list header field. An entry that is no address is an error in its place.
+    pub fn addresses(&self, name: Name) -> impl Iterator<Item = Result<Address<'_>, ParseError>> {
+        self.values(name).map(Address::parse)
+    }
+
+    /// Whether a list of tokens (Supported, Require, Allow, …) holds `token`.
+    pub fn lists(&self, name: Name, token: &str) -> bool {
+        self.values(name).any(|t| t.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// Every header field: its known name, its name as written and its value.
+    pub fn all_headers(&self) -> impl Iterator<Item = (Name, &[u8], &[u8])> {
+        (0..self.fields.len()).map(|i| {
+            let field = &self.fields[i];
+            let head = &self.bytes[usize::from(field.line)..usize::from(field.value.start)];
+            let colon = memchr::memchr(b':', head).unwrap_or(head.len());
+            (field.name, trim(&head[..colon]), self.value_of(i))
+        })
+    }
+
+    /// The value of the first header field whose name nobody here interprets.
+    pub fn other_header(&self, name: &str) -> Option<&[u8]> {
+        self.all_headers().find(|(_, n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, _, v)| v)
+    }
+
+    /// The topmost Via.
+    pub fn via(&self) -> Via<'_> {
+        self.essentials.via(&self.bytes)
+    }
+
+    /// From.
+    pub fn from(&self) -> Address<'_> {
+        self.essential_address(Name::From)
+    }
+
+    /// To.
+    pub fn to(&self) -> Address<'_> {
+        self.essential_address(Name::To)
+    }
+
+    /// The tag of From; empty for RFC 2543 peers that send none.
+    pub fn from_tag(&self) -> &[u8] {
+        &self.bytes[self.essentials.from_tag.range()]
+    }
+
+    /// The tag of To; empty outside a dialog.
+    pub fn to_tag(&self) -> &[u8] {
+        &self.bytes[self.essentials.to_tag.range()]
+    }
+
+    /// Call-ID.
+    pub fn call_id(&self) -> &[u8] {
+        self.header(Name::CallId).unwrap_or_default()
+    }
+
+    /// CSeq.
+    pub const fn cseq(&self) -> CSeq {
+        self.essentials.cseq
+    }
+
+    /// Max-Forwards, if there is one.
+    pub const fn max_forwards(&self) -> Option<u8> {
+        self.essentials.max_forwards
+    }
+
+    /// The method's token as it stands in CSeq: for extension methods, the only place a response has it.
+    pub fn cseq_method(&self) -> &[u8] {
+        let value = self.header(Name::CSeq).unwrap_or_default();
+        value.rsplit(|b| crate::scan::is_space(*b)).next().unwrap_or_default()
+    }
+
+    fn essential_address(&self, name: Name) -> Address<'_> {
+        Address::parse(self.header(name).unwrap_or_default()).expect("checked when the message was parsed")
+    }
+
+    pub(crate) fn field(&self, name: Name) -> Option<usize> {
+        let i = usize::from(self.first[name as usize]);
+        if i != NONE {
+            return Some(i);
+        }
+        // The table of first occurrences covers the first 254 lines; Limits may allow more.
+        (NONE..self.fields.len()).find(|i| self.fields[*i].name == name)
+    }
+
+    pub(crate) fn value_of(&self, i: usize) -> &[u8] {
+        &self.bytes[self.fields[i].value.range()]
+    }
+
+    /// The whole line of a field, folded lines and final CRLF included.
+    pub(crate) fn line_of(&self, i: usize) -> Range<usize> {
+        let end = self.fields.get(i + 1).map_or(self.head_end, |next| next.line);
+        usize::from(self.fields[i].line)..usize::from(end)
+    }
+
+    fn check(&mut self, limits: &Limits) -> Result<(), ParseError> {
+        self.essentials = Essentials::check(self, limits)?;
+        Ok(())
+    }
+}
+
+pub(crate) const NONE: usize = 255;
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Header fields and bodies carry users' addresses and words: only the shape is shown.
+        match self.start {
+            StartLine::Request { method, .. } => write!(f, "Message({method}, {} header fields)", self.fields.len()),
+            StartLine::Response { status, .. } => write!(f, "Message({status}, {} header fields)", self.fields.len()),
+        }
+    }
+}
+
+/// A request that passed [`Message::parse`].
+#[derive(Clone, Debug)]
+pub struct Request(Message);
+
+/// A response that passed [`Message::parse`].
+#[derive(Clone, Debug)]
+pub struct Response(Message);
+
+/// A message, told apart by its start line.
+#[derive(Clone, Debug)]
+pub enum Either {
+    /// A request.
+    Request(Request),
+    /// A response.
+    Response(Response),
+}
+
+impl Message {
+    /// Tells requests and responses apart.
+    pub fn split(self) -> Either {
+        if self.is_request() { Either::Request(Request(self)) } else { Either::Response(Response(self)) }
+    }
+
+    /// Reads bytes that must be a request, for instance one of our own.
+    pub fn parse_request(bytes: Bytes) -> Result<Request, ParseError> {
+        match Message::parse(bytes, &Limits::default()).map_err(|m| m.error)?.split() {
+            Either::Request(request) => Ok(request),
+            Either::Response(_) => Err(ParseError::new(0, "a request")),
+        }
+    }
+
+    /// Reads bytes that must be a response.
+    pub fn parse_response(bytes: Bytes) -> Result<Response, ParseError> {
+        match Message::parse(bytes, &Limits::default()).map_err(|m| m.error)?.split() {
+            Either::Response(response) => Ok(response),
+            Either::Request(_) => Err(ParseError::new(0, "a response")),
+        }
+    }
+}
+
+impl Request {
+    /// The method.
+    pub fn method(&self) -> Method {
+        match self.0.start {
+            StartLine::Request { method, .. } => method,
+            StartLine::Response { .. } => unreachable!("a Request is made from a request line only"),
+        }
+    }
+
+    /// The method's token as written: tells extension methods apart.
+    pub fn method_token(&self) -> &[u8] {
+        match self.0.start {
+            StartLine::Request { token, .. } => &self.0.bytes[token.range()],
+            StartLine::Response { .. } => unreachable!("a Request is made from a request line only"),
+        }
+    }
+
+    /// The Request-URI as written.
+    pub fn uri_text(&self) -> &[u8] {
+        match self.0.start {
+            StartLine::Request { uri, .. } => &self.0.bytes[uri.range()],
+            StartLine::Response { .. } => unreachable!("a Request is made from a request line only"),
+        }
+    }
+
+    /// The Request-URI.
+    pub fn uri(&self) -> Uri<'_> {
+        Uri::parse(self.uri_text()).expect("checked when the message was parsed")
+    }
+
+    /// The message.
+    pub const fn message(&self) -> &Message {
+        &self.0
+    }
+}
+
+impl Response {
+    /// The status code, 100 to 699.
+    pub fn status(&self) -> u16 {
+        match self.0.start {
+            StartLine::Response { status, .. } => status,
+            StartLine::Request { .. } => unreachable!("a Response is made from a status line only"),
+        }
+    }
+
+    /// The reason phrase as written.
+    pub fn reason_phrase(&self) -> &[u8] {
+        match self.0.start {
+            StartLine::Response { reason, .. } => &self.0.bytes[reason.range()],
+            StartLine::Request { .. } => unreachable!("a Response is made from a status line only"),
+        }
+    }
+
+    /// Whether it is a 1xx.
+    pub fn is_provisional(&self) -> bool {
+        self.status() < 200
+    }
+
+    /// Whether it is a 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status())
+    }
+
+    /// The message.
+    pub const fn message(&self) -> &Message {
+        &self.0
+    }
+}
+
+impl Deref for Request {
+    type Target = Message;
+    fn deref(&self) -> &Message {
+        &self.0
+    }
+}
+
+impl Deref for Response {
+    type Target = Message;
+    fn deref(&self) -> &Message {
+        &self.0
+    }
+}

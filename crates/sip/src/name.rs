@@ -1,0 +1,180 @@
+macro_rules! names {
+    ($($variant:ident $text:literal $($compact:literal)?;)*) => {
+        /// The name of a header field that somebody here interprets; every other one is [`Name::Other`].
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Name {
+            $(#[doc = concat!("`", $text, "`")] $variant,)*
+            /// A name that only the message's bytes know.
+            Other,
+        }
+
+        const TABLE: &[(Name, &str, Option<u8>)] = &[$((Name::$variant, $text, names!(@compact $($compact)?)),)*];
+    };
+    (@compact $compact:literal) => { Some($compact) };
+    (@compact) => { None };
+}
+
+names! {
+    Via "Via" b'v';
+    From "From" b'f';
+    To "To" b't';
+    CallId "Call-ID" b'i';
+    CSeq "CSeq";
+    Contact "Contact" b'm';
+    MaxForwards "Max-Forwards";
+    Route "Route";
+    RecordRoute "Record-Route";
+    ContentLength "Content-Length" b'l';
+    ContentType "Content-Type" b'c';
+    ContentEncoding "Content-Encoding" b'e';
+    ContentDisposition "Content-Disposition";
+    Expires "Expires";
+    MinExpires "Min-Expires";
+    Require "Require";
+    ProxyRequire "Proxy-Require";
+    Supported "Supported" b'k';
+    Unsupported "Unsupported";
+    Allow "Allow";
+    Accept "Accept";
+    AcceptContact "Accept-Contact" b'a';
+    RejectContact "Reject-Contact" b'j';
+    RequestDisposition "Request-Disposition" b'd';
+    UserAgent "User-Agent";
+    Server "Server";
+    Date "Date";
+    Timestamp "Timestamp";
+    Subject "Subject" b's';
+    Event "Event" b'o';
+    AllowEvents "Allow-Events" b'u';
+    SubscriptionState "Subscription-State";
+    WwwAuthenticate "WWW-Authenticate";
+    Authorization "Authorization";
+    ProxyAuthenticate "Proxy-Authenticate";
+    ProxyAuthorization "Proxy-Authorization";
+    AuthenticationInfo "Authentication-Info";
+    SessionExpires "Session-Expires" b'x';
+    MinSe "Min-SE";
+    Reason "Reason";
+    Warning "Warning";
+    RetryAfter "Retry-After";
+    ReferTo "Refer-To" b'r';
+    ReferredBy "Referred-By" b'b';
+    Replaces "Replaces";
+    Path "Path";
+    ServiceRoute "Service-Route";
+    PPreferredIdentity "P-Preferred-Identity";
+    PAssertedIdentity "P-Asserted-Identity";
+    PPreferredService "P-Preferred-Service";
+    PAssertedService "P-Asserted-Service";
+    PServedUser "P-Served-User";
+    PCalledPartyId "P-Called-Party-ID";
+    PAssociatedUri "P-Associated-URI";
+    PVisitedNetworkId "P-Visited-Network-ID";
+    PAccessNetworkInfo "P-Access-Network-Info";
+    PChargingVector "P-Charging-Vector";
+    PChargingFunctionAddresses "P-Charging-Function-Addresses";
+    Privacy "Privacy";
+    ConversationId "Conversation-ID";
+    ContributionId "Contribution-ID";
+    InReplyToContributionId "InReplyTo-Contribution-ID";
+    SessionReplaces "Session-Replaces";
+    RAck "RAck";
+    RSeq "RSeq";
+    MaxBreadth "Max-Breadth";
+    MimeVersion "MIME-Version";
+    InReplyTo "In-Reply-To";
+    Priority "Priority";
+    Organization "Organization";
+}
+
+/// How many names there are, [`Name::Other`] included.
+pub(crate) const COUNT: usize = TABLE.len() + 1;
+
+const SLOTS: usize = 256;
+const EMPTY: u8 = u8::MAX;
+
+const fn hash(len: usize, first: u8, last: u8) -> usize {
+    (len * 37 + (first | 0x20) as usize * 11 + (last | 0x20) as usize * 3) % SLOTS
+}
+
+/// Open addressing over (length, first letter, last letter), computed by the compiler.
+static HASHED: [u8; SLOTS] = {
+    let mut slots = [EMPTY; SLOTS];
+    let mut i = 0;
+    while i < TABLE.len() {
+        let text = TABLE[i].1.as_bytes();
+        let mut at = hash(text.len(), text[0], text[text.len() - 1]);
+        while slots[at] != EMPTY {
+            at = (at + 1) % SLOTS;
+        }
+        slots[at] = i as u8;
+        i += 1;
+    }
+    slots
+};
+
+static COMPACT: [Name; 128] = {
+    let mut names = [Name::Other; 128];
+    let mut i = 0;
+    while i < TABLE.len() {
+        if let Some(letter) = TABLE[i].2 {
+            names[letter as usize] = TABLE[i].0;
+            names[letter.to_ascii_uppercase() as usize] = TABLE[i].0;
+        }
+        i += 1;
+    }
+    names
+};
+
+impl Name {
+    /// Reads a header field name, long or compact, in any case (RFC 3261 §7.3.1, §7.3.3).
+    pub fn from_bytes(text: &[u8]) -> Name {
+        match text {
+            [] => Name::Other,
+            [letter] => COMPACT.get(usize::from(*letter)).copied().unwrap_or(Name::Other),
+            [first, .., last] => {
+                let mut at = hash(text.len(), *first, *last);
+                loop {
+                    let slot = HASHED[at];
+                    if slot == EMPTY {
+                        return Name::Other;
+                    }
+                    let (name, long, _) = TABLE[usize::from(slot)];
+                    if long.as_bytes().eq_ignore_ascii_case(text) {
+                        return name;
+                    }
+                    at = (at + 1) % SLOTS;
+                }
+            }
+        }
+    }
+
+    /// The long form, as it is printed. Empty for [`Name::Other`].
+    pub fn as_str(self) -> &'static str {
+        TABLE.get(self as usize).map_or("", |(_, text, _)| text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_in_every_spelling() {
+        for (name, text, compact) in TABLE {
+            assert_eq!(Name::from_bytes(text.as_bytes()), *name);
+            assert_eq!(Name::from_bytes(text.to_uppercase().as_bytes()), *name);
+            if let Some(letter) = compact {
+                assert_eq!(Name::from_bytes(&[*letter]), *name);
+            }
+        }
+    }
+
+    #[test]
+    fn strangers_are_other() {
+        for text in ["", "z", "Vi", "X-Via", "Call_ID", "\u{e9}"] {
+            assert_eq!(Name::from_bytes(text.as_bytes()), Name::Other, "{text}");
+        }
+    }
+}

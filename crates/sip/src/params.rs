@@ -1,0 +1,77 @@
+use crate::ParseError;
+use crate::scan::{Scan, is_space, is_token_byte};
+
+/// Header field parameters: `;name`, `;name=value`, `;name="value"`, in order (RFC 3261 §25.1 generic-param).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Params<'a> {
+    text: &'a [u8],
+}
+
+impl<'a> Params<'a> {
+    /// Checks the grammar of `text`, which is empty or begins with `;`.
+    pub fn parse(text: &'a [u8]) -> Result<Params<'a>, ParseError> {
+        let mut scan = Scan::new(text);
+        while scan.eat_separator(b';') {
+            scan.token()?;
+            if scan.eat_separator(b'=') {
+                match scan.peek() {
+                    Some(b'"') => drop(scan.quoted()?),
+                    // gen-value may be a host, so brackets and colons occur; the field also writes raw URIs and more.
+                    Some(b) if is_value_byte(b) => drop(scan.take_while(is_value_byte)),
+                    Some(_) | None => return Err(scan.error("a parameter value")),
+                }
+            }
+        }
+        scan.end()?;
+        Ok(Params { text })
+    }
+
+    /// Takes text that [`Params::parse`] has already checked.
+    pub(crate) const fn trusted(text: &'a [u8]) -> Params<'a> {
+        Params { text }
+    }
+
+    /// The parameter's value; `Some(b"")` for one without a value. Names are compared without case (RFC 3261 §7.3.1);
+    /// a quoted value comes without its quotes.
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+    }
+
+    /// Whether the parameter is there, with or without a value.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let mut scan = Scan::new(self.text);
+        std::iter::from_fn(move || {
+            if !scan.eat_separator(b';') {
+                return None;
+            }
+            let name = scan.token().ok()?;
+            if !scan.eat_separator(b'=') {
+                return Some((name, &b""[..]));
+            }
+            let value = match scan.peek() {
+                Some(b'"') => scan.quoted().ok()?,
+                Some(_) | None => scan.take_while(is_value_byte),
+            };
+            Some((name, value))
+        })
+    }
+
+    /// As it stood, from the first `;`.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.text
+    }
+}
+
+fn is_value_byte(b: u8) -> bool {
+    is_token_byte(b)
+        || matches!(
+            b,
+            b'[' | b']' | b':' | b'/' | b'@' | b'$' | b'&' | b'?' | b'#' | b'|' | b'{' | b'}' | b'^' | b'(' | b')'
+        )
+        || (b >= 0x80 && !is_space(b))
+}
