@@ -36,7 +36,7 @@ impl Builder {
         out.extend_from_slice(phrase.as_bytes());
         out.extend_from_slice(b"\r\n");
         let mut builder = Builder { out };
-        builder.copy_all(request, Name::Via);
+        builder.vias(request);
         builder.copy(request, Name::From);
         match request.header(Name::To) {
             Some(to) if status > 100 && !to_tag.is_empty() && request.to_tag().is_empty() => {
@@ -98,6 +98,25 @@ impl Builder {
         self.out.extend_from_slice(b": ");
         value.iter().for_each(|v| self.out.extend_from_slice(v));
         self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// The Via header fields, the topmost with what the transport knows of the sender.
+    fn vias(&mut self, request: &Message) {
+        let Some(stamp) = &request.stamp else { return self.copy_all(request, Name::Via) };
+        let mut at = request.field(Name::Via).map_or(0, |i| usize::from(request.fields[i].value.start));
+        let first_end = request.field(Name::Via).map_or(0, |i| usize::from(request.fields[i].value.end));
+        self.out.extend_from_slice(b"Via: ");
+        for (place, text) in stamp.texts() {
+            let Some(place) = place.map(usize::from) else { continue };
+            self.out.extend_from_slice(&request.bytes[at..place]);
+            self.out.extend_from_slice(text.as_bytes());
+            at = place;
+        }
+        self.out.extend_from_slice(&request.bytes[at..first_end]);
+        self.out.extend_from_slice(b"\r\n");
+        for value in request.headers(Name::Via).skip(1) {
+            self.parts(Name::Via.as_str(), &[value]);
+        }
     }
 
     fn copy(&mut self, message: &Message, name: Name) {

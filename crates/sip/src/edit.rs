@@ -3,7 +3,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::message::{Message, StartLine};
+use crate::message::{Message, Stamp, StartLine};
 use crate::scan::Commas;
 use crate::{Name, Request};
 
@@ -28,7 +28,14 @@ struct Cut {
 impl<'a> Edit<'a> {
     /// No changes yet.
     pub fn new(message: &'a Message) -> Edit<'a> {
-        Edit { message, scratch: Vec::with_capacity(512), cuts: SmallVec::new(), body: None }
+        let mut edit = Edit { message, scratch: Vec::with_capacity(512), cuts: SmallVec::new(), body: None };
+        for (at, text) in message.stamp.iter().flat_map(Stamp::texts) {
+            if let Some(at) = at.map(usize::from) {
+                let text = edit.text(&[text.as_bytes()]);
+                edit.cuts.push(Cut { at: at..at, text });
+            }
+        }
+        edit
     }
 
     /// Replaces the Request-URI.
@@ -190,5 +197,44 @@ impl Request {
     /// How many header octets and body octets the request has: what decides on UDP or TCP (RFC 3261 §18.1.1).
     pub fn size(&self) -> usize {
         self.message().body.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INVITE: &[u8] = b"INVITE sip:b@x SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;rport;branch=z9hG4bKa, SIP/2.0/UDP h\r\n\
+        Route: <sip:a;lr>, <sip:b;lr>\r\nroute: <sip:c;lr>\r\nMax-Forwards: 70\r\nf: <sip:a@x>;tag=1\r\nt: <sip:b@x>\r\n\
+        i: x\r\nCSeq: 1 INVITE\r\nX-Foo: \xe9\r\nl: 0\r\n\r\n";
+
+    fn text(bytes: &Bytes) -> String {
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
+    #[test]
+    fn forwarding_changes_what_it_must_and_nothing_else() {
+        let mut request = Message::parse_request(Bytes::from_static(INVITE)).unwrap();
+        assert_eq!(request.edit().finish(), INVITE);
+        request.stamp_received("127.0.0.1:4000".parse().unwrap());
+        let mut edit = request.edit();
+        edit.prepend(Name::Via, "SIP/2.0/UDP me").remove_top(Name::Route, 1).set(Name::MaxForwards, "69");
+        edit.append(Name::Reason, "1").append(Name::Warning, "2").uri(b"sip:z@y");
+        let out = text(&edit.finish());
+        assert!(
+            out.starts_with(
+                "INVITE sip:z@y SIP/2.0\r\nVia: SIP/2.0/UDP me\r\n\
+                 Via: SIP/2.0/UDP 10.0.0.1;rport=4000;branch=z9hG4bKa;received=127.0.0.1, SIP/2.0/UDP h\r\n\
+                 Route: <sip:b;lr>\r\nroute: <sip:c;lr>\r\nMax-Forwards: 69\r\n"
+            ),
+            "{out}"
+        );
+        assert!(out.ends_with("\r\nl: 0\r\nReason: 1\r\nWarning: 2\r\n\r\n"), "{out}");
+        let answer = text(&request.respond(200, "t").finish());
+        assert!(
+            answer
+                .contains("Via: SIP/2.0/UDP 10.0.0.1;rport=4000;branch=z9hG4bKa;received=127.0.0.1, SIP/2.0/UDP h\r\n"),
+            "{answer}"
+        );
     }
 }

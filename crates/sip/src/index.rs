@@ -37,7 +37,16 @@ pub(crate) fn index(bytes: Bytes, limits: &Limits) -> Result<Message, ParseError
         at = next;
     };
     let body = head_end + 2..bytes.len();
-    Ok(Message { start, fields, first, head_end: head_end as u16, body, essentials: Essentials::default(), bytes })
+    Ok(Message {
+        start,
+        fields,
+        first,
+        head_end: head_end as u16,
+        body,
+        essentials: Essentials::default(),
+        stamp: None,
+        bytes,
+    })
 }
 
 const fn too_large(at: usize) -> ParseError {

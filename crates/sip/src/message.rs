@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::{Deref, Range};
 
 use bytes::Bytes;
@@ -47,6 +48,17 @@ pub struct Message {
     pub(crate) head_end: u16,
     pub(crate) body: Range<usize>,
     pub(crate) essentials: Essentials,
+    pub(crate) stamp: Option<Stamp>,
+}
+
+/// What the receiving transport adds to the topmost Via. Kept beside the bytes, printed when they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    /// Where `=port` goes: after an `rport` without value.
+    pub(crate) rport_at: Option<u16>,
+    /// Where `;received=…` goes: the end of the Via entry.
+    pub(crate) end: u16,
+    pub(crate) source: SocketAddr,
 }
 
 /// A message that cannot be taken as SIP, with as much of it as could be indexed: enough, often, to answer it.
@@ -146,6 +158,24 @@ impl Message {
     /// The topmost Via.
     pub fn via(&self) -> Via<'_> {
         self.essentials.via(&self.bytes)
+    }
+
+    /// Records where a request really came from (RFC 3261 §18.2.1, RFC 3581 §4): responses and forwarded copies made from
+    /// this message carry `received` (if sent-by says otherwise, or `rport` is there) and the value of `rport`.
+    pub fn stamp_received(&mut self, source: SocketAddr) {
+        let via = self.via();
+        let asked = matches!(via.rport(), Some(None));
+        let claimed =
+            std::str::from_utf8(via.host).ok().and_then(|h| h.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+        if via.received().is_some() || (!asked && claimed == Some(source.ip().to_canonical())) {
+            return;
+        }
+        let base = self.bytes.as_ptr().addr();
+        let rport = via.params.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"rport")).map(|(name, _)| name);
+        let rport_at = rport.filter(|_| asked).map(|name| (name.as_ptr().addr() + name.len() - base) as u16);
+        let top = self.values(Name::Via).next().unwrap_or_default();
+        let end = (top.as_ptr().addr() + top.len() - base) as u16;
+        self.stamp = Some(Stamp { rport_at, end, source });
     }
 
     /// From.
@@ -270,7 +300,21 @@ impl Message {
     }
 }
 
+impl Stamp {
+    /// The two insertions, in order of place.
+    pub(crate) fn texts(&self) -> [(Option<u16>, String); 2] {
+        // RFC 5118 §4.5: an IPv6 address stands here without brackets.
+        let received = format!(";received={}", self.source.ip().to_canonical());
+        [(self.rport_at, format!("={}", self.source.port())), (Some(self.end), received)]
+    }
+}
+
 impl Request {
+    /// [`Message::stamp_received`].
+    pub fn stamp_received(&mut self, source: SocketAddr) {
+        self.0.stamp_received(source);
+    }
+
     /// The method.
     pub fn method(&self) -> Method {
         match self.0.start {
