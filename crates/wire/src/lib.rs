@@ -7,11 +7,13 @@
 mod entropy;
 mod node;
 mod redacted;
+mod slab;
 mod time;
 mod timers;
 
 pub use entropy::Entropy;
 pub use node::{ConnId, Input, Node, Output, Transport};
 pub use redacted::Redacted;
+pub use slab::{Key, Slab};
 pub use time::{Instant, Now, Timestamp, Timing};
 pub use timers::{TimerQueue, Timers};

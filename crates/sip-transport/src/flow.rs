@@ -1,0 +1,146 @@
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use sip::header::Via;
+use wire::{ConnId, Transport};
+
+/// A socket on which the node receives SIP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listener {
+    /// Transport.
+    pub transport: Transport,
+    /// The bound address.
+    pub addr: SocketAddr,
+}
+
+/// The way a message came: answers go back on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flow {
+    /// Transport.
+    pub transport: Transport,
+    /// Our address: the listener for datagrams and accepted connections, the kernel's choice for opened ones.
+    pub local: SocketAddr,
+    /// The peer's address.
+    pub remote: SocketAddr,
+    /// The connection, unless the transport is UDP.
+    pub conn: Option<ConnId>,
+}
+
+/// Where a request goes next: an address, and the connection to it if the sender knows one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// Transport. UDP may become TCP when the request is large.
+    pub transport: Transport,
+    /// The peer's address.
+    pub addr: SocketAddr,
+    /// A connection to use while it lasts: how requests reach a client that can only be reached on the connection it
+    /// opened itself.
+    pub conn: Option<ConnId>,
+}
+
+impl Target {
+    /// An address.
+    pub const fn new(transport: Transport, addr: SocketAddr) -> Target {
+        Target { transport, addr, conn: None }
+    }
+
+    /// Back to where a message came from.
+    pub const fn from_flow(flow: &Flow) -> Target {
+        Target { transport: flow.transport, addr: flow.remote, conn: flow.conn }
+    }
+
+    /// The address in a `sip:` or `sips:` URI whose host is an IP address (RFC 3263 §4 without DNS): `transport` parameter,
+    /// else TLS for `sips:` and UDP; port, else 5060 or 5061; `maddr` before host. `None` for names.
+    pub fn from_uri(uri: &sip::Uri<'_>) -> Option<Target> {
+        if !uri.is_sip() {
+            return None;
+        }
+        let transport = match uri.param("transport") {
+            None if uri.scheme() == sip::Scheme::Sips => Transport::Tls,
+            None => Transport::Udp,
+            Some(t) => transport_from_token(t)?,
+        };
+        let host = parse_ip(uri.param("maddr").unwrap_or(uri.host()))?;
+        Some(Target::new(transport, SocketAddr::new(host, uri.port().unwrap_or(default_port(transport)))))
+    }
+}
+
+/// A transport token of a URI or a Via, in any case.
+pub(crate) fn transport_from_token(token: &[u8]) -> Option<Transport> {
+    [Transport::Udp, Transport::Tcp, Transport::Tls]
+        .into_iter()
+        .find(|t| t.via_token().as_bytes().eq_ignore_ascii_case(token))
+}
+
+/// An IP address, an IPv6 one with or without brackets.
+pub(crate) fn parse_ip(host: &[u8]) -> Option<IpAddr> {
+    let host = std::str::from_utf8(host).ok()?;
+    host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host).parse().ok()
+}
+
+pub(crate) const fn default_port(transport: Transport) -> u16 {
+    match transport {
+        Transport::Udp | Transport::Tcp => 5060,
+        Transport::Tls => 5061,
+    }
+}
+
+/// Where the sender of a Via can be reached: `received` and `rport` before sent-by (RFC 3261 §18.2.2, RFC 3581 §4).
+pub(crate) fn via_addr(via: &Via<'_>) -> Option<(Transport, SocketAddr)> {
+    let transport = transport_from_token(via.transport)?;
+    let port = via.rport().flatten().or(via.port).unwrap_or(default_port(transport));
+    let host = via.maddr().or(via.received()).unwrap_or(via.host);
+    Some((transport, SocketAddr::new(parse_ip(host)?, port)))
+}
+
+/// The way chosen for one request: made by [`crate::Transports::hop`], used once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hop {
+    /// Transport, after the decision on size.
+    pub transport: Transport,
+    /// The address of ours that sent-by names and datagrams leave from.
+    pub local: SocketAddr,
+    /// The peer's address.
+    pub remote: SocketAddr,
+    /// The connection, unless the transport is UDP.
+    pub conn: Option<ConnId>,
+    /// The branch of the Via.
+    pub branch: String,
+    /// Whether the request went to TCP only because of its size, so that UDP may be tried if TCP is refused.
+    pub was_udp: bool,
+}
+
+impl Hop {
+    /// The value of the Via header field that the request must carry on top.
+    pub fn via(&self) -> String {
+        // RFC 5923 §4: on streams the peer may send its own requests back on this connection.
+        let alias = if self.transport.is_reliable() { ";alias" } else { "" };
+        format!("SIP/2.0/{} {};branch={};rport{alias}", self.transport.via_token(), self.local, self.branch)
+    }
+}
+
+impl fmt::Display for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} <- {}", self.transport, self.local, self.remote)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris_with_addresses_are_targets() {
+        let target = |text: &str| {
+            let uri = sip::Uri::parse(text.as_bytes()).unwrap();
+            Target::from_uri(&uri).map(|t| format!("{} {}", t.transport, t.addr))
+        };
+        assert_eq!(target("sip:a@127.0.0.1").as_deref(), Some("udp 127.0.0.1:5060"));
+        assert_eq!(target("sip:a@[::1]:99;transport=TCP").as_deref(), Some("tcp [::1]:99"));
+        assert_eq!(target("sips:127.0.0.1").as_deref(), Some("tls 127.0.0.1:5061"));
+        assert_eq!(target("sip:a@h;maddr=10.1.1.1").as_deref(), Some("udp 10.1.1.1:5060"));
+        assert_eq!(target("sip:a@example.com"), None);
+        assert_eq!(target("sip:a@127.0.0.1;transport=sctp"), None);
+        assert_eq!(target("tel:+1"), None);
+    }
+}

@@ -1,0 +1,108 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use sip::Response;
+use wire::Instant;
+
+use crate::effects::{Context, Effects, Timer};
+use crate::event::Failure;
+
+/// Non-INVITE client transaction (RFC 3261 §17.1.2).
+#[derive(Debug)]
+pub(crate) struct ClientNonInvite {
+    state: State,
+    request: Bytes,
+    retransmit: Duration,
+    retransmit_at: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Trying,
+    Proceeding,
+    Completed,
+    Terminated,
+}
+
+impl ClientNonInvite {
+    pub(crate) fn start(request: Bytes, cx: &Context, fx: &mut Effects) -> ClientNonInvite {
+        fx.send.push(request.clone());
+        fx.arm.push((Timer::F, cx.now + cx.timing.timeout()));
+        let retransmit_at = cx.now + cx.timing.t1;
+        if !cx.reliable {
+            fx.arm.push((Timer::E, retransmit_at));
+        }
+        ClientNonInvite { state: State::Trying, request, retransmit: cx.timing.t1, retransmit_at }
+    }
+
+    pub(crate) fn on_response(&mut self, response: &Response, cx: &Context, fx: &mut Effects) {
+        match (self.state, response.is_provisional()) {
+            (State::Trying | State::Proceeding, true) => {
+                self.state = State::Proceeding;
+                fx.deliver = true;
+            }
+            (State::Trying | State::Proceeding, false) => {
+                self.state = State::Completed;
+                fx.deliver = true;
+                // Timer K: T4 on UDP, 0 s on reliable transports.
+                if cx.reliable {
+                    self.terminate(fx);
+                } else {
+                    fx.arm.push((Timer::K, cx.now + cx.timing.t4));
+                }
+            }
+            (State::Completed | State::Terminated, _) => {}
+        }
+    }
+
+    pub(crate) fn on_timer(&mut self, timer: Timer, due: Instant, cx: &Context, fx: &mut Effects) {
+        match (self.state, timer) {
+            (State::Trying | State::Proceeding, Timer::E) if due == self.retransmit_at => {
+                // RFC 3261 §17.1.2.2: doubled up to T2; T2 at once when a provisional response is there.
+                let doubled = if self.state == State::Trying { self.retransmit * 2 } else { cx.timing.t2 };
+                self.retransmit = doubled.min(cx.timing.t2);
+                self.retransmit_at = cx.now + self.retransmit;
+                fx.send.push(self.request.clone());
+                fx.arm.push((Timer::E, self.retransmit_at));
+            }
+            (State::Trying | State::Proceeding, Timer::F) => {
+                fx.failed = Some(Failure::Timeout);
+                self.terminate(fx);
+            }
+            (State::Completed, Timer::K) => self.terminate(fx),
+            // Outlived by a change of state.
+            (State::Trying | State::Proceeding | State::Completed | State::Terminated, _) => {}
+        }
+    }
+
+    pub(crate) fn on_transport_error(&mut self, fx: &mut Effects) {
+        match self.state {
+            State::Trying | State::Proceeding => {
+                fx.failed = Some(Failure::Transport);
+                self.terminate(fx);
+            }
+            State::Completed | State::Terminated => {}
+        }
+    }
+
+    pub(crate) const fn request(&self) -> &Bytes {
+        &self.request
+    }
+
+    /// Replaces the request by the one that goes over another transport, before any response.
+    pub(crate) fn resend_as(&mut self, request: Bytes, cx: &Context, fx: &mut Effects) -> bool {
+        if self.state != State::Trying {
+            return false;
+        }
+        self.request = request;
+        fx.send.push(self.request.clone());
+        self.retransmit_at = cx.now + self.retransmit;
+        fx.arm.push((Timer::E, self.retransmit_at));
+        true
+    }
+
+    fn terminate(&mut self, fx: &mut Effects) {
+        self.state = State::Terminated;
+        fx.terminated = true;
+    }
+}
