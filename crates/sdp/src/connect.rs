@@ -17,8 +17,8 @@ pub struct ConnectTo {
 /// Where the connecting side finds `peer`; `None` if its description names no place one could connect to.
 ///
 /// `cema` says that both sides wrote `a=msrp-cema`. Then the connection goes to `c=` and the port of the m-line, which middle
-/// boxes may have changed, while the path stays the name of the session (RFC 6714 §4.2). Without it, the connection goes to
-/// the first URI of the path (RFC 4975 §8.1). Where the right place is unusable (`0.0.0.0`, no `c=`), the other one is taken:
+/// boxes may have changed, while the path stays the name of the session (RFC 6714). Without it, the connection goes to
+/// the first URI of the path (RFC 4975 §8.2). Where the right place is unusable (`0.0.0.0`, no `c=`), the other one is taken:
 /// it can only be better than nothing.
 pub fn connect_to(peer: &MsrpMedia, cema: bool) -> Option<ConnectTo> {
     let (media, path) = (by_media(peer), by_path(peer));

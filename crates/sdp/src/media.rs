@@ -63,7 +63,7 @@ pub struct MsrpMedia {
     pub setup: Option<Setup>,
     /// `a=connection`
     pub connection: Connection,
-    /// `a=msrp-cema` (RFC 6714 §4.4)
+    /// `a=msrp-cema` (RFC 6714)
     pub cema: bool,
     /// `a=fingerprint`, as many as there are (RFC 8122 §5). The case of the hash name and of the digits does not matter.
     pub fingerprints: Vec<Fingerprint>,
@@ -107,7 +107,7 @@ impl MsrpMedia {
     }
 
     /// Whether the next hop of the path is where `c=` and the m-line point. If not, something between the peers anchors the
-    /// media and expects CEMA (RFC 6714 §4).
+    /// media and expects CEMA (RFC 6714).
     pub fn path_agrees_with_connection(&self) -> bool {
         let Some((hop, address)) = self.path.first().zip(self.address.as_ref()) else { return false };
         hop.host().matches(address) && hop.port().is_none_or(|port| port == self.port)

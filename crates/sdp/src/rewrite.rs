@@ -82,7 +82,7 @@ impl<'a> Edit<'a> {
         self.connection(&scope, change.address);
         if !change.path.is_empty() {
             let path: Vec<&str> = change.path.iter().map(MsrpUri::as_str).collect();
-            // RFC 4975 §8.1: a path belongs to a media description; one of the session level means nothing.
+            // RFC 4975 §8.2: a path belongs to a media description; one of the session level means nothing.
             self.attribute(&own, "path", Some(path.join(" ")));
         }
         if let Some(setup) = change.setup {

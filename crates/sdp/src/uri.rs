@@ -104,7 +104,7 @@ impl MsrpUri {
         })
     }
 
-    /// Reads the value of `a=path`: URIs with spaces between them, the next hop first (RFC 4975 §8.1).
+    /// Reads the value of `a=path`: URIs with spaces between them, the next hop first (RFC 4975 §8.2).
     pub fn parse_path(text: &str) -> Result<Vec<MsrpUri>, ParseError> {
         let path = text
             .split_ascii_whitespace()

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::{Host, samples};
 
@@ -171,5 +173,31 @@ fn a_rewritten_description_reads_as_the_change_says() {
             ..before
         };
         assert_eq!(after.msrp(), Some(&expected));
+    }
+}
+
+/// Whether a rewrite may touch, remove or add a line.
+fn is_concerned(line: &[u8]) -> bool {
+    [&b"o="[..], b"m=", b"c=", b"a=path", b"a=setup", b"a=fingerprint"].iter().any(|start| line.starts_with(start))
+}
+
+fn unconcerned(body: &[u8]) -> Vec<&[u8]> {
+    body.split_inclusive(|&byte| byte == b'\n').filter(|line| !is_concerned(line)).collect()
+}
+
+proptest! {
+    #[test]
+    fn lines_that_are_not_concerned_keep_their_bytes_and_their_order(
+        sample in 0..samples::ALL.len(),
+        junk in proptest::collection::vec((any::<proptest::sample::Index>(), proptest::collection::vec(any::<u8>(), 0..40)), 0..8),
+    ) {
+        let mut lines: Vec<Vec<u8>> = samples::ALL[sample].split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
+        for (place, mut line) in junk {
+            line.push(b'\n');
+            lines.insert(1 + place.index(lines.len()), line);
+        }
+        let body = lines.concat();
+        let after = rewritten(&body, &change());
+        prop_assert_eq!(unconcerned(&after), unconcerned(&body));
     }
 }
