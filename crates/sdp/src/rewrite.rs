@@ -1,0 +1,181 @@
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use sdp_types::Fingerprint;
+
+use crate::line::Lines;
+use crate::{MsrpUri, OriginId, Protocol, SessionDescription, Setup};
+
+/// What a B2BUA puts in place of a peer's, so that the media runs through it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rewrite {
+    /// The address of `c=` and `o=`.
+    pub address: IpAddr,
+    /// The port of the m-line.
+    pub port: u16,
+    /// `a=path`. Empty leaves the line alone: then the peers name each other, and only CEMA leads the media through us.
+    pub path: Vec<MsrpUri>,
+    /// `a=setup`; `None` leaves it alone.
+    pub setup: Option<Setup>,
+    /// `a=fingerprint` of our certificate. `None` takes the peer's away: TLS ends here, so its certificate is never seen.
+    pub fingerprint: Option<Fingerprint>,
+    /// The protocol of the m-line.
+    pub tls: bool,
+    /// The numbers of `o=`; `None` keeps the peer's.
+    pub origin: Option<OriginId>,
+}
+
+/// Prints a description with the lines of its first accepted MSRP media changed, and every other byte as it was.
+///
+/// Changed are `o=`, the m-line (port and protocol only), `c=`, `a=path`, `a=setup` and `a=fingerprint`; a line that is
+/// missing is put in. Lines of the session level are changed only if there is just one m-line, for otherwise they belong to
+/// other media, too: those get a line of the media level that takes precedence. If no MSRP media is accepted, `o=` alone
+/// changes.
+pub fn rewrite(description: &SessionDescription, change: &Rewrite) -> Vec<u8> {
+    let mut edit = Edit::new(description.lines());
+    edit.origin(change);
+    if let Some(media) = description.msrp() {
+        edit.media(media.index, change);
+    }
+    edit.print()
+}
+
+enum Fate {
+    Kept,
+    Replaced(Vec<u8>),
+    Removed,
+}
+
+/// A body being edited line by line.
+struct Edit<'a> {
+    lines: &'a Lines,
+    fates: Vec<Fate>,
+    /// What is put in after a line.
+    added: BTreeMap<usize, Vec<String>>,
+}
+
+/// The lines that an edit may touch: those of the media, then those of the session if it has no other media.
+struct Scope {
+    media: Range<usize>,
+    session: Range<usize>,
+}
+
+impl Scope {
+    fn iter(&self) -> impl Iterator<Item = usize> + use<> {
+        self.media.clone().chain(self.session.clone())
+    }
+}
+
+impl<'a> Edit<'a> {
+    fn new(lines: &'a Lines) -> Edit<'a> {
+        let fates = (0..lines.len()).map(|_| Fate::Kept).collect();
+        Edit { lines, fates, added: BTreeMap::new() }
+    }
+
+    fn media(&mut self, index: usize, change: &Rewrite) {
+        let media = self.lines.media(index);
+        let session = if self.lines.media_count() == 1 { self.lines.session() } else { 0..0 };
+        let own = Scope { media: media.clone(), session: 0..0 };
+        let scope = Scope { media, session };
+        self.m_line(scope.media.start, change);
+        self.connection(&scope, change.address);
+        if !change.path.is_empty() {
+            let path: Vec<&str> = change.path.iter().map(MsrpUri::as_str).collect();
+            // RFC 4975 §8.2: a path belongs to a media description; one of the session level means nothing.
+            self.attribute(&own, "path", Some(path.join(" ")));
+        }
+        if let Some(setup) = change.setup {
+            self.attribute(&scope, "setup", Some(setup.to_string()));
+        }
+        self.attribute(&scope, "fingerprint", change.fingerprint.as_ref().map(Fingerprint::to_string));
+    }
+
+    /// `o=<username> <sess-id> <sess-version> <nettype> <addrtype> <unicast-address>`; a line of another shape is left alone.
+    fn origin(&mut self, change: &Rewrite) {
+        let Some(line) = self.lines.session().find(|&n| self.lines.content(n).starts_with(b"o=")) else { return };
+        let fields = self.lines.content(line).split(|&byte| byte == b' ').filter(|field| !field.is_empty());
+        let &[username, session_id, version, _, _, _] = fields.collect::<Vec<_>>().as_slice() else { return };
+        let mut text = [username, b" "].concat();
+        match change.origin {
+            Some(id) => text.extend(format!("{} {}", id.session_id, id.version).bytes()),
+            None => text.extend([session_id, b" ", version].concat()),
+        }
+        text.extend(format!(" {}", in_address(change.address)).bytes());
+        self.fates[line] = Fate::Replaced(text);
+    }
+
+    fn m_line(&mut self, line: usize, change: &Rewrite) {
+        let fields: Vec<&[u8]> = self.lines.content(line).splitn(4, |&byte| byte == b' ').collect();
+        let &[media, _port, _protocol, formats] = fields.as_slice() else { return };
+        let middle = format!(" {} {} ", change.port, Protocol::over(change.tls).token());
+        self.fates[line] = Fate::Replaced([media, middle.as_bytes(), formats].concat());
+    }
+
+    /// Every `c=` in scope says the new address; one that is put in stands where the grammar has it, after `m=` and `i=`.
+    fn connection(&mut self, scope: &Scope, address: IpAddr) {
+        let text = format!("c={}", in_address(address));
+        let found: Vec<usize> = scope.iter().filter(|&n| self.lines.content(n).starts_with(b"c=")).collect();
+        if found.is_empty() {
+            let title = scope.media.clone().rfind(|&n| self.lines.content(n).starts_with(b"i="));
+            self.add(title.unwrap_or(scope.media.start), text);
+        } else {
+            for line in found {
+                self.fates[line] = Fate::Replaced(text.clone().into_bytes());
+            }
+        }
+    }
+
+    /// The first line of this name gets the value, further ones go. Without a value all of them go.
+    fn attribute(&mut self, scope: &Scope, name: &str, value: Option<String>) {
+        let mut value = value.map(|value| format!("a={name}:{value}"));
+        for line in scope.iter().filter(|&n| is_attribute(self.lines.content(n), name)) {
+            self.fates[line] = value.take().map_or(Fate::Removed, |value| Fate::Replaced(value.into_bytes()));
+        }
+        if let Some(value) = value {
+            let last = scope.media.clone().rfind(|&n| !self.lines.content(n).trim_ascii().is_empty());
+            self.add(last.unwrap_or(scope.media.start), value);
+        }
+    }
+
+    fn add(&mut self, after: usize, text: String) {
+        self.added.entry(after).or_default().push(text);
+    }
+
+    fn print(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.lines.bytes().len() + 256);
+        for (line, fate) in self.fates.iter().enumerate() {
+            let added = self.added.get(&line).map(Vec::as_slice).unwrap_or_default();
+            let content = match fate {
+                Fate::Kept => Some(self.lines.content(line)),
+                Fate::Replaced(text) => Some(text.as_slice()),
+                Fate::Removed => None,
+            };
+            if let Some(content) = content {
+                bytes.extend_from_slice(content);
+                // A last line without an end needs one before another line can follow.
+                let unended = self.lines.end(line).is_empty() && !added.is_empty();
+                bytes.extend_from_slice(if unended { self.lines.usual_end() } else { self.lines.end(line) });
+            }
+            for text in added {
+                bytes.extend_from_slice(text.as_bytes());
+                bytes.extend_from_slice(self.lines.usual_end());
+            }
+        }
+        bytes
+    }
+}
+
+/// `IN IP4 192.0.2.1`, `IN IP6 2001:db8::1`
+fn in_address(address: IpAddr) -> String {
+    format!("IN {} {address}", if address.is_ipv4() { "IP4" } else { "IP6" })
+}
+
+fn is_attribute(content: &[u8], name: &str) -> bool {
+    let Some(rest) = content.strip_prefix(b"a=") else { return false };
+    let end = rest.iter().position(|&byte| byte == b':').unwrap_or(rest.len());
+    rest[..end].eq_ignore_ascii_case(name.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;
