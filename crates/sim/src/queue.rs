@@ -66,3 +66,20 @@ impl<E> PartialEq for Scheduled<E> {
 }
 
 impl<E> Eq for Scheduled<E> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_times_come_in_the_order_of_sending() {
+        let mut queue = Queue::new();
+        queue.push(Instant::from_nanos(9), 'z');
+        for event in 'a'..='y' {
+            queue.push(Instant::from_nanos(5), event);
+        }
+        assert_eq!(queue.next(), Some(Instant::from_nanos(5)));
+        let order: String = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(order, "abcdefghijklmnopqrstuvwxyz");
+    }
+}

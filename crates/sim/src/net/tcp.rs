@@ -137,7 +137,7 @@ impl Net {
     /// The first item from `side` may be due. Events are never taken back: one that comes too early finds nothing due.
     pub(super) fn on_stream(&mut self, index: usize, side: usize) {
         let pipe = &self.connections[index].pipes[side];
-        if pipe.stalled || pipe.in_transit.front().is_none_or(|(at, _)| *at > self.now) {
+        if pipe.in_transit.front().is_none_or(|(at, _)| *at > self.now) {
             return;
         }
         if self.is_pipe_cut(index, side) {

@@ -142,6 +142,17 @@ fn a_partition_cuts_both_ways_and_what_is_in_flight() {
 }
 
 #[test]
+fn what_is_sent_into_a_partition_is_lost_even_if_it_heals_meanwhile() {
+    let (mut net, alice, bob) = pair(7);
+    net.partition(alice, bob);
+    net.node_mut(alice, |toy, _| toy.send(bob_addr(), &message("PING 1 SIP/2.0", "")));
+    net.run_for(5 * MS);
+    net.heal();
+    net.settle();
+    net.assert_ladder("0.000 alice -> bob PING (lost)");
+}
+
+#[test]
 fn a_one_way_block_cuts_only_that_way() {
     let (mut net, alice, bob) = pair(7);
     net.block(bob, alice);

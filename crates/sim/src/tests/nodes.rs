@@ -71,6 +71,7 @@ fn the_timers_of_a_paused_node_wait() {
     net.run_for(10_000 * MS);
     assert_eq!(net.arrows().len(), 1);
     net.resume(alice);
+    assert_eq!(net.next_event_at(), Some(net.now()));
     net.run_for(MS);
     assert_eq!(net.arrows().len(), 2, "overdue by far, it fires once");
 }

@@ -200,6 +200,40 @@ fn a_partition_holds_a_stream_until_it_heals() {
 }
 
 #[test]
+fn healing_hastens_nothing() {
+    let (mut net, alice, bob) = pair(7);
+    let conn = open(&mut net, alice);
+    net.settle();
+    net.clear_ladder();
+    net.set_link(Link { delay: 1000 * MS, ..Link::default() });
+    let start = net.now();
+    write_ping(&mut net, alice, conn);
+    net.run_for(900 * MS);
+    net.partition(alice, bob);
+    write_ping(&mut net, alice, conn);
+    net.run_for(200 * MS);
+    net.heal();
+    net.settle();
+    let pings = net.arrows().iter().filter(|arrow| arrow.label == "PING");
+    let received: Vec<_> = pings.map(|arrow| arrow.received_at.unwrap() - start).collect();
+    assert_eq!(received, [1300 * MS, 1900 * MS]);
+}
+
+#[test]
+fn a_reset_that_meets_a_partition_is_not_repeated() {
+    let (mut net, alice, bob) = pair(7);
+    open(&mut net, alice);
+    net.settle();
+    net.crash(bob);
+    net.partition(alice, bob);
+    net.run_for(1000 * MS);
+    net.heal();
+    net.settle();
+    assert_eq!(net[alice].log, ["connected"], "half-open: it will learn by writing");
+    assert_eq!(net.open_connections(alice), 1);
+}
+
+#[test]
 fn a_writer_gives_up_a_partition_and_the_silent_side_learns_on_writing() {
     let (mut net, alice, bob) = pair(7);
     let conn = open(&mut net, alice);
