@@ -25,13 +25,14 @@ impl Net {
         remote: SocketAddr,
     ) {
         let index = self.connections.len();
+        let at_ip = || self.hosts.iter().position(|host| host.has_ip(remote.ip()));
+        let peer = self.bound_host(transport, remote).or_else(at_ip);
         let host = &mut self.hosts[node];
         assert!(transport.is_reliable(), "{} connects over {transport}", host.name);
         assert!(host.has_ip(local.ip()), "{} connects from {local}, which is not its own", host.name);
         assert!(!conn.is_accepted(), "{} opens {conn:?}, a name for accepted connections", host.name);
         assert!(host.conns.insert(conn, index).is_none(), "{} opens {conn:?} twice", host.name);
         let local = SocketAddr::new(local.ip(), host.draw_port());
-        let peer = self.hosts.iter().position(|host| host.has_ip(remote.ip()));
         let listening = End::new(peer.unwrap_or(node), None, remote);
         let mut connection = Connection::new(transport, End::new(node, Some(conn), local), listening);
         // Nobody has the address: nobody refuses either.

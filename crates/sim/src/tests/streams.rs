@@ -316,6 +316,27 @@ fn a_black_hole_swallows_old_connections_but_not_new_ones() {
 }
 
 #[test]
+fn nodes_may_share_an_ip_address() {
+    let mut net = Net::new(7);
+    let [one, two] = ["127.0.0.1:5060", "127.0.0.1:5070"].map(addr);
+    let alice = net.add("alice", &[one], Toy::new(one));
+    let bob = net.add("bob", &[two], Toy::new(two));
+    for (from, to) in [(alice, two), (bob, one)] {
+        let conn = net.node_mut(from, |toy, _| toy.open(to));
+        write_ping(&mut net, from, conn);
+        net.settle();
+    }
+    net.assert_ladder_untimed(
+        "
+        alice -> bob    PING
+        bob   -> alice  200 OK
+        bob   -> alice  PING
+        alice -> bob    200 OK
+    ",
+    );
+}
+
+#[test]
 fn a_tls_listener_wants_tls() {
     let (mut net, alice, bob) = pair(7);
     net.listen(bob, wire::Transport::Tls, addr("10.0.0.2:5061"));
