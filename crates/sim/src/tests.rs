@@ -1,0 +1,7 @@
+//! The simulation tried on toy nodes.
+
+mod datagrams;
+mod ladders;
+mod nodes;
+mod streams;
+mod toy;
