@@ -249,13 +249,14 @@ impl<'a> Check<'a> {
 
     /// The nearest steps that were seen and that `step` must follow, looking through those that were not.
     fn seen_before(&self, step: u16) -> Vec<u16> {
-        let mut found = Vec::new();
+        let (mut found, mut passed) = (Vec::new(), Vec::new());
         let mut open = self.flow.arrows[slot(step)].after.clone();
         while let Some(before) = open.pop() {
-            if self.seen[slot(before)].is_none() {
+            if self.seen[slot(before)].is_some() {
+                remember(&mut found, before);
+            } else if !passed.contains(&before) {
+                passed.push(before);
                 open.extend(&self.flow.arrows[slot(before)].after);
-            } else if !found.contains(&before) {
-                found.push(before);
             }
         }
         found.sort_unstable();

@@ -109,7 +109,8 @@ impl<'a> Plan<'a> {
         let arrow = match (self.column(&row.from), self.column(&row.to)) {
             (Some(from), Some(to)) if from != to => self.arrow(&mut canvas, from, to, row),
             (None | Some(_), None | Some(_)) => {
-                words = format!("{} -> {}, {}  {words}", row.from, row.to, row.message);
+                words = format!("{} -> {}, {}  {words}", row.from, row.to, row.message)
+                    .replace(char::is_control, "\u{fffd}");
                 0..0
             }
         };
@@ -146,7 +147,8 @@ impl<'a> Plan<'a> {
         let room = end - start;
         let label =
             if long.chars().count() + TRIMMING / 2 <= room { long } else { format!(" {} ", row.message.short()) };
-        put(canvas, start + room.saturating_sub(label.chars().count()) / 2, &label);
+        let spare = room.saturating_sub(label.chars().count());
+        put(canvas, start + if rightward { spare / 2 } else { spare.div_ceil(2) }, &label);
         covered
     }
 
@@ -179,7 +181,8 @@ fn notes(row: &Row) -> String {
 
 fn put(canvas: &mut [char], at: usize, text: &str) {
     for (cell, c) in canvas.iter_mut().skip(at).zip(text.chars()) {
-        *cell = c;
+        // What the network says may not move the cursor.
+        *cell = if c.is_control() { '\u{fffd}' } else { c };
     }
 }
 
