@@ -354,6 +354,54 @@ fn the_tap_sees_what_passed_the_sockets_with_its_addresses() {
 }
 
 #[test]
+fn outputs_leave_in_order_across_transports_and_pieces_of_a_stream_leave_together() {
+    let (send, notes) = channel();
+    let tap: Box<dyn Tap> = Box::new(Notes(send));
+    let node = start("127.0.0.1", Options { tap: Some(tap), ..Options::default() });
+    let own = node.bound[0];
+    let (mut stream, datagrams) = (tcp_peer(own), udp_peer("127.0.0.1"));
+    let [from, remote] = [stream.local_addr().unwrap(), datagrams.local_addr().unwrap()];
+    let Input::Accepted { conn, .. } = node.heard() else { panic!("not accepted") };
+    let write = |text: &'static str| Output::Write { conn, data: Bytes::from_static(text.as_bytes()) };
+    let datagram = Output::Datagram { local: own, remote, data: Bytes::from_static(b"3") };
+    let all = [write("1"), write("2"), datagram, write("4"), Output::Close { conn }];
+    node.handle.cast(move |node, _| node.out.extend(all)).unwrap();
+
+    let mut got = String::new();
+    stream.read_to_string(&mut got).unwrap();
+    assert_eq!(got, "124");
+    drop(stream);
+    let (times, seen): (Vec<Now>, Vec<String>) = (0..6).map(|_| notes.recv_timeout(PATIENCE).unwrap()).unzip();
+    let [tcp, udp] = [format!("tcp {own} {from}"), format!("udp {own} {remote}")];
+    let expected = [
+        format!("{tcp} opened"),
+        format!("{tcp} > 1"),
+        format!("{tcp} > 2"),
+        format!("{udp} > 3"),
+        format!("{tcp} > 4"),
+        format!("{tcp} closed"),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(times[1], times[2], "one system call");
+    node.handle.stop();
+}
+
+#[test]
+fn what_the_hook_makes_the_node_put_out_is_sent() {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let sockets = Sockets::bind(&[Listen::udp(any)]).unwrap();
+    let peer = udp_peer("127.0.0.1");
+    let [local, remote] = [sockets.bound()[0].addr, peer.local_addr().unwrap()];
+    let mut greeting = Some(Output::Datagram { local, remote, data: Bytes::from_static(b"hi") });
+    let on_idle = Box::new(move |node: &mut Echo| node.out.extend(greeting.take()));
+    let options = Options { on_idle: Some(on_idle), ..Options::default() };
+    let handle = Engine::spawn("hook", sockets, Echo::default(), options).unwrap();
+    let mut buf = [0; 4];
+    assert_eq!(peer.recv_from(&mut buf).unwrap(), (2, local));
+    handle.stop();
+}
+
+#[test]
 fn with_a_shared_clock_nothing_is_received_before_it_was_sent() {
     let clock = Clock::start();
     let (send, notes) = channel();

@@ -134,9 +134,7 @@ impl Streams {
         let Some((slot, state)) = self.find(conn) else { return };
         state.owned = false;
         self.by_id.remove(&conn);
-        if self.unflushed == Some(slot) {
-            self.flush(fx);
-        }
+        // What was gathered for it leaves with the next flush, which then finishes it.
         self.linger(slot, fx);
     }
 

@@ -197,20 +197,23 @@ fn closing_delivers_everything_to_a_slow_reader() {
         host.write(conn, all.slice(start..all.len().min(start + 100_000)));
     }
     assert!(host.sockets.counters().stream_bytes_out < all.len() as u64, "the reader has not begun");
-    // What the peer says meanwhile must neither reach the node nor make the kernel reset the connection.
-    peer.write_all(b"are you there?").unwrap();
     host.output(Output::Close { conn });
 
+    // What the peer says meanwhile must neither reach the node nor make the kernel reset the connection.
     let reader = std::thread::spawn(move || {
-        let mut got = Vec::new();
-        peer.read_to_end(&mut got).unwrap();
+        let mut got = vec![0; 24 << 20];
+        for piece in got.chunks_mut(64 * 1024) {
+            peer.write_all(b"more?").unwrap();
+            peer.read_exact(piece).unwrap();
+        }
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0, "closed in order");
         got
     });
     host.quietly_until(|c| c.closed == 1);
     assert!(reader.join().unwrap() == sent, "every byte, in order");
     let counters = host.sockets.counters();
     assert_eq!((counters.stream_bytes_dropped, counters.linger_expired), (0, 0));
-    assert_eq!(counters.stream_bytes_ignored, 14);
+    assert_eq!(counters.stream_bytes_ignored, 24 * 16 * 5);
 }
 
 #[test]
@@ -293,6 +296,16 @@ fn a_closed_connection_says_nothing_more_to_the_node() {
     drop(peer);
     host.output(Output::Close { conn });
     host.quietly_until(|c| c.closed == 1);
+    assert_eq!(host.sockets.next_input(), None);
+}
+
+#[test]
+fn a_node_that_closes_first_is_not_told_that_the_connection_failed() {
+    let mut host = host();
+    let conn = ConnId::opened(1);
+    host.connect(conn, "[::1]:5060".parse().unwrap());
+    assert!(host.sockets.has_inputs(), "the failure is known already");
+    host.output(Output::Close { conn });
     assert_eq!(host.sockets.next_input(), None);
 }
 
