@@ -28,8 +28,6 @@ pub(crate) enum Phase {
 /// One TCP connection.
 pub(crate) struct Conn {
     pub(crate) id: ConnId,
-    /// Tells it from a later one in the same slot.
-    pub(crate) serial: u64,
     pub(crate) stream: TcpStream,
     pub(crate) path: Path,
     pub(crate) phase: Phase,
@@ -58,10 +56,9 @@ pub(crate) enum ReadOutcome {
 }
 
 impl Conn {
-    pub(crate) fn new(id: ConnId, serial: u64, stream: TcpStream, path: Path, phase: Phase) -> Conn {
+    pub(crate) fn new(id: ConnId, stream: TcpStream, path: Path, phase: Phase) -> Conn {
         Conn {
             id,
-            serial,
             stream,
             path,
             phase,

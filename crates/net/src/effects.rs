@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use wire::{Input, TimerQueue};
+use wire::{Input, Key, TimerQueue};
 
 use crate::tap::Probe;
 use crate::{Clock, Counters, Limits};
@@ -19,20 +19,20 @@ pub(crate) struct Effects {
     pub(crate) deadlines: TimerQueue<Deadline>,
 }
 
-/// Something that can be read: a listening socket by its place in the configuration, a connection by its slot.
+/// Something that can be read: a listening socket by its place in the configuration, a connection by its key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Port(usize),
-    Conn(usize),
+    Conn(Key),
 }
 
-/// What is to be looked at later. `serial` tells a connection from a later one in the same slot.
+/// What is to be looked at later, if it is still there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Deadline {
     /// A peer must have accepted the connection.
-    Connect { slot: usize, serial: u64 },
+    Connect { key: Key },
     /// A closed connection must have made progress.
-    Linger { slot: usize, serial: u64 },
+    Linger { key: Key },
     /// A listener that could not accept tries again.
     Accept { port: usize },
 }

@@ -208,7 +208,7 @@ impl Table {
 
     fn read(&mut self, source: Source) -> Step {
         let port = match source {
-            Source::Conn(slot) => return self.streams.read(slot, &mut self.pool, &mut self.fx),
+            Source::Conn(key) => return self.streams.read(key, &mut self.pool, &mut self.fx),
             Source::Port(port) => &mut self.ports[port],
         };
         let step = match &port.socket {
@@ -254,8 +254,8 @@ impl Table {
     fn handle_timeout(&mut self, now: Instant) {
         while let Some((_, deadline)) = self.fx.deadlines.pop_due(now) {
             match deadline {
-                Deadline::Connect { slot, serial } => self.streams.on_connect_deadline(slot, serial, &mut self.fx),
-                Deadline::Linger { slot, serial } => self.streams.on_linger_deadline(slot, serial, &mut self.fx),
+                Deadline::Connect { key } => self.streams.on_connect_deadline(key, &mut self.fx),
+                Deadline::Linger { key } => self.streams.on_linger_deadline(key, &mut self.fx),
                 Deadline::Accept { port } => self.mark_ready(port),
             }
         }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use wire::{ConnId, Input, Transport};
+use wire::{ConnId, Input, Key, Slab, Transport};
 
 use crate::conn::{Conn, Phase, ReadOutcome};
 use crate::effects::{Deadline, Effects, Source, Step};
@@ -16,30 +16,19 @@ use crate::tap::Path;
 /// All connections of a node.
 pub(crate) struct Streams {
     registry: Registry,
-    /// The token of slot 0.
+    /// Added to the key of a connection to make its token; listening sockets have the tokens below.
     first_token: usize,
-    slots: Vec<Option<Conn>>,
-    free: Vec<usize>,
+    conns: Slab<Conn>,
     /// The connections that the node knows.
-    by_id: HashMap<ConnId, usize>,
-    opened: u64,
+    by_id: HashMap<ConnId, Key>,
     accepted: u64,
     /// The connection last written to, whose pieces are gathered into one system call.
-    unflushed: Option<usize>,
+    unflushed: Option<Key>,
 }
 
 impl Streams {
     pub(crate) fn new(registry: Registry, first_token: usize) -> Streams {
-        Streams {
-            registry,
-            first_token,
-            slots: Vec::new(),
-            free: Vec::new(),
-            by_id: HashMap::new(),
-            opened: 0,
-            accepted: 0,
-            unflushed: None,
-        }
+        Streams { registry, first_token, conns: Slab::new(), by_id: HashMap::new(), accepted: 0, unflushed: None }
     }
 
     /// Takes over a connection that a listener accepted; `path.local` is the listener's address.
@@ -82,14 +71,14 @@ impl Streams {
             return;
         }
         match self.try_connect(conn, path, fx) {
-            Ok((slot, serial)) => {
-                fx.deadlines.arm(Deadline::Connect { slot, serial }, fx.clock.at() + fx.limits.connect_timeout);
+            Ok(key) => {
+                fx.deadlines.arm(Deadline::Connect { key }, fx.clock.at() + fx.limits.connect_timeout);
             }
             Err(e) => connect_failed(conn, path.remote, &e, fx),
         }
     }
 
-    fn try_connect(&mut self, conn: ConnId, path: Path, fx: &Effects) -> io::Result<(usize, u64)> {
+    fn try_connect(&mut self, conn: ConnId, path: Path, fx: &Effects) -> io::Result<Key> {
         if path.transport != Transport::Tcp {
             return Err(io::ErrorKind::Unsupported.into());
         }
@@ -102,7 +91,7 @@ impl Streams {
 
     /// Queues `data`; it leaves with [`Streams::flush`], or when the node turns to another connection.
     pub(crate) fn write(&mut self, conn: ConnId, data: Bytes, fx: &mut Effects) {
-        let Some((slot, state)) = self.find(conn) else {
+        let Some((key, state)) = self.find(conn) else {
             fx.counters.stream_bytes_dropped += data.len() as u64;
             return;
         };
@@ -111,54 +100,53 @@ impl Streams {
         }
         state.push(data);
         let queued = state.queued();
-        if self.unflushed != Some(slot) {
+        if self.unflushed != Some(key) {
             self.flush(fx);
-            self.unflushed = Some(slot);
+            self.unflushed = Some(key);
         }
         if queued > fx.limits.write_queue {
             self.flush(fx);
-            self.give_up_if_too_slow(slot, fx);
+            self.give_up_if_too_slow(key, fx);
         }
     }
 
-    fn give_up_if_too_slow(&mut self, slot: usize, fx: &mut Effects) {
-        if self.conn(slot).is_some_and(|conn| conn.queued() > fx.limits.write_queue) {
+    fn give_up_if_too_slow(&mut self, key: Key, fx: &mut Effects) {
+        if self.conn(key).is_some_and(|conn| conn.queued() > fx.limits.write_queue) {
             fx.counters.overflowed += 1;
-            self.fail(slot, fx);
+            self.fail(key, fx);
         }
     }
 
     /// Closes a connection for the node, which hears no more of it.
     pub(crate) fn close(&mut self, conn: ConnId, fx: &mut Effects) {
         fx.pending.retain(|input| conn_of(input) != Some(conn));
-        let Some((slot, state)) = self.find(conn) else { return };
+        let Some((key, state)) = self.find(conn) else { return };
         state.owned = false;
         self.by_id.remove(&conn);
         // What was gathered for it leaves with the next flush, which then finishes it.
-        self.linger(slot, fx);
+        self.linger(key, fx);
     }
 
     /// The node is done with it, or was told that it ended: it stays until the peer has what was written.
-    fn linger(&mut self, slot: usize, fx: &mut Effects) {
-        self.finish_if_flushed(slot, fx);
-        let Some(conn) = self.conn(slot) else { return };
+    fn linger(&mut self, key: Key, fx: &mut Effects) {
+        self.finish_if_flushed(key, fx);
+        let Some(conn) = self.conn(key) else { return };
         conn.progress = false;
-        let serial = conn.serial;
-        fx.deadlines.arm(Deadline::Linger { slot, serial }, fx.clock.at() + fx.limits.linger);
+        fx.deadlines.arm(Deadline::Linger { key }, fx.clock.at() + fx.limits.linger);
     }
 
-    fn finish_if_flushed(&mut self, slot: usize, fx: &mut Effects) {
-        let Some(conn) = self.conn(slot) else { return };
+    fn finish_if_flushed(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
         if conn.owned || conn.queued() > 0 {
             return;
         }
         match conn.phase {
-            Phase::Connecting => self.remove(slot, fx),
+            Phase::Connecting => self.remove(key, fx),
             Phase::Open => {
                 if conn.ended || conn.broken || !conn.shut() {
-                    self.remove(slot, fx);
+                    self.remove(key, fx);
                 } else {
-                    self.mark_ready(slot, fx);
+                    self.mark_ready(key, fx);
                 }
             }
             Phase::Shut => {}
@@ -167,48 +155,48 @@ impl Streams {
 
     /// Hands the kernel what was gathered for the connection last written to.
     pub(crate) fn flush(&mut self, fx: &mut Effects) {
-        if let Some(slot) = self.unflushed.take() {
-            self.flush_slot(slot, fx);
+        if let Some(key) = self.unflushed.take() {
+            self.flush_conn(key, fx);
         }
     }
 
-    fn flush_slot(&mut self, slot: usize, fx: &mut Effects) {
-        let Some(conn) = self.conn(slot) else { return };
+    fn flush_conn(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
         conn.flush(fx);
         if conn.broken {
             // What the peer sent before it broke is read first; reading then finds the end.
-            self.mark_ready(slot, fx);
+            self.mark_ready(key, fx);
         }
-        self.finish_if_flushed(slot, fx);
+        self.finish_if_flushed(key, fx);
     }
 
     /// The kernel reported something about the connection with this token.
     pub(crate) fn on_event(&mut self, event: &mio::event::Event, fx: &mut Effects) {
-        let slot = event.token().0 - self.first_token;
-        let Some(conn) = self.conn(slot) else { return };
+        let key = Key::from_bits((event.token().0 - self.first_token) as u64);
+        let Some(conn) = self.conn(key) else { return };
         if conn.phase == Phase::Connecting {
-            self.on_connect_event(slot, fx);
+            self.on_connect_event(key, fx);
         }
-        let Some(conn) = self.conn(slot) else { return };
+        let Some(conn) = self.conn(key) else { return };
         if conn.phase == Phase::Connecting {
             return;
         }
         if event.is_writable() {
             conn.unblock();
-            self.flush_slot(slot, fx);
+            self.flush_conn(key, fx);
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
-            self.mark_ready(slot, fx);
+            self.mark_ready(key, fx);
         }
     }
 
-    fn on_connect_event(&mut self, slot: usize, fx: &mut Effects) {
-        let Some(conn) = self.conn(slot) else { return };
+    fn on_connect_event(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
         match conn.connected() {
             None => {}
             Some(Err(e)) => {
                 tracing::debug!(remote = %conn.path.remote, error = %e, "cannot connect");
-                self.fail(slot, fx);
+                self.fail(key, fx);
             }
             Some(Ok(())) => {
                 conn.phase = Phase::Open;
@@ -222,9 +210,9 @@ impl Streams {
         }
     }
 
-    /// Reads once from the connection in `slot`.
-    pub(crate) fn read(&mut self, slot: usize, pool: &mut ReadPool, fx: &mut Effects) -> Step {
-        let Some(conn) = self.conn(slot) else { return Step::Done };
+    /// Reads once from the connection.
+    pub(crate) fn read(&mut self, key: Key, pool: &mut ReadPool, fx: &mut Effects) -> Step {
+        let Some(conn) = self.conn(key) else { return Step::Done };
         let id = conn.id;
         match conn.read(pool, fx) {
             ReadOutcome::Data(data) if conn.owned => {
@@ -239,54 +227,54 @@ impl Streams {
                 conn.in_ready = false;
                 Step::Done
             }
-            ReadOutcome::Ended => self.on_end(slot, fx),
+            ReadOutcome::Ended => self.on_end(key, fx),
             ReadOutcome::Failed => {
-                self.fail(slot, fx);
+                self.fail(key, fx);
                 Step::Done
             }
         }
     }
 
     /// The peer closed its direction. That is the end for the node; what it wrote before still leaves.
-    fn on_end(&mut self, slot: usize, fx: &mut Effects) -> Step {
-        let Some(conn) = self.conn(slot) else { return Step::Done };
+    fn on_end(&mut self, key: Key, fx: &mut Effects) -> Step {
+        let Some(conn) = self.conn(key) else { return Step::Done };
         conn.ended = true;
         conn.in_ready = false;
         if conn.phase == Phase::Shut {
-            self.remove(slot, fx);
+            self.remove(key, fx);
         } else if conn.owned {
             conn.owned = false;
             let id = conn.id;
             self.by_id.remove(&id);
             fx.pending.push_back(Input::Closed { conn: id, failed: false });
-            self.linger(slot, fx);
+            self.linger(key, fx);
         } else {
-            self.finish_if_flushed(slot, fx);
+            self.finish_if_flushed(key, fx);
         }
         Step::Done
     }
 
     /// A connection was not accepted in time.
-    pub(crate) fn on_connect_deadline(&mut self, slot: usize, serial: u64, fx: &mut Effects) {
-        if self.conn(slot).is_some_and(|conn| conn.serial == serial && conn.phase == Phase::Connecting) {
-            self.fail(slot, fx);
+    pub(crate) fn on_connect_deadline(&mut self, key: Key, fx: &mut Effects) {
+        if self.conn(key).is_some_and(|conn| conn.phase == Phase::Connecting) {
+            self.fail(key, fx);
         }
     }
 
     /// A closed connection goes on for as long as its peer reads.
-    pub(crate) fn on_linger_deadline(&mut self, slot: usize, serial: u64, fx: &mut Effects) {
-        let Some(conn) = self.conn(slot).filter(|conn| conn.serial == serial) else { return };
+    pub(crate) fn on_linger_deadline(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
         if conn.phase != Phase::Shut && std::mem::take(&mut conn.progress) {
-            fx.deadlines.arm(Deadline::Linger { slot, serial }, fx.clock.at() + fx.limits.linger);
+            fx.deadlines.arm(Deadline::Linger { key }, fx.clock.at() + fx.limits.linger);
         } else {
             fx.counters.linger_expired += 1;
-            self.remove(slot, fx);
+            self.remove(key, fx);
         }
     }
 
     /// The connection broke or was never up.
-    fn fail(&mut self, slot: usize, fx: &mut Effects) {
-        let Some(conn) = self.conn(slot) else { return };
+    fn fail(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
         let (id, owned) = (conn.id, conn.owned);
         match conn.phase {
             Phase::Connecting => fx.counters.connect_failed += 1,
@@ -294,41 +282,42 @@ impl Streams {
             // The peer may well reset what we closed; nothing is lost.
             Phase::Shut => {}
         }
-        self.remove(slot, fx);
+        self.remove(key, fx);
         if owned {
             fx.pending.push_back(Input::Closed { conn: id, failed: true });
         }
     }
 
-    fn mark_ready(&mut self, slot: usize, fx: &mut Effects) {
-        if let Some(conn) = self.conn(slot)
+    fn mark_ready(&mut self, key: Key, fx: &mut Effects) {
+        if let Some(conn) = self.conn(key)
             && !std::mem::replace(&mut conn.in_ready, true)
         {
-            fx.ready.push_back(Source::Conn(slot));
+            fx.ready.push_back(Source::Conn(key));
         }
     }
 
-    fn insert(&mut self, id: ConnId, mut stream: TcpStream, path: Path, phase: Phase) -> io::Result<(usize, u64)> {
-        let slot = self.free.last().copied().unwrap_or(self.slots.len());
-        let token = Token(self.first_token + slot);
-        self.registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        if self.free.pop().is_none() {
-            self.slots.push(None);
+    fn insert(&mut self, id: ConnId, stream: TcpStream, path: Path, phase: Phase) -> io::Result<Key> {
+        let key = self.conns.insert(Conn::new(id, stream, path, phase));
+        if let Err(e) = self.register(key) {
+            self.conns.remove(key);
+            return Err(e);
         }
-        self.opened += 1;
-        let serial = self.opened;
-        self.slots[slot] = Some(Conn::new(id, serial, stream, path, phase));
-        self.by_id.insert(id, slot);
-        Ok((slot, serial))
+        self.by_id.insert(id, key);
+        Ok(key)
     }
 
-    fn remove(&mut self, slot: usize, fx: &mut Effects) {
-        let Some(mut conn) = self.slots[slot].take() else { return };
-        self.free.push(slot);
+    fn register(&mut self, key: Key) -> io::Result<()> {
+        let token = Token(self.first_token + key.to_bits() as usize);
+        let Some(conn) = self.conns.get_mut(key) else { return Ok(()) };
+        self.registry.register(&mut conn.stream, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn remove(&mut self, key: Key, fx: &mut Effects) {
+        let Some(mut conn) = self.conns.remove(key) else { return };
         if conn.owned {
             self.by_id.remove(&conn.id);
         }
-        if self.unflushed == Some(slot) {
+        if self.unflushed == Some(key) {
             self.unflushed = None;
         }
         conn.discard_queue(fx);
@@ -343,16 +332,16 @@ impl Streams {
     }
 
     fn is_full(&self, fx: &Effects) -> bool {
-        self.slots.len() - self.free.len() >= fx.limits.connections
+        self.conns.len() >= fx.limits.connections
     }
 
-    fn conn(&mut self, slot: usize) -> Option<&mut Conn> {
-        self.slots.get_mut(slot)?.as_mut()
+    fn conn(&mut self, key: Key) -> Option<&mut Conn> {
+        self.conns.get_mut(key)
     }
 
-    fn find(&mut self, conn: ConnId) -> Option<(usize, &mut Conn)> {
-        let slot = *self.by_id.get(&conn)?;
-        Some((slot, self.slots[slot].as_mut()?))
+    fn find(&mut self, conn: ConnId) -> Option<(Key, &mut Conn)> {
+        let key = *self.by_id.get(&conn)?;
+        Some((key, self.conns.get_mut(key)?))
     }
 }
 
