@@ -25,7 +25,7 @@ struct ViaSpans {
 
 /// Header fields that may occur once (RFC 3261 §7.3.1: all whose grammar is not a list). Two of them, or two that differ,
 /// are how one hop is made to read another message than the next: refused, never chosen from.
-const SINGLE: [Name; 10] = [
+const SINGLE: [Name; 9] = [
     Name::From,
     Name::To,
     Name::CallId,
@@ -34,7 +34,6 @@ const SINGLE: [Name; 10] = [
     Name::ContentLength,
     Name::ContentType,
     Name::Expires,
-    Name::PServedUser,
     Name::ConversationId,
 ];
 

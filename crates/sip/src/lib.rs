@@ -17,6 +17,7 @@ mod message;
 mod method;
 mod name;
 mod params;
+mod quote;
 mod reason;
 mod scan;
 mod uri;
@@ -30,6 +31,7 @@ pub use message::{Either, Malformed, Message, Request, Response};
 pub use method::Method;
 pub use name::Name;
 pub use params::Params;
+pub use quote::{escape, unescape};
 pub use reason::reason;
 pub use uri::{Scheme, Uri};
 

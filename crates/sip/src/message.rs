@@ -114,6 +114,11 @@ impl Message {
         self.field(name).map(|i| self.value_of(i))
     }
 
+    /// Where `part`, borrowed from the message, stands in it.
+    pub(crate) fn offset_of(&self, part: &[u8]) -> usize {
+        part.as_ptr().addr().wrapping_sub(self.bytes.as_ptr().addr()).min(self.bytes.len())
+    }
+
     /// Whether there is a header field of that name.
     pub fn has(&self, name: Name) -> bool {
         self.field(name).is_some()
