@@ -3,7 +3,7 @@ use crate::{Params, ParseError, Uri};
 
 /// `name-addr` or `addr-spec` with header field parameters (RFC 3261 §20.10): what stands in From, To, Contact, Route,
 /// Record-Route, P-Asserted-Identity and their kin.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Address<'a> {
     display: &'a [u8],
     uri: Uri<'a>,

@@ -38,16 +38,20 @@ const SINGLE: [Name; 9] = [
 ];
 
 impl Essentials {
-    pub(crate) fn check(message: &mut Message, limits: &Limits) -> Result<Essentials, ParseError> {
-        check_start_line(message)?;
-        check_single(message)?;
-        let mut essentials = Essentials { via: via(message)?, cseq: cseq(message)?, ..Essentials::default() };
-        essentials.from_tag = tag(message, Name::From)?;
-        essentials.to_tag = tag(message, Name::To)?;
-        call_id(message)?;
-        essentials.max_forwards = max_forwards(message)?;
-        message.body = body(message, limits)?;
-        Ok(essentials)
+    /// Checks the message and fills its essentials in. All that can be read is, whatever the first fault was.
+    pub(crate) fn check(message: &mut Message, limits: &Limits) -> Result<(), ParseError> {
+        let mut fault = check_start_line(message).and_then(|()| check_single(message)).err();
+        let mut keep = |e| _ = fault.get_or_insert(e);
+        let mut essentials = Essentials::default();
+        via(message).map(|via| essentials.via = via).unwrap_or_else(&mut keep);
+        cseq(message).map(|cseq| essentials.cseq = cseq).unwrap_or_else(&mut keep);
+        tag(message, Name::From).map(|tag| essentials.from_tag = tag).unwrap_or_else(&mut keep);
+        tag(message, Name::To).map(|tag| essentials.to_tag = tag).unwrap_or_else(&mut keep);
+        call_id(message).unwrap_or_else(&mut keep);
+        max_forwards(message).map(|n| essentials.max_forwards = n).unwrap_or_else(&mut keep);
+        body(message, limits).map(|range| message.body = range).unwrap_or_else(&mut keep);
+        message.essentials = essentials;
+        fault.map_or(Ok(()), Err)
     }
 
     pub(crate) fn via<'a>(&self, bytes: &'a [u8]) -> Via<'a> {
@@ -71,7 +75,10 @@ fn check_start_line(message: &Message) -> Result<(), ParseError> {
         let other_version = version.len() > 4 && version[..4].eq_ignore_ascii_case(b"SIP/");
         return Err(if other_version { error.with_status(505) } else { error });
     }
-    Uri::parse(&message.bytes[uri.range()]).map(drop).map_err(|e| e.shifted(usize::from(uri.start)))
+    let at = usize::from(uri.start);
+    let uri = Uri::parse(&message.bytes[uri.range()]).map_err(|e| e.shifted(at))?;
+    // RFC 3261 §19.1.1: header fields in a Request-URI must never become header fields, nor be forwarded.
+    if uri.headers().is_some() { Err(ParseError::new(at, "a Request-URI without headers")) } else { Ok(()) }
 }
 
 fn check_single(message: &Message) -> Result<(), ParseError> {
@@ -154,7 +161,7 @@ fn max_forwards(message: &Message) -> Result<Option<u8>, ParseError> {
 /// RFC 3261 §18.3: what exceeds Content-Length is cut, what falls short of it is an error. Without Content-Length the
 /// body fills the datagram.
 fn body(message: &Message, limits: &Limits) -> Result<std::ops::Range<usize>, ParseError> {
-    let start = usize::from(message.head_end) + 2;
+    let start = message.body.start;
     let available = message.bytes.len() - start;
     let length = match message.field(Name::ContentLength) {
         None => available,

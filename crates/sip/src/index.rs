@@ -4,40 +4,71 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::essentials::Essentials;
-use crate::message::{Field, Message, NONE, Span, StartLine};
+use crate::message::{Field, Malformed, Message, NONE, Span, StartLine};
 use crate::scan::{is_token, is_token_byte};
 use crate::{Limits, Method, Name, ParseError, name};
 
-pub(crate) fn index(bytes: Bytes, limits: &Limits) -> Result<Message, ParseError> {
+/// A head that is cut off or goes wrong after its start line is indexed up to the fault, so that it can be answered.
+pub(crate) fn index(bytes: Bytes, limits: &Limits) -> Result<Message, Malformed> {
     let limit = limits.head.min(usize::from(u16::MAX));
     // RFC 3261 §7.5: CRLFs before the start line are ignored.
     let lead = bytes.chunks(2).take_while(|pair| *pair == b"\r\n").count() * 2;
     let text = &bytes[..bytes.len().min(limit)];
     let cut = |at| if text.len() < bytes.len() { too_large(at) } else { ParseError::new(at, "CRLF") };
 
-    let line_end = find_line_end(text, lead).map_err(|e| e.unwrap_or_else(|| cut(text.len())))?;
-    let start = start_line(&text[..line_end], lead)?;
-
-    let mut fields: SmallVec<[Field; 40]> = SmallVec::new();
-    let mut first = [NONE as u8; name::COUNT];
-    let mut at = line_end + 2;
-    let head_end = loop {
-        if text[at..].starts_with(b"\r\n") {
-            break at;
-        }
-        let (field, next) = field(text, at).map_err(|e| e.unwrap_or_else(|| cut(text.len())))?;
-        if fields.len() == limits.headers {
-            return Err(ParseError::new(at, "fewer header fields").with_status(513));
-        }
-        let slot = &mut first[field.name as usize];
-        if usize::from(*slot) == NONE && fields.len() < NONE {
-            *slot = fields.len() as u8;
-        }
-        fields.push(field);
-        at = next;
+    let line_end = match text.get(lead..).map_or(Err(None), |_| find_line_end(text, lead)) {
+        Ok(line_end) => line_end,
+        Err(e) => return Err(Malformed { error: e.unwrap_or_else(|| cut(text.len())), message: None }),
     };
-    let body = head_end + 2..bytes.len();
-    Ok(Message { start, fields, first, head_end: head_end as u16, body, essentials: Essentials::default(), bytes })
+    let start = start_line(&text[..line_end], lead).map_err(|error| Malformed { error, message: None })?;
+
+    let mut message = Message {
+        start,
+        fields: SmallVec::new(),
+        first: [NONE as u8; name::COUNT],
+        head_end: 0,
+        body: 0..0,
+        essentials: Essentials::default(),
+        bytes: Bytes::new(),
+    };
+    let (head_end, fault) = fields(text, line_end + 2, limits, &mut message);
+    message.head_end = head_end as u16;
+    let body_start = if fault.is_none() { head_end + 2 } else { head_end };
+    let error = fault.map(|e| e.unwrap_or_else(|| cut(text.len())));
+    message.body = body_start..bytes.len();
+    message.bytes = bytes;
+    match error {
+        None => Ok(message),
+        Some(error) => {
+            message.body.start = message.body.end;
+            Err(Malformed { error, message: Some(Box::new(message)) })
+        }
+    }
+}
+
+/// Indexes header fields from `at`. Returns where the head ends, and the fault that ended it if it was not a blank line:
+/// `Some(None)` when the text ended.
+fn fields(text: &[u8], mut at: usize, limits: &Limits, message: &mut Message) -> (usize, Option<Option<ParseError>>) {
+    loop {
+        if text[at..].starts_with(b"\r\n") {
+            return (at, None);
+        }
+        if message.fields.len() == limits.headers {
+            let error = ParseError::new(at, "fewer header fields").with_status(513);
+            return (at, Some(Some(error)));
+        }
+        let (field, next) = match field(text, at) {
+            Ok(field) => field,
+            Err(error) => return (at, Some(error)),
+        };
+        let count = message.fields.len();
+        let slot = &mut message.first[field.name as usize];
+        if usize::from(*slot) == NONE && count < NONE {
+            *slot = count as u8;
+        }
+        message.fields.push(field);
+        at = next;
+    }
 }
 
 const fn too_large(at: usize) -> ParseError {
@@ -45,13 +76,21 @@ const fn too_large(at: usize) -> ParseError {
 }
 
 /// The position of the CRLF that ends the line from `from`; `Err(None)` when the text ends first.
+///
+/// Two hops that disagree on where a line ends can be played against each other: CRLF, and nothing else, ends one, and
+/// neither CR nor LF occurs alone. NUL, which ends a text for some, occurs only escaped (RFC 3261 §25.1 quoted-pair).
 fn find_line_end(text: &[u8], from: usize) -> Result<usize, Option<ParseError>> {
-    let lf = memchr::memchr(b'\n', &text[from..]).ok_or(None)? + from;
-    // Two hops that disagree on where a line ends can be played against each other: CRLF, and nothing else, ends one.
-    if lf == from || text[lf - 1] != b'\r' {
-        return Err(Some(ParseError::new(lf, "CR before LF")));
+    let mut at = from;
+    loop {
+        at += memchr::memchr3(b'\r', b'\n', 0, &text[at..]).ok_or(None)?;
+        match (text[at], text.get(at + 1)) {
+            (b'\r', Some(b'\n')) => return Ok(at),
+            (b'\r', None) => return Err(None),
+            (0, _) if at > from && text[at - 1] == b'\\' => at += 1,
+            (0, _) => return Err(Some(ParseError::new(at, "a character that may occur in a head"))),
+            _ => return Err(Some(ParseError::new(at, "CR and LF together, at the end of a line"))),
+        }
     }
-    Ok(lf - 1)
 }
 
 fn field(text: &[u8], at: usize) -> Result<(Field, usize), Option<ParseError>> {
@@ -72,9 +111,6 @@ fn field(text: &[u8], at: usize) -> Result<(Field, usize), Option<ParseError>> {
     // RFC 3261 §7.3.1: a line that starts with white space continues the one before.
     while matches!(text.get(end + 2), Some(b' ' | b'\t')) {
         end = find_line_end(text, end + 2)?;
-    }
-    if end + 2 >= text.len() {
-        return Err(None);
     }
     let (mut start, mut stop) = (colon + 1, end);
     while start < stop && matches!(text[start], b' ' | b'\t' | b'\r' | b'\n') {

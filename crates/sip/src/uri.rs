@@ -1,10 +1,12 @@
 use std::fmt;
+use std::net::IpAddr;
 
+use crate::host::{ip, same_host};
 use crate::scan::{Scan, is_token_byte, trim};
 use crate::{ParseError, is_visual_separator};
 
 /// The scheme of a URI.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Scheme {
     /// `sip:`.
     Sip,
@@ -13,6 +15,7 @@ pub enum Scheme {
     /// `tel:` (RFC 3966).
     Tel,
     /// Any other: carried, never interpreted.
+    #[default]
     Other,
 }
 
@@ -20,7 +23,7 @@ pub enum Scheme {
 ///
 /// `sip:` and `sips:` are taken apart by RFC 3261 §19.1.1, `tel:` by RFC 3966 §3; any other scheme is checked for its
 /// characters only.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Uri<'a> {
     text: &'a [u8],
     scheme: Scheme,
@@ -99,6 +102,11 @@ impl<'a> Uri<'a> {
         self.host
     }
 
+    /// The address that the host is, unless it is a name.
+    pub fn ip(&self) -> Option<IpAddr> {
+        ip(self.host)
+    }
+
     /// The port, if written.
     pub const fn port(&self) -> Option<u16> {
         self.port
@@ -150,7 +158,7 @@ impl<'a> Uri<'a> {
     fn matches_sip(&self, other: &Uri<'_>) -> bool {
         same_escaped(self.user, other.user)
             && same_escaped(self.password, other.password)
-            && self.host.eq_ignore_ascii_case(other.host)
+            && same_host(self.host, other.host)
             && self.port == other.port
             && self.params_agree(other)
             && other.params_agree(self)
