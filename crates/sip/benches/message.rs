@@ -21,8 +21,10 @@ const SAMPLES: [(&str, &[u8]); 3] = [
     ("cpm-invite-2200", include_bytes!("../tests/samples/cpm-invite-2200.sip")),
 ];
 
-/// What is done with them.
-const LEVELS: [(&str, fn(&Bytes)); 3] = [("index", index), ("typed", typed), ("forward", forward)];
+/// What is done with one.
+type Level = fn(&Bytes);
+
+const LEVELS: [(&str, Level); 3] = [("index", index), ("typed", typed), ("forward", forward)];
 
 /// L1: parse, which also checks what every element needs.
 fn index(bytes: &Bytes) {
@@ -61,14 +63,14 @@ fn parse(bytes: &Bytes) -> Message {
     Message::parse(bytes.clone(), &Limits::default()).unwrap()
 }
 
-fn repeat(level: fn(&Bytes), bytes: &Bytes, count: u64) {
+fn repeat(level: Level, bytes: &Bytes, count: u64) {
     for _ in 0..count {
         level(black_box(bytes));
     }
 }
 
 /// The best of several rounds: the others measure what else the machine did.
-fn nanoseconds(level: fn(&Bytes), bytes: &Bytes) -> u64 {
+fn nanoseconds(level: Level, bytes: &Bytes) -> u64 {
     const COUNT: u64 = 20_000;
     let round = || {
         let start = Instant::now();
@@ -78,7 +80,7 @@ fn nanoseconds(level: fn(&Bytes), bytes: &Bytes) -> u64 {
     (0..10).map(|_| round()).min().unwrap_or_default()
 }
 
-fn allocations(level: fn(&Bytes), bytes: &Bytes) -> u64 {
+fn allocations(level: Level, bytes: &Bytes) -> u64 {
     allocation_counter::measure(|| level(bytes)).count_total
 }
 

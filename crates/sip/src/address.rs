@@ -43,6 +43,10 @@ impl<'a> Address<'a> {
         Ok(Address { display: b"", uri, params })
     }
 
+    pub(crate) const fn trusted(display: &'a [u8], uri: Uri<'a>, params: Params<'a>) -> Address<'a> {
+        Address { display, uri, params }
+    }
+
     /// The display name as written, with its quotes if it has them.
     pub const fn display(&self) -> &'a [u8] {
         self.display

@@ -94,18 +94,19 @@ fn find_line_end(text: &[u8], from: usize) -> Result<usize, Option<ParseError>> 
 }
 
 fn field(text: &[u8], at: usize) -> Result<(Field, usize), Option<ParseError>> {
-    let name_len = text[at..].iter().position(|b| !is_token_byte(*b)).ok_or(None)?;
-    if name_len == 0 {
-        return Err(Some(ParseError::new(at, "a header field name")));
+    let colon = at + memchr::memchr(b':', &text[at..]).unwrap_or(text.len() - at);
+    let mut name_end = colon;
+    while name_end > at && matches!(text[name_end - 1], b' ' | b'\t') {
+        name_end -= 1;
     }
-    let mut colon = at + name_len;
-    while matches!(text.get(colon), Some(b' ' | b'\t')) {
-        colon += 1;
+    let name = Name::from_bytes(&text[at..name_end]);
+    // A name that was recognised has been compared to the last letter; only strangers are looked at again.
+    if name == Name::Other && !is_token(&text[at..name_end]) {
+        let fault = text[at..].iter().position(|b| !is_token_byte(*b)).ok_or(None)?;
+        return Err(Some(ParseError::new(at + fault, "a header field name and a colon")));
     }
-    match text.get(colon) {
-        Some(b':') => {}
-        Some(_) => return Err(Some(ParseError::new(colon, "a colon after the header field name"))),
-        None => return Err(None),
+    if colon == text.len() {
+        return Err(None);
     }
     let mut end = find_line_end(text, colon + 1)?;
     // RFC 3261 §7.3.1: a line that starts with white space continues the one before.
@@ -119,12 +120,8 @@ fn field(text: &[u8], at: usize) -> Result<(Field, usize), Option<ParseError>> {
     while stop > start && matches!(text[stop - 1], b' ' | b'\t' | b'\r' | b'\n') {
         stop -= 1;
     }
-    let field = Field { name: Name::from_bytes(&text[at..at + name_len]), line: at as u16, value: span(start, stop) };
+    let field = Field { name, line: at as u16, value: Span::new(start, stop) };
     Ok((field, end + 2))
-}
-
-const fn span(start: usize, end: usize) -> Span {
-    Span { start: start as u16, end: end as u16 }
 }
 
 fn start_line(text: &[u8], at: usize) -> Result<StartLine, ParseError> {
@@ -141,8 +138,8 @@ fn start_line(text: &[u8], at: usize) -> Result<StartLine, ParseError> {
         .ok_or(ParseError::new(at + method_end + 1, "a Request-URI, a space and a version"))?;
     Ok(StartLine::Request {
         method: Method::from_bytes(&line[..method_end]),
-        token: span(at, at + method_end),
-        uri: span(at + method_end + 1, at + version_at),
+        token: Span::new(at, at + method_end),
+        uri: Span::new(at + method_end + 1, at + version_at),
     })
 }
 
@@ -156,9 +153,9 @@ fn status_line(text: &[u8], at: usize) -> Result<StartLine, ParseError> {
     // The space before an empty reason phrase is mandatory, but missing on the wire often enough.
     match (status, line.get(11)) {
         (Some(status @ 100..=699), Some(b' ')) => {
-            Ok(StartLine::Response { status, reason: span(at + 12, at + line.len()) })
+            Ok(StartLine::Response { status, reason: Span::new(at + 12, at + line.len()) })
         }
-        (Some(status @ 100..=699), None) => Ok(StartLine::Response { status, reason: span(at + 11, at + 11) }),
+        (Some(status @ 100..=699), None) => Ok(StartLine::Response { status, reason: Span::new(at + 11, at + 11) }),
         _ => Err(ParseError::new(at + 8, "a status code from 100 to 699")),
     }
 }

@@ -17,6 +17,10 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    pub(crate) const fn new(start: usize, end: usize) -> Span {
+        Span { start: start as u16, end: end as u16 }
+    }
+
     pub(crate) const fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
@@ -175,12 +179,12 @@ impl Message {
 
     /// From.
     pub fn from(&self) -> Address<'_> {
-        self.essential_address(Name::From)
+        self.essentials.from.of(&self.bytes)
     }
 
     /// To.
     pub fn to(&self) -> Address<'_> {
-        self.essential_address(Name::To)
+        self.essentials.to.of(&self.bytes)
     }
 
     /// The tag of From; empty for RFC 2543 peers that send none.
@@ -212,11 +216,6 @@ impl Message {
     pub fn cseq_method(&self) -> &[u8] {
         let value = self.header(Name::CSeq).unwrap_or_default();
         value.rsplit(|b| crate::scan::is_space(*b)).next().unwrap_or_default()
-    }
-
-    fn essential_address(&self, name: Name) -> Address<'_> {
-        // Cannot fail in a message that passed `parse`; a malformed one gets the empty address.
-        Address::parse(self.header(name).unwrap_or_default()).unwrap_or_default()
     }
 
     pub(crate) fn field(&self, name: Name) -> Option<usize> {
@@ -318,8 +317,7 @@ impl Request {
 
     /// The Request-URI.
     pub fn uri(&self) -> Uri<'_> {
-        // Cannot fail in a request that passed `parse`; a malformed one gets the empty URI.
-        Uri::parse(self.uri_text()).unwrap_or_default()
+        self.0.essentials.uri.of(&self.0.bytes)
     }
 
     /// The message.
