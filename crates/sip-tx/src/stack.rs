@@ -1,10 +1,16 @@
+//! The public face of the stack; what comes in and what goes out is in the modules below.
+
+mod carry_out;
+mod client_side;
+mod server_side;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
-use sip::{Either, Limits, Message, Method, Name, Request, Response};
-use sip_transport::{Event as TransportEvent, Flow, Hop, Listener, ReturnPath, Target, Transports};
-use wire::{ConnId, Entropy, Input, Instant, Key, Now, Output, Slab, TimerQueue, Timing};
+use sip::{Either, Limits, Method};
+use sip_transport::{Event as TransportEvent, Hop, Listener, ReturnPath, Target, Transports};
+use wire::{Entropy, Input, Instant, Key, Now, Output, Slab, TimerQueue, Timing};
 
 use crate::client_invite::ClientInvite;
 use crate::client_non_invite::ClientNonInvite;
@@ -291,240 +297,12 @@ impl Stack {
         })
     }
 
-    // ---- input ----
-
-    fn on_request(&mut self, request: Request, flow: Flow, now: Instant) {
-        let key = ServerKey::of(&request);
-        if let Some(id) = self.by_key.get(&key).copied() {
-            return self.on_known_request(id, request, flow, now);
+    /// Whether a failure means that a proxy answers 408 or 503 (RFC 3261 §16.9, §16.6 step 11).
+    pub const fn status_of(why: Failure) -> u16 {
+        match why {
+            Failure::Timeout => 408,
+            Failure::Transport => 503,
         }
-        let method = request.method();
-        if method == Method::Ack {
-            self.events.push_back(Event::Ack { request: Box::new(request), flow });
-        } else if self.servers.len() >= self.options.max_transactions {
-            self.refuse(&request, &flow);
-        } else if method == Method::Cancel {
-            self.on_cancel(key, request, flow, now);
-        } else {
-            self.on_new_request(key, request, flow, now);
-        }
-    }
-
-    fn on_known_request(&mut self, id: ServerId, request: Request, flow: Flow, now: Instant) {
-        let Some(server) = self.servers.get_mut(id.0) else { return };
-        let cx = Context { now, timing: self.options.timing, reliable: server.path.transport().is_reliable() };
-        let mut fx = Effects::default();
-        let mut is_for_role = false;
-        match (&mut server.machine, request.method()) {
-            (ServerMachine::Invite(machine), Method::Ack) => is_for_role = machine.on_ack(&cx, &mut fx),
-            (ServerMachine::Invite(machine), _) => machine.on_retransmission(&mut fx),
-            (ServerMachine::NonInvite(machine), _) => machine.on_retransmission(&mut fx),
-        }
-        if is_for_role {
-            self.events.push_back(Event::Ack { request: Box::new(request), flow });
-        } else {
-            self.stats.retransmissions += 1;
-        }
-        self.carry_out_server(id, fx);
-    }
-
-    fn on_new_request(&mut self, key: ServerKey, request: Request, flow: Flow, now: Instant) {
-        let is_invite = request.method() == Method::Invite;
-        let tx = self.open_server(key, &request, &flow);
-        if is_invite && self.options.auto_trying {
-            self.respond(tx, 100, request.respond(100, "").finish(), Now { at: now, ..Now::default() });
-        }
-        self.events.push_back(Event::Request(Box::new(Incoming { tx, request, flow })));
-    }
-
-    /// RFC 3261 §9.2: a CANCEL is answered by itself, and has an effect only while its INVITE has no final response.
-    fn on_cancel(&mut self, key: ServerKey, cancel: Request, flow: Flow, now: Instant) {
-        let invite = self.by_key.get(&ServerKey::of_cancelled(&cancel)).copied();
-        let tx = self.open_server(key, &cancel, &flow);
-        let status = if invite.is_some() { 200 } else { 481 };
-        let tag = self.entropy.tag();
-        let answer = cancel.respond(status, &tag).finish();
-        self.respond(tx, status, answer, Now { at: now, ..Now::default() });
-        if let Some(tx) = invite.filter(|id| self.is_pending(*id)) {
-            let owner = self.servers.get(tx.0).and_then(|s| s.owner);
-            self.events.push_back(Event::Cancelled { tx, owner, cancel: Box::new(cancel) });
-        }
-    }
-
-    fn open_server(&mut self, key: ServerKey, request: &Request, flow: &Flow) -> ServerId {
-        let machine = if request.method() == Method::Invite {
-            ServerMachine::Invite(ServerInvite::new())
-        } else {
-            ServerMachine::NonInvite(ServerNonInvite::new())
-        };
-        let path = self.transports.return_path(request, flow);
-        let id = ServerId(self.servers.insert(Server { machine, key: key.clone(), path, owner: None }));
-        self.by_key.insert(key, id);
-        id
-    }
-
-    /// Too much is open: answered without keeping anything (RFC 3261 §21.5.4).
-    fn refuse(&mut self, request: &Request, flow: &Flow) {
-        self.stats.refused += 1;
-        let answer = request.respond(503, "busy").header(Name::RetryAfter, "5").finish();
-        let path = self.transports.return_path(request, flow);
-        self.transports.send_response(&path, answer);
-    }
-
-    fn on_response(&mut self, response: Response, now: Instant) {
-        let via = response.via();
-        // RFC 3261 §17.1.3: the CANCEL shares the branch of its INVITE, CSeq tells them apart.
-        let id = if response.cseq().method == Method::Cancel {
-            std::str::from_utf8(via.branch).ok().and_then(|branch| self.cancels.get(branch).copied())
-        } else {
-            key::client_of(via.branch)
-        };
-        let is_its = |c: &&mut Client| c.owner.is_some() && c.hop.branch.as_bytes() == via.branch;
-        let found = id.and_then(|id| self.clients.get_mut(id.0).filter(is_its).map(|c| (id, c)));
-        let Some((id, client)) = found else {
-            self.stats.stray_responses += 1;
-            return;
-        };
-        let cx = Context { now, timing: self.options.timing, reliable: client.hop.transport.is_reliable() };
-        let (mut fx, mut cancel) = (Effects::default(), None);
-        match &mut client.machine {
-            ClientMachine::Invite(machine) => cancel = machine.on_response(&response, &cx, &mut fx),
-            ClientMachine::NonInvite(machine) => machine.on_response(&response, &cx, &mut fx),
-            ClientMachine::Reserved => {}
-        }
-        self.carry_out_client(id, fx, Some(response));
-        self.send_cancel(id, cancel, now);
-    }
-
-    fn on_connection_failed(&mut self, conn: ConnId, now: Instant) {
-        let hit: Vec<ClientId> =
-            self.clients.iter().filter(|(_, c)| c.hop.conn == Some(conn)).map(|(key, _)| ClientId(key)).collect();
-        for id in hit {
-            if !self.retry_by_udp(id, now) {
-                self.fail(id);
-            }
-        }
-    }
-
-    /// RFC 3261 §18.1.1: a request that went to TCP for its size and was refused there goes by UDP after all.
-    fn retry_by_udp(&mut self, id: ClientId, now: Instant) -> bool {
-        let Some(client) = self.clients.get_mut(id.0) else { return false };
-        let Some(hop) = self.transports.udp_instead(&client.hop) else { return false };
-        let sent = match &client.machine {
-            ClientMachine::Invite(machine) => machine.request().clone(),
-            ClientMachine::NonInvite(machine) => machine.request().clone(),
-            ClientMachine::Reserved => return false,
-        };
-        let Ok(request) = Message::parse_request(sent) else { return false };
-        let bytes = request.edit().replace_top(Name::Via, hop.via()).finish();
-        let cx = Context { now, timing: self.options.timing, reliable: false };
-        let mut fx = Effects::default();
-        client.hop = hop;
-        let resent = match &mut client.machine {
-            ClientMachine::Invite(machine) => machine.resend_as(bytes, &cx, &mut fx),
-            ClientMachine::NonInvite(machine) => machine.resend_as(bytes, &cx, &mut fx),
-            ClientMachine::Reserved => false,
-        };
-        self.carry_out_client(id, fx, None);
-        resent
-    }
-
-    fn fail(&mut self, id: ClientId) {
-        let Some(client) = self.clients.get_mut(id.0) else { return };
-        let mut fx = Effects::default();
-        match &mut client.machine {
-            ClientMachine::Invite(machine) => machine.on_transport_error(&mut fx),
-            ClientMachine::NonInvite(machine) => machine.on_transport_error(&mut fx),
-            ClientMachine::Reserved => {}
-        }
-        self.carry_out_client(id, fx, None);
-    }
-
-    fn on_client_timer(&mut self, id: ClientId, timer: Timer, due: Instant, now: Instant) {
-        let Some((mut fx, cx)) = self.client_context(id, now) else { return };
-        let Some(client) = self.clients.get_mut(id.0) else { return };
-        match &mut client.machine {
-            ClientMachine::Invite(machine) => machine.on_timer(timer, due, &cx, &mut fx),
-            ClientMachine::NonInvite(machine) => machine.on_timer(timer, due, &cx, &mut fx),
-            ClientMachine::Reserved => {}
-        }
-        self.carry_out_client(id, fx, None);
-    }
-
-    fn on_server_timer(&mut self, id: ServerId, timer: Timer, due: Instant, now: Instant) {
-        let Some(server) = self.servers.get_mut(id.0) else { return };
-        let cx = Context { now, timing: self.options.timing, reliable: server.path.transport().is_reliable() };
-        let mut fx = Effects::default();
-        match &mut server.machine {
-            ServerMachine::Invite(machine) => machine.on_timer(timer, due, &cx, &mut fx),
-            ServerMachine::NonInvite(machine) => machine.on_timer(timer, &mut fx),
-        }
-        self.carry_out_server(id, fx);
-    }
-
-    // ---- effects ----
-
-    const fn context(&self, reliable: bool, now: Instant) -> Context {
-        Context { now, timing: self.options.timing, reliable }
-    }
-
-    fn client_context(&self, id: ClientId, now: Instant) -> Option<(Effects, Context)> {
-        let reliable = self.clients.get(id.0)?.hop.transport.is_reliable();
-        Some((Effects::default(), self.context(reliable, now)))
-    }
-
-    fn carry_out_client(&mut self, id: ClientId, fx: Effects, response: Option<Response>) {
-        let Some(client) = self.clients.get(id.0) else { return };
-        for bytes in fx.send {
-            self.transports.send_request(&client.hop, bytes);
-        }
-        for (timer, at) in fx.arm {
-            self.timers.arm((Side::Client, id.0, timer), at);
-        }
-        if let Some(owner) = client.owner.filter(|_| client.method != Method::Cancel) {
-            if let Some(response) = response.filter(|_| fx.deliver) {
-                self.events.push_back(Event::Response { tx: id, owner, response: Box::new(response) });
-            }
-            if let Some(why) = fx.failed {
-                self.events.push_back(Event::Failed { tx: id, owner, why });
-            }
-        }
-        if fx.terminated
-            && let Some(client) = self.clients.remove(id.0)
-            && client.method == Method::Cancel
-        {
-            self.cancels.remove(&client.hop.branch);
-        }
-    }
-
-    fn carry_out_server(&mut self, id: ServerId, fx: Effects) {
-        let Some(server) = self.servers.get(id.0) else { return };
-        for bytes in fx.send {
-            self.transports.send_response(&server.path, bytes);
-        }
-        for (timer, at) in fx.arm {
-            self.timers.arm((Side::Server, id.0, timer), at);
-        }
-        if fx.unacknowledged {
-            self.events.push_back(Event::Unacknowledged { tx: id, owner: server.owner });
-        }
-        if fx.terminated
-            && let Some(server) = self.servers.remove(id.0)
-        {
-            self.by_key.remove(&server.key);
-        }
-    }
-
-    /// Sends a CANCEL: a transaction of its own under the branch of its INVITE, whose responses nobody waits for.
-    fn send_cancel(&mut self, invite: ClientId, cancel: Option<Bytes>, now: Instant) {
-        let (Some(bytes), Some(client)) = (cancel, self.clients.get(invite.0)) else { return };
-        let hop = client.hop.clone();
-        let (mut fx, cx) = (Effects::default(), self.context(hop.transport.is_reliable(), now));
-        let machine = ClientMachine::NonInvite(ClientNonInvite::start(bytes, &cx, &mut fx));
-        let (branch, owner) = (hop.branch.clone(), client.owner);
-        let id = ClientId(self.clients.insert(Client { machine, method: Method::Cancel, hop, owner }));
-        self.cancels.insert(branch, id);
-        self.carry_out_client(id, fx, None);
     }
 }
 
@@ -536,15 +314,5 @@ const fn blank_hop(target: &Target) -> Hop {
         conn: None,
         branch: String::new(),
         was_udp: false,
-    }
-}
-
-impl Stack {
-    /// Whether a failure means that a proxy answers 408 or 503 (RFC 3261 §16.9, §16.6 step 11).
-    pub const fn status_of(why: Failure) -> u16 {
-        match why {
-            Failure::Timeout => 408,
-            Failure::Transport => 503,
-        }
     }
 }
