@@ -1,4 +1,8 @@
+//! The public face of the transport layer and its sending half.
+
 mod receive;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -16,6 +20,8 @@ use crate::flow::{Flow, Hop, Listener, Target, default_port, parse_ip, via_addr}
 const LARGE: usize = 1300;
 /// What a hop's Via adds to a request, about.
 const VIA_ROOM: usize = 110;
+/// The most that a UDP datagram can carry over IPv4: 65,535 octets less the headers.
+const DATAGRAM_MAX: usize = 65_507;
 
 /// A message and the way it came.
 #[derive(Clone, Debug)]
@@ -58,12 +64,16 @@ pub struct Stats {
     pub received: u64,
     /// Messages handed to the host.
     pub sent: u64,
-    /// Messages that could not be parsed.
+    /// Messages that could not be parsed, or that the end of their stream cut off.
     pub malformed: u64,
     /// Responses whose topmost Via is not ours (RFC 3261 §18.1.2).
     pub foreign_responses: u64,
-    /// Messages that could not be sent: no listener of that transport, or nowhere to send a response to.
+    /// Messages that could not be sent: no listener of that transport, nowhere to send a response to, too many
+    /// connections, or more than a datagram holds.
     pub unsendable: u64,
+    /// Connections that ended or could not be opened. Responses that were waiting on them are lost (the client repeats its
+    /// request); requests are reported by [`Event::Failed`].
+    pub closed_connections: u64,
     /// Keep-alives answered.
     pub keep_alives: u64,
 }
@@ -143,11 +153,18 @@ impl Transports {
             Input::Stream { conn, data } => self.on_stream(conn, &data, now),
             Input::Closed { conn, failed: _ } => {
                 // An orderly close, too, leaves requests without their answers.
-                if self.connections.remove(conn).is_some() {
+                if let Some(gone) = self.connections.remove(conn) {
+                    self.stats.closed_connections += 1;
+                    self.stats.malformed += u64::from(!gone.buffer.is_empty());
                     self.events.push_back(Event::Failed(conn));
                 }
             }
         }
+    }
+
+    /// What must hold between any two inputs; looked at in debug builds only.
+    pub fn check_invariants(&self) {
+        self.connections.check_invariants();
     }
 
     /// The next event.
@@ -160,7 +177,8 @@ impl Transports {
         self.outputs.pop_front()
     }
 
-    /// Chooses how a request of about `size` octets goes to `target`. `None` when the node has no such transport.
+    /// Chooses how a request of about `size` octets goes to `target`. `None` when the node has no such transport, or too
+    /// many connections.
     pub fn hop(&mut self, target: &Target, size: usize, branch: String) -> Option<Hop> {
         let mut transport = target.transport;
         let bound = self.path_mtu.map_or(LARGE, |mtu| mtu.saturating_sub(200));
@@ -169,9 +187,16 @@ impl Transports {
             transport = Transport::Tcp;
         }
         let local = self.local_for(transport, target.addr)?;
-        let conn = transport.is_reliable().then(|| self.connection(transport, local, target));
+        let conn = if transport.is_reliable() { Some(self.connection(transport, local, target)?) } else { None };
         let was_udp = transport != target.transport;
-        Some(Hop { transport, local, remote: target.addr, conn, branch, was_udp })
+        let is_reused = conn.is_some_and(|conn| self.can_be_replaced(conn, target.addr));
+        Some(Hop { transport, local, remote: target.addr, conn, branch, was_udp, is_reused })
+    }
+
+    /// Whether a connection that fails may just have been stale: it was up before, and another one can be opened in its
+    /// place, which is not so for one that the peer opened from a port where it does not listen.
+    fn can_be_replaced(&self, conn: ConnId, addr: SocketAddr) -> bool {
+        self.connections.get(conn).is_some_and(|c| c.up && !(conn.is_accepted() && c.remote == addr))
     }
 
     /// The hop by UDP of a request that was too large for it, after TCP was refused (RFC 3261 §18.1.1).
@@ -181,11 +206,34 @@ impl Transports {
         usable.then(|| Hop { transport: Transport::Udp, local, conn: None, was_udp: false, ..hop.clone() })
     }
 
+    /// The hop over a fresh connection of a request whose reused connection ended before anything was heard on it. Its Via
+    /// is that of `hop`. `None` when a fresh connection would be of no use, or was already tried.
+    pub fn reopened(&mut self, hop: &Hop) -> Option<Hop> {
+        if !hop.is_reused {
+            return None;
+        }
+        let conn = self.connection(hop.transport, hop.local, &Target::new(hop.transport, hop.remote))?;
+        Some(Hop { conn: Some(conn), is_reused: false, ..hop.clone() })
+    }
+
+    /// Makes sure that the connection of a hop, which may have ended since the hop was chosen, is one that exists. False
+    /// when there are too many connections.
+    pub fn refresh(&mut self, hop: &mut Hop) -> bool {
+        let Some(conn) = hop.conn else { return true };
+        if self.connections.get(conn).is_none() {
+            let fresh = self.connection(hop.transport, hop.local, &Target::new(hop.transport, hop.remote));
+            let Some(fresh) = fresh else { return false };
+            (hop.conn, hop.is_reused) = (Some(fresh), false);
+        }
+        true
+    }
+
     /// Sends a request that carries the hop's Via on top.
     pub fn send_request(&mut self, hop: &Hop, bytes: Bytes) {
         match hop.conn {
             None => self.datagram(hop.local, hop.remote, bytes),
-            Some(conn) => self.write(conn, bytes),
+            Some(conn) if self.connections.get(conn).is_some() => self.write(conn, bytes),
+            Some(_) => self.send_to(hop.transport, hop.remote, bytes),
         }
     }
 
@@ -226,23 +274,24 @@ impl Transports {
             self.stats.unsendable += 1;
             return;
         };
-        if transport.is_reliable() {
-            let conn = self.connection(transport, local, &Target::new(transport, addr));
-            self.write(conn, bytes);
-        } else {
-            self.datagram(local, addr, bytes);
+        if !transport.is_reliable() {
+            return self.datagram(local, addr, bytes);
+        }
+        match self.connection(transport, local, &Target::new(transport, addr)) {
+            Some(conn) => self.write(conn, bytes),
+            None => self.stats.unsendable += 1,
         }
     }
 
     /// The connection to a target: the one it names, one that leads there, or a new one.
-    fn connection(&mut self, transport: Transport, local: SocketAddr, target: &Target) -> ConnId {
+    fn connection(&mut self, transport: Transport, local: SocketAddr, target: &Target) -> Option<ConnId> {
         let named = target.conn.filter(|c| self.connections.get(*c).is_some_and(|c| c.transport == transport));
         if let Some(conn) = named.or_else(|| self.connections.to(transport, target.addr)) {
-            return conn;
+            return Some(conn);
         }
-        let conn = self.connections.open(transport, local, target.addr);
+        let conn = self.connections.open(transport, local, target.addr)?;
         self.outputs.push_back(Output::Connect { conn, transport, local, remote: target.addr });
-        conn
+        Some(conn)
     }
 
     /// Our listener for a transport, of the same address family as the peer.
@@ -252,6 +301,11 @@ impl Transports {
     }
 
     fn datagram(&mut self, local: SocketAddr, remote: SocketAddr, data: Bytes) {
+        // A Via may say port 0; no socket takes it.
+        if data.len() > DATAGRAM_MAX || remote.port() == 0 {
+            self.stats.unsendable += 1;
+            return;
+        }
         self.stats.sent += 1;
         self.outputs.push_back(Output::Datagram { local, remote, data });
     }

@@ -314,5 +314,6 @@ const fn blank_hop(target: &Target) -> Hop {
         conn: None,
         branch: String::new(),
         was_udp: false,
+        is_reused: false,
     }
 }

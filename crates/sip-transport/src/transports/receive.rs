@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use sip::header::Via;
-use sip::{Builder, Either, Frame, Malformed, Message, Name, ParseError, Request};
+use sip::{Builder, Either, Frame, Limits, Malformed, Message, Name, ParseError, Request};
 use wire::{ConnId, Instant, Output, Transport};
 
 use super::{Event, Received, Transports, response_addr};
@@ -25,48 +25,59 @@ impl Transports {
         let Some(known) = self.connections.get_mut(conn) else { return };
         known.buffer.extend_from_slice(data);
         let flow = Flow { transport: known.transport, local: known.local, remote: known.remote, conn: Some(conn) };
-        loop {
-            // Looked up again each time: answering a message may close the connection.
-            let Some(known) = self.connections.get_mut(conn) else { return };
+        // Looked up again each time: answering a message may close the connection.
+        while let Some(known) = self.connections.get_mut(conn) {
             match sip::frame(&known.buffer, &self.limits) {
                 Ok(Frame::Incomplete) => return,
                 Ok(Frame::Blank { len, ping }) => {
                     let _blank = known.buffer.split_to(len);
-                    if ping {
-                        // RFC 5626 §4.4.1: a double CRLF is answered by a single one.
-                        self.stats.keep_alives += 1;
-                        self.outputs.push_back(Output::Write { conn, data: Bytes::from_static(b"\r\n") });
+                    // The two CRLFs of a ping may come in two segments. Only the peer that opened the connection sends
+                    // pings (RFC 5626 §4.4); single CRLFs from the other side are answers to ours.
+                    let second_half = known.half_ping && conn.is_accepted();
+                    known.half_ping = !ping && !second_half;
+                    if ping || second_half {
+                        self.pong(conn);
                     }
                 }
                 Ok(Frame::Message { len }) => {
+                    known.half_ping = false;
                     let message = known.buffer.split_to(len).freeze();
                     self.on_message(message, flow, now);
                 }
                 Err(error) => {
                     let rest = known.buffer.split().freeze();
-                    self.on_lost_framing(conn, rest, flow, error, now);
-                    return;
+                    return self.on_lost_framing(conn, rest, flow, error, now);
                 }
             }
         }
     }
 
+    /// RFC 5626 §4.4.1: a double CRLF is answered by a single one.
+    fn pong(&mut self, conn: ConnId) {
+        self.stats.keep_alives += 1;
+        self.outputs.push_back(Output::Write { conn, data: Bytes::from_static(b"\r\n") });
+    }
+
     /// The stream cannot be followed any further: answer the request it broke at, if its head is there, and close.
     pub(super) fn on_lost_framing(&mut self, conn: ConnId, rest: Bytes, flow: Flow, error: ParseError, now: Instant) {
-        let message = match Message::parse(rest, &self.limits) {
+        let message = match Message::parse(rest.clone(), &self.limits) {
             Ok(message) => Some(Box::new(message)),
-            Err(malformed) => malformed.message,
+            Err(malformed) => malformed.message.or_else(|| salvage(&rest, &malformed.error)),
         };
         self.on_malformed(Malformed { error, message }, &flow, now);
         self.connections.remove(conn);
+        self.stats.closed_connections += 1;
         self.outputs.push_back(Output::Close { conn });
         self.events.push_back(Event::Failed(conn));
     }
 
     pub(super) fn on_message(&mut self, data: Bytes, flow: Flow, now: Instant) {
-        let message = match Message::parse(data, &self.limits) {
+        let message = match Message::parse(data.clone(), &self.limits) {
             Ok(message) => message.split(),
-            Err(malformed) => return self.on_malformed(malformed, &flow, now),
+            Err(Malformed { error, message }) => {
+                let message = message.or_else(|| salvage(&data, &error));
+                return self.on_malformed(Malformed { error, message }, &flow, now);
+            }
         };
         self.stats.received += 1;
         let message = match message {
@@ -103,13 +114,16 @@ impl Transports {
         self.stats.malformed += 1;
         let Malformed { error, message } = malformed;
         self.complaints.malformed(flow.remote.ip(), &error, now);
-        let Some(message) = message.filter(|m| m.is_request() && !m.bytes().starts_with(b"ACK ")) else { return };
+        let is_ack = |m: &Message| m.bytes().trim_ascii_start().starts_with(b"ACK ");
+        let Some(mut message) = message.filter(|m| m.is_request() && !is_ack(m)) else { return };
         let needed = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
         let top = message.values(Name::Via).next().unwrap_or_default();
         let Ok(via) = Via::parse(top) else { return };
         if needed.iter().filter(|n| message.has(**n)).count() < 2 {
             return;
         }
+        let remote = response_addr(&via, flow);
+        message.stamp_received(flow.remote);
         let phrase = match error.status {
             400 => format!("Bad Request ({error})"),
             status => sip::reason(status).to_owned(),
@@ -117,10 +131,19 @@ impl Transports {
         let answer = Builder::response_with_reason(&message, error.status, &phrase, "").finish();
         match flow.conn {
             Some(conn) => self.write(conn, answer),
-            None => {
-                let remote = response_addr(&via, flow);
-                self.datagram(flow.local, remote, answer);
-            }
+            None => self.datagram(flow.local, remote, answer),
         }
+    }
+}
+
+/// The head up to the line with the fault, as a message of its own: enough, often, to answer a request whose head cannot be
+/// read to its end.
+fn salvage(data: &[u8], error: &ParseError) -> Option<Box<Message>> {
+    let sound = data.get(..error.at)?;
+    let lines = sound.windows(2).rposition(|pair| pair == b"\r\n")? + 2;
+    let head = [&sound[..lines], b"\r\n"].concat();
+    match Message::parse(Bytes::from(head), &Limits { headers: usize::MAX, head: usize::MAX, body: usize::MAX }) {
+        Ok(message) => Some(Box::new(message)),
+        Err(malformed) => malformed.message,
     }
 }
