@@ -54,7 +54,12 @@ pub enum Event {
     /// A message came in.
     Received(Box<Received>),
     /// A connection broke or could not be opened: what was sent on it may not have arrived.
-    Failed(ConnId),
+    Failed {
+        /// The connection, gone by now.
+        conn: ConnId,
+        /// Whether it was ever up; else nothing has left on it.
+        was_up: bool,
+    },
 }
 
 /// Counters since the start.
@@ -156,7 +161,7 @@ impl Transports {
                 if let Some(gone) = self.connections.remove(conn) {
                     self.stats.closed_connections += 1;
                     self.stats.malformed += u64::from(!gone.buffer.is_empty());
-                    self.events.push_back(Event::Failed(conn));
+                    self.events.push_back(Event::Failed { conn, was_up: gone.up });
                 }
             }
         }

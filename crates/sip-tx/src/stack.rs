@@ -2,23 +2,20 @@
 
 mod carry_out;
 mod client_side;
+mod machines;
 mod server_side;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use hashbrown::HashMap;
 use sip::{Either, Limits, Method};
-use sip_transport::{Event as TransportEvent, Hop, Listener, ReturnPath, Target, Transports};
-use wire::{Entropy, Input, Instant, Key, Now, Output, Slab, TimerQueue, Timing};
+use sip_transport::{Event as TransportEvent, Hop, Listener, Target, Transports};
+use wire::{ConnId, Entropy, Input, Instant, Key, Now, Output, Slab, TimerQueue, Timing};
 
-use crate::client_invite::ClientInvite;
-use crate::client_non_invite::ClientNonInvite;
-use crate::effects::{Context, Effects, Timer};
+use self::machines::{Client, ClientMachine, Server};
+use crate::effects::{Effects, Timer};
 use crate::event::{ClientId, Event, Failure, Incoming, Owner, ServerId};
-use crate::key::{self, ServerKey};
-use crate::server_invite::ServerInvite;
-use crate::server_non_invite::ServerNonInvite;
+use crate::key::{self, ServerIndex};
 
 /// How a stack behaves.
 #[derive(Clone, Debug)]
@@ -50,42 +47,14 @@ impl Default for Options {
 /// Counters since the start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stats {
-    /// Requests absorbed because they came before.
+    /// Requests absorbed: those that came before, and the ACKs of final responses other than 2xx.
     pub retransmissions: u64,
     /// Responses that belong to no transaction (RFC 6026 §7.2: dropped).
     pub stray_responses: u64,
     /// Requests answered 503 because too many transactions were open.
     pub refused: u64,
-}
-
-#[derive(Debug)]
-struct Server {
-    machine: ServerMachine,
-    key: ServerKey,
-    path: ReturnPath,
-    owner: Option<Owner>,
-}
-
-#[derive(Debug)]
-enum ServerMachine {
-    Invite(ServerInvite),
-    NonInvite(ServerNonInvite),
-}
-
-#[derive(Debug)]
-struct Client {
-    machine: ClientMachine,
-    method: Method,
-    hop: Hop,
-    owner: Option<Owner>,
-}
-
-#[derive(Debug)]
-enum ClientMachine {
-    /// The place is taken, the request not sent yet.
-    Reserved,
-    Invite(ClientInvite),
-    NonInvite(ClientNonInvite),
+    /// Responses of the role that RFC 4320 forbids to a request other than INVITE: 408, 101 to 199, an early 100.
+    pub suppressed: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -95,6 +64,11 @@ enum Side {
 }
 
 /// Transport layer and transactions of one node: what its role is built on.
+///
+/// Bounds: server transactions by [`Options::max_transactions`] (twice that if each is cancelled); client transactions by
+/// what the role asks for, and each ends by its own timers, but for an INVITE after its provisional response, which is the
+/// role's to end (Timer C of a proxy). A timer stays in the queue until it is due, at most `64*T1` after its transaction
+/// ended.
 #[derive(Debug)]
 pub struct Stack {
     transports: Transports,
@@ -102,7 +76,11 @@ pub struct Stack {
     entropy: Entropy,
     clients: Slab<Client>,
     servers: Slab<Server>,
-    by_key: HashMap<ServerKey, ServerId, foldhash::fast::RandomState>,
+    by_key: ServerIndex,
+    /// Client transactions by the connection on which they wait.
+    on_conn: BTreeSet<(ConnId, Key)>,
+    /// Places taken by hops that have not been used.
+    reserved: usize,
     /// CANCEL transactions by their branch, which is that of their INVITE.
     cancels: BTreeMap<String, ClientId>,
     timers: TimerQueue<(Side, Key, Timer)>,
@@ -119,7 +97,9 @@ impl Stack {
             entropy,
             clients: Slab::new(),
             servers: Slab::new(),
-            by_key: HashMap::default(),
+            by_key: ServerIndex::default(),
+            on_conn: BTreeSet::new(),
+            reserved: 0,
             cancels: BTreeMap::new(),
             timers: TimerQueue::new(),
             events: VecDeque::new(),
@@ -154,6 +134,7 @@ impl Stack {
 
     /// Takes what came from the network.
     pub fn handle_input(&mut self, input: Input, now: Now) {
+        self.check_between_inputs();
         self.transports.handle_input(input, now.at);
         while let Some(event) = self.transports.poll_event() {
             match event {
@@ -161,19 +142,36 @@ impl Stack {
                     Either::Request(request) => self.on_request(request, received.flow, now.at),
                     Either::Response(response) => self.on_response(response, now.at),
                 },
-                TransportEvent::Failed(conn) => self.on_connection_failed(conn, now.at),
+                TransportEvent::Failed { conn, was_up } => self.on_connection_failed(conn, was_up, now.at),
             }
         }
+        self.check_invariants();
     }
 
     /// Fires what is due.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.check_between_inputs();
         while let Some((due, (side, key, timer))) = self.timers.pop_due(now.at) {
             match side {
                 Side::Client => self.on_client_timer(ClientId(key), timer, due, now.at),
                 Side::Server => self.on_server_timer(ServerId(key), timer, due, now.at),
             }
         }
+        self.check_invariants();
+    }
+
+    /// What must hold after every input; looked at in debug builds only.
+    pub fn check_invariants(&self) {
+        debug_assert_eq!(self.by_key.len(), self.servers.len(), "every server transaction is found by its key");
+        debug_assert!(self.reserved + self.cancels.len() <= self.clients.len(), "places are client transactions");
+        debug_assert!(self.on_conn.len() <= self.clients.len(), "a transaction waits on one connection");
+        self.transports.check_invariants();
+    }
+
+    /// A role uses or abandons its hops before it takes the next input: a hop that is forgotten would take its place for
+    /// ever.
+    fn check_between_inputs(&self) {
+        debug_assert_eq!(self.reserved, 0, "a hop was neither used nor abandoned");
     }
 
     /// When something is next due.
@@ -205,7 +203,9 @@ impl Stack {
             hop = transports.hop(target, size, branch);
             Client { machine: ClientMachine::Reserved, method: Method::Extension, hop: blank_hop(target), owner: None }
         });
-        if hop.is_none() {
+        if hop.is_some() {
+            self.reserved += 1;
+        } else {
             self.clients.remove(key);
         }
         hop
@@ -213,25 +213,42 @@ impl Stack {
 
     /// Gives up a hop that was not used.
     pub fn abandon(&mut self, hop: &Hop) {
-        if let Some(id) = key::client_of(hop.branch.as_bytes()) {
+        if let Some(id) = self.reserved_by(hop) {
+            self.reserved -= 1;
             self.clients.remove(id.0);
         }
     }
 
+    /// The place that a hop keeps, unless it has been used.
+    fn reserved_by(&self, hop: &Hop) -> Option<ClientId> {
+        let is_reserved = |c: &&Client| matches!(c.machine, ClientMachine::Reserved);
+        key::client_of(hop.branch.as_bytes()).filter(|id| self.clients.get(id.0).filter(is_reserved).is_some())
+    }
+
     /// Sends a request, which carries the hop's Via on top, in a client transaction.
-    pub fn request(&mut self, hop: Hop, method: Method, bytes: Bytes, owner: Owner, now: Now) -> ClientId {
-        let id = key::client_of(hop.branch.as_bytes()).expect("the branch of a hop names its transaction");
+    ///
+    /// The connection of the hop may end before it answers: the request is then sent once more on a fresh one if the
+    /// connection was reused, or by UDP if only its size sent it to TCP; else it fails.
+    pub fn request(&mut self, mut hop: Hop, method: Method, bytes: Bytes, owner: Owner, now: Now) -> ClientId {
         debug_assert!(method != Method::Ack, "an ACK has no transaction");
+        let id = key::client_of(hop.branch.as_bytes()).expect("the branch of a hop names its transaction");
+        if self.reserved_by(&hop).is_none() {
+            debug_assert!(false, "a hop is used once");
+            self.events.push_back(Event::Failed { tx: id, owner, why: Failure::Transport });
+            return id;
+        }
+        self.reserved -= 1;
+        let has_way = self.transports.refresh(&mut hop);
+        self.watch(id, hop.conn);
         let (mut fx, cx) = (Effects::default(), self.context(hop.transport.is_reliable(), now.at));
-        let machine = if method == Method::Invite {
-            ClientMachine::Invite(ClientInvite::start(bytes, &cx, &mut fx))
-        } else {
-            ClientMachine::NonInvite(ClientNonInvite::start(bytes, &cx, &mut fx))
-        };
+        let machine = ClientMachine::start(method, bytes, &cx, &mut fx);
         if let Some(client) = self.clients.get_mut(id.0) {
             *client = Client { machine, method, hop, owner: Some(owner) };
         }
         self.carry_out_client(id, fx, None);
+        if !has_way {
+            self.fail(id);
+        }
         id
     }
 
@@ -244,8 +261,8 @@ impl Stack {
     /// Cancels an INVITE (RFC 3261 §9.1): at once if a provisional response is there, else when one comes. The INVITE's
     /// final response, or its [`Event::Failed`], still comes. `reason` is the value of a Reason header field.
     pub fn cancel(&mut self, id: ClientId, reason: Option<&[u8]>, now: Now) {
-        let Some((mut fx, cx)) = self.client_context(id, now.at) else { return };
-        let Some(client) = self.clients.get_mut(id.0) else { return };
+        let Some((client, cx)) = self.client(id, now.at) else { return };
+        let mut fx = Effects::default();
         if let ClientMachine::Invite(invite) = &mut client.machine {
             let cancel = invite.cancel(reason, &cx, &mut fx);
             self.carry_out_client(id, fx, None);
@@ -255,24 +272,16 @@ impl Stack {
 
     /// The request of a client transaction, as it was sent.
     pub fn sent(&self, id: ClientId) -> Option<Bytes> {
-        match &self.clients.get(id.0)?.machine {
-            ClientMachine::Invite(machine) => Some(machine.request().clone()),
-            ClientMachine::NonInvite(machine) => Some(machine.request().clone()),
-            ClientMachine::Reserved => None,
-        }
+        self.clients.get(id.0)?.machine.request().cloned()
     }
 
     // ---- the server side ----
 
     /// Sends a response in a server transaction. One that is over, or has sent its final response, ignores it.
     pub fn respond(&mut self, id: ServerId, status: u16, bytes: Bytes, now: Now) {
-        let Some(server) = self.servers.get_mut(id.0) else { return };
-        let cx = Context { now: now.at, timing: self.options.timing, reliable: server.path.transport().is_reliable() };
+        let Some((server, cx)) = self.server(id, now.at) else { return };
         let mut fx = Effects::default();
-        match &mut server.machine {
-            ServerMachine::Invite(machine) => machine.respond(status, bytes, &cx, &mut fx),
-            ServerMachine::NonInvite(machine) => machine.respond(status, bytes, &cx, &mut fx),
-        }
+        server.machine.respond(status, bytes, &cx, &mut fx);
         self.carry_out_server(id, fx);
     }
 
@@ -289,12 +298,9 @@ impl Stack {
         }
     }
 
-    /// Whether an INVITE server transaction still waits for its final response.
+    /// Whether a server transaction still waits for its final response.
     pub fn is_pending(&self, id: ServerId) -> bool {
-        self.servers.get(id.0).is_some_and(|s| match &s.machine {
-            ServerMachine::Invite(machine) => !machine.is_final(),
-            ServerMachine::NonInvite(_) => true,
-        })
+        self.servers.get(id.0).is_some_and(|server| !server.machine.is_final())
     }
 
     /// Whether a failure means that a proxy answers 408 or 503 (RFC 3261 §16.9, §16.6 step 11).

@@ -68,7 +68,7 @@ impl Transports {
         self.connections.remove(conn);
         self.stats.closed_connections += 1;
         self.outputs.push_back(Output::Close { conn });
-        self.events.push_back(Event::Failed(conn));
+        self.events.push_back(Event::Failed { conn, was_up: true });
     }
 
     pub(super) fn on_message(&mut self, data: Bytes, flow: Flow, now: Instant) {

@@ -63,7 +63,7 @@ fn drain(node: &mut Transports) -> Seen {
     while let Some(event) = node.poll_event() {
         match event {
             Event::Received(received) => seen.received.push(*received),
-            Event::Failed(_) => seen.failed += 1,
+            Event::Failed { .. } => seen.failed += 1,
         }
     }
     node.check_invariants();

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use sip::{Method, Response};
 use wire::Instant;
 
-use super::{Client, ClientMachine, Side, Stack};
+use super::machines::{Client, ClientMachine, Server};
+use super::{Side, Stack};
 use crate::client_non_invite::ClientNonInvite;
 use crate::effects::{Context, Effects};
 use crate::event::{ClientId, Event, ServerId};
@@ -14,9 +15,20 @@ impl Stack {
         Context { now, timing: self.options.timing, reliable }
     }
 
-    pub(super) fn client_context(&self, id: ClientId, now: Instant) -> Option<(Effects, Context)> {
-        let reliable = self.clients.get(id.0)?.hop.transport.is_reliable();
-        Some((Effects::default(), self.context(reliable, now)))
+    /// A client transaction and what its machine must know.
+    pub(super) fn client(&mut self, id: ClientId, now: Instant) -> Option<(&mut Client, Context)> {
+        let timing = self.options.timing;
+        let client = self.clients.get_mut(id.0)?;
+        let reliable = client.hop.transport.is_reliable();
+        Some((client, Context { now, timing, reliable }))
+    }
+
+    /// A server transaction and what its machine must know.
+    pub(super) fn server(&mut self, id: ServerId, now: Instant) -> Option<(&mut Server, Context)> {
+        let timing = self.options.timing;
+        let server = self.servers.get_mut(id.0)?;
+        let reliable = server.path.transport().is_reliable();
+        Some((server, Context { now, timing, reliable }))
     }
 
     pub(super) fn carry_out_client(&mut self, id: ClientId, fx: Effects, response: Option<Response>) {
@@ -35,11 +47,11 @@ impl Stack {
                 self.events.push_back(Event::Failed { tx: id, owner, why });
             }
         }
-        if fx.terminated
-            && let Some(client) = self.clients.remove(id.0)
-            && client.method == Method::Cancel
-        {
-            self.cancels.remove(&client.hop.branch);
+        if fx.terminated {
+            self.watch(id, None);
+            if let Some(client) = self.clients.remove(id.0).filter(|client| client.method == Method::Cancel) {
+                self.cancels.remove(&client.hop.branch);
+            }
         }
     }
 
@@ -51,13 +63,14 @@ impl Stack {
         for (timer, at) in fx.arm {
             self.timers.arm((Side::Server, id.0, timer), at);
         }
+        self.stats.suppressed += u64::from(fx.suppressed);
         if fx.unacknowledged {
             self.events.push_back(Event::Unacknowledged { tx: id, owner: server.owner });
         }
         if fx.terminated
             && let Some(server) = self.servers.remove(id.0)
         {
-            self.by_key.remove(&server.key);
+            self.by_key.remove(server.hash, id);
         }
     }
 
@@ -67,9 +80,10 @@ impl Stack {
         let hop = client.hop.clone();
         let (mut fx, cx) = (Effects::default(), self.context(hop.transport.is_reliable(), now));
         let machine = ClientMachine::NonInvite(ClientNonInvite::start(bytes, &cx, &mut fx));
-        let (branch, owner) = (hop.branch.clone(), client.owner);
+        let (branch, conn, owner) = (hop.branch.clone(), hop.conn, client.owner);
         let id = ClientId(self.clients.insert(Client { machine, method: Method::Cancel, hop, owner }));
         self.cancels.insert(branch, id);
+        self.watch(id, conn);
         self.carry_out_client(id, fx, None);
     }
 }

@@ -4,42 +4,58 @@ use sip::{Method, Name, Request};
 use sip_transport::Flow;
 use wire::{Instant, Now};
 
-use super::{Server, ServerMachine, Stack};
-use crate::effects::{Context, Effects, Timer};
+use super::Stack;
+use super::machines::{Server, ServerMachine};
+use crate::effects::{Effects, Timer};
 use crate::event::{Event, Incoming, ServerId};
-use crate::key::ServerKey;
-use crate::server_invite::ServerInvite;
-use crate::server_non_invite::ServerNonInvite;
+use crate::key::{self, ServerKey};
+
+/// The To tag of the responses to requests that were refused for want of room.
+const REFUSED_TAG: &str = "refused";
 
 impl Stack {
     pub(super) fn on_request(&mut self, request: Request, flow: Flow, now: Instant) {
-        let key = ServerKey::of(&request);
-        if let Some(id) = self.by_key.get(&key).copied() {
+        let key = key::of(&request);
+        let hash = self.by_key.hash(&key);
+        if let Some(id) = self.by_key.find(hash, &key) {
             return self.on_known_request(id, request, flow, now);
         }
         let method = request.method();
         if method == Method::Ack {
-            self.events.push_back(Event::Ack { request: Box::new(request), flow });
-        } else if self.servers.len() >= self.options.max_transactions {
-            self.refuse(&request, &flow);
-        } else if method == Method::Cancel {
-            self.on_cancel(key, request, flow, now);
+            return self.on_unmatched_ack(request, flow);
+        }
+        let cancelled = (method == Method::Cancel).then(|| self.cancelled_by(&request)).flatten();
+        // A CANCEL makes room, and an INVITE has one at most: there is always room for it.
+        if self.servers.len() >= self.options.max_transactions && cancelled.is_none() {
+            return self.refuse(&request, &flow);
+        }
+        let tx = self.open_server(hash, &key, &request, &flow, now);
+        if method == Method::Cancel {
+            self.on_cancel(tx, cancelled, request, now);
         } else {
-            self.on_new_request(key, request, flow, now);
+            self.on_new_request(tx, request, flow, now);
         }
     }
 
-    pub(super) fn on_known_request(&mut self, id: ServerId, request: Request, flow: Flow, now: Instant) {
-        let Some(server) = self.servers.get_mut(id.0) else { return };
-        let cx = Context { now, timing: self.options.timing, reliable: server.path.transport().is_reliable() };
-        let mut fx = Effects::default();
-        let mut is_for_role = false;
-        match (&mut server.machine, request.method()) {
-            (ServerMachine::Invite(machine), Method::Ack) => is_for_role = machine.on_ack(&cx, &mut fx),
-            (ServerMachine::Invite(machine), _) => machine.on_retransmission(&mut fx),
-            (ServerMachine::NonInvite(machine), _) => machine.on_retransmission(&mut fx),
+    /// The INVITE that a CANCEL is for.
+    fn cancelled_by(&self, cancel: &Request) -> Option<ServerId> {
+        let key = key::of_cancelled(cancel);
+        self.by_key.find(self.by_key.hash(&key), &key)
+    }
+
+    fn on_unmatched_ack(&mut self, request: Request, flow: Flow) {
+        if request.to_tag() == REFUSED_TAG.as_bytes() {
+            // Nothing was kept of the INVITE.
+            self.stats.retransmissions += 1;
+        } else {
+            self.events.push_back(Event::Ack { request: Box::new(request), flow });
         }
-        if is_for_role {
+    }
+
+    fn on_known_request(&mut self, id: ServerId, request: Request, flow: Flow, now: Instant) {
+        let Some((server, cx)) = self.server(id, now) else { return };
+        let mut fx = Effects::default();
+        if server.machine.on_request(request.method(), &cx, &mut fx) {
             self.events.push_back(Event::Ack { request: Box::new(request), flow });
         } else {
             self.stats.retransmissions += 1;
@@ -47,19 +63,15 @@ impl Stack {
         self.carry_out_server(id, fx);
     }
 
-    pub(super) fn on_new_request(&mut self, key: ServerKey, request: Request, flow: Flow, now: Instant) {
-        let is_invite = request.method() == Method::Invite;
-        let tx = self.open_server(key, &request, &flow);
-        if is_invite && self.options.auto_trying {
+    fn on_new_request(&mut self, tx: ServerId, request: Request, flow: Flow, now: Instant) {
+        if request.method() == Method::Invite && self.options.auto_trying {
             self.respond(tx, 100, request.respond(100, "").finish(), Now { at: now, ..Now::default() });
         }
         self.events.push_back(Event::Request(Box::new(Incoming { tx, request, flow })));
     }
 
     /// RFC 3261 §9.2: a CANCEL is answered by itself, and has an effect only while its INVITE has no final response.
-    pub(super) fn on_cancel(&mut self, key: ServerKey, cancel: Request, flow: Flow, now: Instant) {
-        let invite = self.by_key.get(&ServerKey::of_cancelled(&cancel)).copied();
-        let tx = self.open_server(key, &cancel, &flow);
+    fn on_cancel(&mut self, tx: ServerId, invite: Option<ServerId>, cancel: Request, now: Instant) {
         let status = if invite.is_some() { 200 } else { 481 };
         let tag = self.entropy.tag();
         let answer = cancel.respond(status, &tag).finish();
@@ -70,34 +82,26 @@ impl Stack {
         }
     }
 
-    pub(super) fn open_server(&mut self, key: ServerKey, request: &Request, flow: &Flow) -> ServerId {
-        let machine = if request.method() == Method::Invite {
-            ServerMachine::Invite(ServerInvite::new())
-        } else {
-            ServerMachine::NonInvite(ServerNonInvite::new())
-        };
+    fn open_server(&mut self, hash: u64, key: &ServerKey, request: &Request, flow: &Flow, now: Instant) -> ServerId {
+        let machine = ServerMachine::new(request.method(), now);
         let path = self.transports.return_path(request, flow);
-        let id = ServerId(self.servers.insert(Server { machine, key: key.clone(), path, owner: None }));
-        self.by_key.insert(key, id);
+        let id = ServerId(self.servers.insert(Server { machine, hash, path, owner: None }));
+        self.by_key.insert(hash, key, id);
         id
     }
 
     /// Too much is open: answered without keeping anything (RFC 3261 §21.5.4).
-    pub(super) fn refuse(&mut self, request: &Request, flow: &Flow) {
+    fn refuse(&mut self, request: &Request, flow: &Flow) {
         self.stats.refused += 1;
-        let answer = request.respond(503, "busy").header(Name::RetryAfter, "5").finish();
+        let answer = request.respond(503, REFUSED_TAG).header(Name::RetryAfter, "5").finish();
         let path = self.transports.return_path(request, flow);
         self.transports.send_response(&path, answer);
     }
 
     pub(super) fn on_server_timer(&mut self, id: ServerId, timer: Timer, due: Instant, now: Instant) {
-        let Some(server) = self.servers.get_mut(id.0) else { return };
-        let cx = Context { now, timing: self.options.timing, reliable: server.path.transport().is_reliable() };
+        let Some((server, cx)) = self.server(id, now) else { return };
         let mut fx = Effects::default();
-        match &mut server.machine {
-            ServerMachine::Invite(machine) => machine.on_timer(timer, due, &cx, &mut fx),
-            ServerMachine::NonInvite(machine) => machine.on_timer(timer, &mut fx),
-        }
+        server.machine.on_timer(timer, due, &cx, &mut fx);
         self.carry_out_server(id, fx);
     }
 }
