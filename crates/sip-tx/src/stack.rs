@@ -294,7 +294,7 @@ impl Stack {
     /// Ends a server transaction that is never to be answered (RFC 4320 §4.2: no 408 to a request other than INVITE).
     pub fn forget(&mut self, id: ServerId) {
         if let Some(server) = self.servers.remove(id.0) {
-            self.by_key.remove(&server.key);
+            self.by_key.remove(server.hash, id);
         }
     }
 
