@@ -115,7 +115,7 @@ impl Hop {
     pub fn via(&self) -> String {
         // RFC 5923 §4: on streams the peer may send its own requests back on this connection.
         let alias = if self.transport.is_reliable() { ";alias" } else { "" };
-        format!("SIP/2.0/{} {};branch={};rport{alias}", self.transport.via_token(), self.local, self.branch)
+        format!("SIP/2.0/{} {};rport;branch={}{alias}", self.transport.via_token(), self.local, self.branch)
     }
 }
 
