@@ -136,7 +136,7 @@ impl Proxy {
                     context.answered(best.status);
                     self.events.push_back(context.report(best.status, best.response));
                 }
-                None => stack.forget(context.server),
+                None => stack.leave_unanswered(context.server, now),
             }
         }
         if context.linger.is_none_or(|until| until <= now.at) {

@@ -47,6 +47,21 @@ impl ServerNonInvite {
         }
     }
 
+    /// No response will come: Completed with nothing to repeat.
+    pub(crate) fn leave_unanswered(&mut self, cx: &Context, fx: &mut Effects) {
+        match self.state {
+            State::Trying | State::Proceeding => {
+                (self.state, self.response) = (State::Completed, None);
+                if cx.reliable {
+                    self.terminate(fx);
+                } else {
+                    fx.arm.push((Timer::J, cx.now + cx.timing.timeout()));
+                }
+            }
+            State::Completed | State::Terminated => {}
+        }
+    }
+
     /// The request came again.
     pub(crate) fn on_retransmission(&self, fx: &mut Effects) {
         match self.state {

@@ -276,11 +276,17 @@ impl Stack {
         self.respond(incoming.tx, status, incoming.request.respond(status, &tag).finish(), now);
     }
 
-    /// Ends a server transaction that is never to be answered (RFC 4320 §4.2: no 408 to a request other than INVITE).
-    pub fn forget(&mut self, id: ServerId) {
-        if let Some(server) = self.servers.remove(id.0) {
-            self.by_key.remove(&server.key);
+    /// Gives up answering a request other than INVITE (RFC 4320 §4.2: 408 is no answer to it). Its retransmissions are
+    /// still absorbed for a while.
+    pub fn leave_unanswered(&mut self, id: ServerId, now: Now) {
+        let Some(server) = self.servers.get_mut(id.0) else { return };
+        let cx = Context { now: now.at, timing: self.options.timing, reliable: server.path.transport().is_reliable() };
+        let mut fx = Effects::default();
+        match &mut server.machine {
+            ServerMachine::Invite(_) => debug_assert!(false, "an INVITE is always answered"),
+            ServerMachine::NonInvite(machine) => machine.leave_unanswered(&cx, &mut fx),
         }
+        self.carry_out_server(id, fx);
     }
 
     /// Says whom [`Event::Cancelled`] and [`Event::Unacknowledged`] of this transaction concern.
