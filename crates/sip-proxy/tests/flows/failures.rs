@@ -37,13 +37,22 @@ fn a_request_other_than_invite_is_never_answered_408() {
 #[test]
 fn a_408_from_downstream_goes_no_further_either() {
     let mut world = World::along(3);
-    world.bob_answers(&[(0, 408)]);
+    world.net[world.bob].silent = true;
     world.request("MESSAGE", &sip(BOB), &[]);
+    world.net.run_for(Duration::from_millis(100));
+    let answer = world.net[world.bob].received[0].respond(408, "t").finish();
+    from_bob(&mut world, answer);
     world.net.run_for(Duration::from_secs(60));
     assert!(world.statuses().is_empty());
     assert_eq!(world.net[world.bob].received.len(), 1, "what comes again is absorbed");
     assert_eq!(world.net[world.proxy].log, ["done 0"]);
     world.assert_nothing_is_left();
+}
+
+/// What no stack of ours would send.
+fn from_bob(world: &mut World, data: Bytes) {
+    let (local, remote) = (sim::addr(PROXY), sim::addr(BOB));
+    world.net.node_mut(world.proxy, |relay, now| relay.handle_input(Input::Datagram { local, remote, data }, now));
 }
 
 #[test]
@@ -83,8 +92,7 @@ fn a_response_without_the_callers_via_is_taken_for_a_bad_gateway() {
             "SIP/2.0 {status} X\r\nVia: {via}\r\nFrom: <sip:a@a>;tag=a1\r\nTo: <sip:b@b>;tag=x\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"
         )
         .into();
-        let (local, remote) = (sim::addr(PROXY), sim::addr(BOB));
-        world.net.node_mut(world.proxy, |relay, now| relay.handle_input(Input::Datagram { local, remote, data }, now));
+        from_bob(&mut world, data);
     }
     world.net.settle();
     assert_eq!(world.statuses(), [100, 502]);
@@ -100,8 +108,7 @@ fn a_provisional_response_to_another_request_than_invite_is_absorbed() {
     let request = world.net[world.bob].received[0].clone();
     for status in [183, 200] {
         let data = request.respond(status, "t").finish();
-        let (local, remote) = (sim::addr(PROXY), sim::addr(BOB));
-        world.net.node_mut(world.proxy, |relay, now| relay.handle_input(Input::Datagram { local, remote, data }, now));
+        from_bob(&mut world, data);
     }
     world.net.settle();
     assert_eq!(world.statuses(), [200]);

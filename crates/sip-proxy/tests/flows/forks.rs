@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sim::NodeId;
+use sim::{Link, NodeId, for_each_seed};
 use sip::Name;
-use sip_proxy::{Group, Plan};
+use sip_proxy::{ForwardTo, Group, Plan};
 
-use crate::node::{BOB, CAROL, Phone, World, sip, text, to};
+use crate::node::{self, BOB, CAROL, Phone, World, sip, text, to};
 
 fn both(seed: u64) -> World {
     World::new(seed, |_| Plan::fork([to(BOB), to(CAROL)]))
@@ -197,6 +197,40 @@ fn all_forks_carry_the_same_request_but_for_branch_and_target() {
         text.lines().skip(2).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(rest(world.bob), rest(world.carol));
+}
+
+/// Whoever answers, refuses, is silent or is cancelled, and whatever gets lost: it ends, and leaves nothing.
+#[test]
+fn forks_end_on_any_network() {
+    for_each_seed(150, |seed| {
+        let mut world = World::new(seed, |_| {
+            let far = ForwardTo::uri(sip("nowhere.example"));
+            Plan {
+                then: vec![Group::from_iter([far, to(CAROL)]), Group::from_iter([to(BOB)])],
+                ..Plan::fork([to(BOB), to(CAROL)])
+            }
+        });
+        world.net.set_link(Link::bad(0.2));
+        let mut dice = world.net.entropy();
+        let mut draw = |answers: &[u16]| answers[dice.below(answers.len() as u64) as usize];
+        for node in [world.bob, world.carol] {
+            let script = [
+                (0, draw(&[100, 180, 183])),
+                (u64::from(draw(&[1, 400, 3000])), draw(&[200, 200, 302, 486, 503, 603])),
+            ];
+            if draw(&[0, 1, 2]) > 0 {
+                world.net[node].answers = node::script(&script);
+            }
+        }
+        world.invite(&sip(BOB));
+        world.net.run_for(Duration::from_millis(u64::from(draw(&[0, 100, 420, 3010]))));
+        if draw(&[0, 1]) == 1 {
+            world.net.node_mut(world.alice, |alice, now| alice.cancel("SIP", now));
+        }
+        world.assert_nothing_is_left();
+        let log = &world.net[world.proxy].log;
+        assert!(log.iter().filter(|line| line.starts_with("done")).count() <= 1, "{log:?}");
+    });
 }
 
 fn text_of(bytes: &[u8]) -> String {

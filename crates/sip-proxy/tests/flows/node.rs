@@ -412,7 +412,7 @@ impl World {
     }
 }
 
-fn script(answers: &[(u64, u16)]) -> Answers {
+pub(crate) fn script(answers: &[(u64, u16)]) -> Answers {
     answers.iter().map(|(ms, status)| (Duration::from_millis(*ms), *status)).collect()
 }
 
