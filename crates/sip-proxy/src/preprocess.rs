@@ -99,7 +99,7 @@ fn is_here(uri: &Uri<'_>, maddr: &[u8], flow: &Flow, ours: &dyn Fn(&Uri<'_>) -> 
         && Uri::parse(&text).is_ok_and(|uri| ours(&uri))
 }
 
-/// The URI without maddr, port and transport.
+/// The URI without maddr, port and transport; nor does a Request-URI have headers (RFC 3261 §19.1.1).
 fn without_maddr(uri: &Uri<'_>) -> Bytes {
     let text = uri.as_bytes();
     let host_end = uri.host().as_ptr().addr() + uri.host().len() - text.as_ptr().addr();
@@ -112,10 +112,6 @@ fn without_maddr(uri: &Uri<'_>) -> Bytes {
             out.push(b'=');
             out.extend_from_slice(value);
         }
-    }
-    if let Some(headers) = uri.headers() {
-        out.push(b'?');
-        out.extend_from_slice(headers);
     }
     Bytes::from(out)
 }

@@ -32,9 +32,10 @@ impl Proxy {
 
         // 4. Add the response to the context.
         let is_success = response.is_success();
+        let is_first = fork.is_pending();
         if is_success && is_for_upstream {
             fork.outcome = Some(Outcome::Success);
-        } else if !response.is_provisional() && fork.is_pending() {
+        } else if !response.is_provisional() && is_first {
             let outcome = if is_for_upstream { Outcome::Response(response) } else { Outcome::Failed(502) };
             fork.outcome = Some(outcome);
             if status >= 600 {
@@ -60,8 +61,8 @@ impl Proxy {
         stack.respond(context.server, status, bytes, now);
         self.events.push_back(context.report(status, Some(response)));
 
-        // 10. Generate CANCELs.
-        if is_success {
+        // 10. Generate CANCELs. A 2xx that comes again, for want of its ACK, changes nothing.
+        if is_success && is_first {
             if context.is_invite() {
                 let until = now.at + stack.timing().timeout();
                 context.linger = Some(until);
@@ -136,7 +137,8 @@ impl Proxy {
                     context.answered(best.status);
                     self.events.push_back(context.report(best.status, best.response));
                 }
-                None => stack.forget(context.server),
+                // The transaction sends nothing, but absorbs what comes again.
+                None => stack.respond(context.server, 408, Bytes::new(), now),
             }
         }
         if context.linger.is_none_or(|until| until <= now.at) {

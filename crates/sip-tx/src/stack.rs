@@ -291,13 +291,6 @@ impl Stack {
         self.respond(incoming.tx, status, incoming.request.respond(status, &tag).finish(), now);
     }
 
-    /// Ends a server transaction that is never to be answered (RFC 4320 §4.2: no 408 to a request other than INVITE).
-    pub fn forget(&mut self, id: ServerId) {
-        if let Some(server) = self.servers.remove(id.0) {
-            self.by_key.remove(server.hash, id);
-        }
-    }
-
     /// Says whom [`Event::Cancelled`] and [`Event::Unacknowledged`] of this transaction concern.
     pub fn set_owner(&mut self, id: ServerId, owner: Owner) {
         if let Some(server) = self.servers.get_mut(id.0) {
