@@ -34,7 +34,7 @@ impl<'a> Edit<'a> {
         for (at, text) in message.stamp.iter().flat_map(Stamp::texts) {
             if let Some(at) = at.map(usize::from) {
                 let text = edit.text(&[text.as_bytes()]);
-                edit.cuts.push(Cut { at: at..at, text });
+                edit.cuts.push(Cut { at: at..at, text, set: Name::Other });
             }
         }
         edit
