@@ -154,9 +154,15 @@ fn checked(raw: RawArrow, index: usize, nodes: &[String], earlier: &[Arrow]) -> 
         note: raw.note,
         transaction: raw.step,
     };
-    if let Some(before) = earlier.iter().find(|before| arrow.after.contains(&before.step) && carries_on(before, &arrow))
-    {
-        arrow.transaction = before.transaction;
+    let waited_for = earlier.iter().find(|before| arrow.after.contains(&before.step) && carries_on(before, &arrow));
+    // A B2BUA's answer on one leg may wait for the other leg; it still answers the request on its own hop.
+    let answered = || {
+        let is_request_of = |before: &&Arrow| before.message().is_request() && before.from == arrow.to;
+        let answers = |before: &&Arrow| !arrow.message().is_request() && carries_on(before, &arrow);
+        earlier.iter().rev().find(|before| is_request_of(before) && answers(before))
+    };
+    if let Some(transaction) = waited_for.or_else(answered).map(|before| before.transaction) {
+        arrow.transaction = transaction;
     }
     Ok(arrow)
 }

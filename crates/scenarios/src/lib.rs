@@ -6,5 +6,5 @@ mod system;
 mod watch;
 
 pub use pf::{BrokenPf, Fault};
-pub use system::{System, Topology};
+pub use system::{ALICE, BOB, System, Topology, core_config, pf_config};
 pub use watch::observed;

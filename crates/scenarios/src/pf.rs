@@ -52,7 +52,7 @@ fn is_bye(output: &Output) -> bool {
 
 fn answers_bye(output: &Output) -> bool {
     let text = text(output);
-    text.starts_with(b"SIP/2.0 200") && text.windows(4).any(|w| w == b" BYE")
+    text.starts_with(b"SIP/2.0 200") && text.windows(6).any(|w| w == b" BYE\r\n")
 }
 
 impl Node for BrokenPf {

@@ -22,3 +22,5 @@ pub use headers::{Body, Headers};
 pub use reject::Reject;
 pub use session::{Session, State, WrongState};
 pub use user_agent::{InviteError, InvitePlan, UserAgent};
+mod registration;
+pub use registration::{Registration, RegistrationEvent, RegistrationPlan};

@@ -3,7 +3,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::message::{Message, Stamp, StartLine};
+use crate::message::{Message, StartLine};
 use crate::scan::Commas;
 use crate::{Name, Request};
 

@@ -4,3 +4,5 @@ mod client;
 mod hash;
 
 pub use client::{Account, Client};
+mod server;
+pub use server::{Server, Verdict};
