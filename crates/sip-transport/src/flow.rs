@@ -127,7 +127,7 @@ impl Hop {
         let alias = if self.transport.is_reliable() { ";alias" } else { "" };
         let mut via = String::with_capacity(VIA_WITHOUT_BRANCH + self.branch.len());
         let (token, local, branch) = (self.transport.via_token(), self.local, &self.branch);
-        write!(via, "SIP/2.0/{token} {local};branch={branch};rport{alias}").expect("a String takes any text");
+        write!(via, "SIP/2.0/{token} {local};rport;branch={branch}{alias}").expect("a String takes any text");
         via
     }
 }

@@ -400,7 +400,7 @@ fn a_large_request_leaves_udp_for_tcp_unless_the_path_is_known_to_carry_it() {
     assert_eq!((large.transport, large.was_udp, large.is_reused), (Tcp, true, false));
     let back = unknown.udp_instead(&large).unwrap();
     assert_eq!((back.transport, back.conn, back.was_udp), (Udp, None, false));
-    assert!(back.via().starts_with("SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKx;rport"), "{}", back.via());
+    assert!(back.via().starts_with("SIP/2.0/UDP 10.0.0.1:5060;rport;branch=z9hG4bKx"), "{}", back.via());
     assert_eq!(unknown.udp_instead(&back), None);
     // What was asked to go by TCP has no business on UDP.
     let asked = hop(&mut unknown, Tcp, "10.0.0.3:5060", 5000);
@@ -428,9 +428,9 @@ fn more_than_a_datagram_holds_is_counted_and_not_sent() {
 #[test]
 fn the_via_of_a_hop_fits_its_capacity_and_names_the_address() {
     let mut node = node();
-    assert_eq!(hop(&mut node, Udp, "10.0.0.3:5060", 1).via(), "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKx;rport");
+    assert_eq!(hop(&mut node, Udp, "10.0.0.3:5060", 1).via(), "SIP/2.0/UDP 10.0.0.1:5060;rport;branch=z9hG4bKx");
     let v6 = hop(&mut node, Tcp, "[2001:db8::2]:5060", 1).via();
-    assert_eq!(v6, "SIP/2.0/TCP [2001:db8::1]:5060;branch=z9hG4bKx;rport;alias");
+    assert_eq!(v6, "SIP/2.0/TCP [2001:db8::1]:5060;rport;branch=z9hG4bKx;alias");
     let longest: SocketAddr = "[1111:2222:3333:4444:5555:6666:7777:8888]:65535".parse().unwrap();
     let hop = Hop { local: longest, ..hop(&mut node, Tcp, "[2001:db8::2]:5060", 1) };
     assert!(hop.via().capacity() <= 96 + hop.branch.len(), "no second allocation");
