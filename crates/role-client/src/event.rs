@@ -1,6 +1,6 @@
 /// A session of a client.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SessionId(pub(crate) wire::Key);
+pub struct SessionId(pub(crate) sip_ua::SessionKey);
 
 /// Who ended a session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

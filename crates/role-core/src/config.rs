@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use sip_tx::Listener;
@@ -73,16 +73,5 @@ impl Default for Registration {
             default_expires: Duration::from_secs(600),
             max_contacts: 10,
         }
-    }
-}
-
-impl Config {
-    /// The IP addresses that trusted requests come from: those of peers and of the participating function.
-    pub(crate) fn is_peer(&self, addr: SocketAddr) -> Option<&Peer> {
-        self.peers.iter().find(|p| p.addr == addr)
-    }
-
-    pub(crate) fn peer_ip(&self, ip: IpAddr) -> bool {
-        self.peers.iter().any(|p| p.addr.ip() == ip)
     }
 }

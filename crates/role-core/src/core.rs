@@ -36,6 +36,7 @@ enum Origin {
 }
 
 /// What becomes of a request.
+#[expect(clippy::large_enum_variant, reason = "made and taken apart once per request; a box would be an allocation on the hot path")]
 enum Decision {
     /// It passes.
     Forward(Preprocessed, Plan),
@@ -49,7 +50,7 @@ impl Core {
     /// A core on sockets that the host has bound.
     pub fn new(config: Config, options: Options, mut entropy: Entropy) -> Core {
         let host = config.listeners.first().map_or_else(String::new, |l| l.addr.to_string());
-        let registrar = Registrar::new(&mut entropy);
+        let registrar = Registrar::new(&config.domain, &mut entropy);
         let proxy = Proxy::new(&mut entropy);
         let trigger = config.trigger.as_ref().and_then(|t| target_of(&t.originating)).map(|t| t.addr);
         let stack = Stack::new(config.listeners.clone(), options, entropy);

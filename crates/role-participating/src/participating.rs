@@ -274,6 +274,7 @@ impl Participating {
 }
 
 /// Where a request belongs.
+#[expect(clippy::large_enum_variant, reason = "made and taken apart once per request; a box would be an allocation on the hot path")]
 enum Decision {
     /// It passes.
     Forward(Preprocessed, Plan),

@@ -8,7 +8,8 @@
 //! 4. calls [`Proxy::forward`] (§16.6), or [`Proxy::forward_ack`] for the ACK of a 2xx.
 //!
 //! Every event of the stack goes through [`Proxy::handle`] first, which keeps what concerns the forwarded requests: their
-//! responses (§16.7), their failures (§16.9) and their cancellation (§16.10). [`Proxy::poll_event`] tells the role what became of them.
+//! responses (§16.7), their failures (§16.9) and their cancellation (§16.10). A CANCEL for a request that has not been
+//! forwarded yet is the role's to see to. [`Proxy::poll_event`] tells the role what became of what it forwarded.
 
 mod ack;
 mod best;

@@ -56,10 +56,12 @@ impl Target {
         if !uri.is_sip() {
             return None;
         }
-        let transport = match uri.param("transport") {
-            None if uri.scheme() == sip::Scheme::Sips => Transport::Tls,
-            None => Transport::Udp,
-            Some(t) => transport_from_token(t)?,
+        let named = uri.param("transport").map(|t| transport_from_token(t).ok_or(())).transpose().ok()?;
+        let transport = match (uri.scheme(), named) {
+            // RFC 3261 §26.2.2: `transport=tcp` in a SIPS URI means TLS over TCP; over UDP there is no TLS.
+            (sip::Scheme::Sips, None | Some(Transport::Tcp | Transport::Tls)) => Transport::Tls,
+            (sip::Scheme::Sips, Some(Transport::Udp)) => return None,
+            (_, named) => named.unwrap_or(Transport::Udp),
         };
         let host = parse_ip(uri.param("maddr").unwrap_or(uri.host()))?;
         Some(Target::new(transport, SocketAddr::new(host, uri.port().unwrap_or(default_port(transport)))))
@@ -151,6 +153,8 @@ mod tests {
         assert_eq!(target("sip:a@127.0.0.1").as_deref(), Some("udp 127.0.0.1:5060"));
         assert_eq!(target("sip:a@[::1]:99;transport=TCP").as_deref(), Some("tcp [::1]:99"));
         assert_eq!(target("sips:127.0.0.1").as_deref(), Some("tls 127.0.0.1:5061"));
+        assert_eq!(target("sips:127.0.0.1;transport=tcp").as_deref(), Some("tls 127.0.0.1:5061"));
+        assert_eq!(target("sips:127.0.0.1;transport=udp"), None);
         assert_eq!(target("sip:a@h;maddr=10.1.1.1").as_deref(), Some("udp 10.1.1.1:5060"));
         assert_eq!(target("sip:a@example.com"), None);
         assert_eq!(target("sip:a@127.0.0.1;transport=sctp"), None);

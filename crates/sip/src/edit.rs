@@ -31,7 +31,8 @@ impl<'a> Edit<'a> {
     /// No changes yet.
     pub fn new(message: &'a Message) -> Edit<'a> {
         let mut edit = Edit { message, scratch: Vec::with_capacity(512), cuts: SmallVec::new(), body: None };
-        for (at, text) in message.stamp.iter().flat_map(Stamp::texts) {
+        // The last one put in at a place is printed first: `rport` may be the last parameter.
+        for (at, text) in message.stamp.iter().flat_map(|stamp| stamp.texts().into_iter().rev()) {
             if let Some(at) = at.map(usize::from) {
                 let text = edit.text(&[text.as_bytes()]);
                 edit.cuts.push(Cut { at: at..at, text, set: Name::Other });

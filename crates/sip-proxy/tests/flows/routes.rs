@@ -97,10 +97,7 @@ fn the_role_may_record_a_name() {
 
 #[test]
 fn a_maddr_that_is_ours_is_taken_off() {
-    let mut world = World::new(8, |request| {
-        let _as_it_came = request;
-        Plan::to(ForwardTo::along().via_routes([format!("<sip:{BOB};lr>")]))
-    });
+    let mut world = World::new(8, |_| Plan::to(ForwardTo::along().via_routes([format!("<sip:{BOB};lr>")])));
     world.request("MESSAGE", "sip:x@far.example:5060;a=1;maddr=10.0.0.9;transport=udp", &[]);
     world.request("MESSAGE", "sip:x@far.example:5060;maddr=10.0.0.7;transport=udp", &[]);
     world.request("MESSAGE", "sip:x@far.example:5060;maddr=10.0.0.9;transport=tcp", &[]);
@@ -115,6 +112,18 @@ fn a_maddr_that_is_ours_is_taken_off() {
             "sip:x@far.example:5060;maddr=10.0.0.9;transport=tcp"
         ]
     );
+}
+
+/// RFC 3261 §16.6 step 7: and without TLS it goes nowhere.
+#[test]
+fn a_sips_resource_is_never_reached_in_the_clear() {
+    let mut world = World::along(10);
+    world.request("MESSAGE", "sips:x@far.example", &[(Name::Route, &format!("<sip:{BOB};transport=tcp;lr>"))]);
+    world.request("MESSAGE", &format!("sips:{BOB}"), &[]);
+    world.net.settle();
+    assert_eq!(world.statuses(), [500, 500]);
+    assert!(world.net[world.bob].received.is_empty());
+    world.assert_nothing_is_left();
 }
 
 #[test]
