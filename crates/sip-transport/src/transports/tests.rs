@@ -254,6 +254,16 @@ fn a_malformed_request_is_answered_over_udp_with_what_is_wrong() {
 }
 
 #[test]
+fn the_answer_to_a_malformed_request_finds_its_way_through_a_nat() {
+    let mut node = node();
+    let text = request("INVITE", "UDP 192.168.0.9:7000;rport").replace("CSeq: 1 INVITE", "CSeq: 1 BYE");
+    let seen = datagram(&mut node, "10.0.0.2:5555", text);
+    assert!(seen.out[0].starts_with("10.0.0.2:5555: SIP/2.0 400"), "{:?}", seen.out);
+    let via = via_of(&seen.texts[0]);
+    assert!(via.contains(";rport=5555") && via.contains(";received=10.0.0.2"), "{via}");
+}
+
+#[test]
 fn a_malformed_request_is_answered_over_tcp_and_closed_only_when_the_stream_is_lost() {
     for (text, status) in malformed() {
         let mut node = node();

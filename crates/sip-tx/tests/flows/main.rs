@@ -4,5 +4,6 @@
 mod cancel;
 mod matching;
 mod retransmission;
+mod robustness;
 mod role;
 mod streams;
