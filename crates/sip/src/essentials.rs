@@ -160,6 +160,7 @@ fn via(message: &Message) -> Result<ViaSpans, ParseError> {
     let mut entries = Commas::new(&message.bytes[value.range()]);
     let top = entries.next().unwrap_or_default();
     let via = Via::parse(top).map_err(|e| e.shifted(at))?;
+    via.params.once("branch").map_err(|e| e.shifted(at))?;
     // The other entries of the line came the same way, so they are held to the same grammar.
     entries.try_for_each(|entry| Via::parse(entry).map(drop)).map_err(|e| e.shifted(at))?;
     Ok(ViaSpans {
@@ -192,7 +193,12 @@ fn address(message: &Message, name: Name) -> Result<(AddressSpans, Span), ParseE
         uri,
         params: span_of(message, address.params().as_bytes()),
     };
-    Ok((spans, span_of(message, address.tag().unwrap_or_default())))
+    let tag = address.params().once("tag").map_err(|e| e.shifted(at))?;
+    // An empty tag would read as no tag, and a response would add a second one.
+    if tag == Some(b"") {
+        return Err(ParseError::new(at, "a tag that is not empty"));
+    }
+    Ok((spans, span_of(message, tag.unwrap_or_default())))
 }
 
 fn call_id(message: &Message) -> Result<(), ParseError> {

@@ -37,6 +37,14 @@ impl<'a> Params<'a> {
         self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
     }
 
+    /// The parameter's value, if it does not occur twice. Of two tags or branches one hop takes the first and another the
+    /// last; RFC 3261 §7.3.1 forbids to repeat any.
+    pub(crate) fn once(&self, name: &str) -> Result<Option<&'a [u8]>, ParseError> {
+        let mut found = self.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v);
+        let first = found.next();
+        if found.next().is_some() { Err(ParseError::new(0, "each parameter once")) } else { Ok(first) }
+    }
+
     /// Whether the parameter is there, with or without a value.
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
