@@ -160,7 +160,6 @@ fn via(message: &Message) -> Result<ViaSpans, ParseError> {
     let mut entries = Commas::new(&message.bytes[value.range()]);
     let top = entries.next().unwrap_or_default();
     let via = Via::parse(top).map_err(|e| e.shifted(at))?;
-    via.params.once("branch").map_err(|e| e.shifted(at))?;
     // The other entries of the line came the same way, so they are held to the same grammar.
     entries.try_for_each(|entry| Via::parse(entry).map(drop)).map_err(|e| e.shifted(at))?;
     Ok(ViaSpans {

@@ -1,5 +1,5 @@
 use crate::ParseError;
-use crate::scan::{Scan, is_space, is_token_byte};
+use crate::scan::{Scan, is_value_byte};
 
 /// Header field parameters: `;name`, `;name=value`, `;name="value"`, in order (RFC 3261 §25.1 generic-param).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -16,7 +16,6 @@ impl<'a> Params<'a> {
             if scan.eat_separator(b'=') {
                 match scan.peek() {
                     Some(b'"') => drop(scan.quoted()?),
-                    // gen-value may be a host, so brackets and colons occur; the field also writes raw URIs and more.
                     Some(b) if is_value_byte(b) => drop(scan.take_while(is_value_byte)),
                     Some(_) | None => return Err(scan.error("a parameter value")),
                 }
@@ -73,13 +72,4 @@ impl<'a> Params<'a> {
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.text
     }
-}
-
-fn is_value_byte(b: u8) -> bool {
-    is_token_byte(b)
-        || matches!(
-            b,
-            b'[' | b']' | b':' | b'/' | b'@' | b'$' | b'&' | b'?' | b'#' | b'|' | b'{' | b'}' | b'^' | b'(' | b')'
-        )
-        || (b >= 0x80 && !is_space(b))
 }
