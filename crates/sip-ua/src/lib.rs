@@ -1,0 +1,24 @@
+//! SIP dialogs and their usages (RFC 3261 §12-15), sans-IO: the invite session at both ends, registration, digest.
+//!
+//! A [`UserAgent`] holds the sessions of a role. It works on the role's [`sip_tx::Stack`]: the role hands it the stack's
+//! events, asks it to invite, answer and close, and takes [`UaEvent`]s. A B2BUA is two sessions side by side.
+
+mod config;
+mod dialog;
+pub mod digest;
+mod draft;
+mod event;
+mod headers;
+mod options;
+mod reject;
+mod session;
+mod user_agent;
+
+pub use config::Config;
+pub use dialog::{Dialog, DialogId};
+pub use draft::Resolver;
+pub use event::{ByeOutcome, Cause, SessionKey, UaEvent};
+pub use headers::{Body, Headers};
+pub use reject::Reject;
+pub use session::{Session, State, WrongState};
+pub use user_agent::{InviteError, InvitePlan, UserAgent};

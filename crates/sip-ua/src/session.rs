@@ -1,0 +1,317 @@
+//! The invite session: one INVITE and what comes of it, at either end (RFC 3261 §13-15).
+//!
+//! The state is here, each procedure in a file of its own below.
+
+mod ack;
+mod callee;
+mod caller;
+mod cancel;
+mod challenge;
+mod close;
+mod in_dialog;
+mod modify;
+mod offer;
+mod own_request;
+
+use bytes::Bytes;
+use sip::{Message, Method, Request};
+use sip_tx::{ClientId, Incoming, Owner, ServerId, Stack, Target};
+use wire::{Instant, Key, Now, Timers};
+
+pub(crate) use ack::Unacked;
+pub(crate) use callee::Callee;
+pub(crate) use caller::Caller;
+pub(crate) use close::Closing;
+pub(crate) use in_dialog::Pending;
+pub(crate) use modify::Retry;
+pub(crate) use offer::Exchange;
+pub(crate) use own_request::Own;
+
+use crate::config::Parts;
+use crate::draft::Draft;
+use crate::user_agent::Shared;
+use crate::{Body, Cause, Dialog, DialogId, Headers, UaEvent};
+
+/// The state of a session.
+///
+/// ```text
+/// UAC: Calling -> Proceeding -> Early -> Established -> Closing -> Terminated
+/// UAS: Incoming -> Early -> AnsweredNoAck -> Established -> Closing -> Terminated
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// UAC: INVITE sent.
+    Calling,
+    /// UAC: a provisional response came, no dialog yet.
+    Proceeding,
+    /// A provisional response made at least one early dialog.
+    Early,
+    /// UAC: we cancelled and wait for the final response.
+    Cancelling,
+    /// UAS: INVITE received.
+    Incoming,
+    /// UAS: 2xx sent, no ACK yet.
+    AnsweredNoAck,
+    /// Both know.
+    Established,
+    /// UAS: we want to close and wait for the ACK (RFC 3261 §15).
+    PendingBye,
+    /// BYE sent.
+    Closing,
+    /// Over; stragglers are answered.
+    Terminated,
+}
+
+/// Which end of the INVITE we are.
+#[derive(Debug)]
+pub(crate) enum Side {
+    /// We sent it.
+    Caller(Box<Caller>),
+    /// We received it.
+    Callee(Callee),
+}
+
+/// What a session waits for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Timer {
+    /// Repeat the 2xx (RFC 3261 §13.3.1.4: T1, doubled up to T2).
+    Repeat,
+    /// Give up waiting for the ACK (64*T1).
+    NoAck,
+    /// Repeat the provisional response (RFC 3261 §13.3.1.1: every minute).
+    Progress,
+    /// Try the re-INVITE or UPDATE again that met the peer's (RFC 3261 §14.1).
+    Glare,
+    /// An early dialog was closed by BYE, but its INVITE goes on: cancel it.
+    EarlyBye,
+    /// Forget the session.
+    Tombstone,
+}
+
+/// One dialog of a session. A session has several only when its INVITE was forked.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) dialog: Dialog,
+    /// The ACKs sent, for repeated 2xx.
+    pub(crate) acks: Vec<ack::Sent>,
+    pub(crate) bye_sent: bool,
+    pub(crate) bye_received: bool,
+}
+
+impl Peer {
+    pub(crate) const fn new(dialog: Dialog) -> Peer {
+        Peer { dialog, acks: Vec::new(), bye_sent: false, bye_received: false }
+    }
+}
+
+/// An invite session at one end: what a role may read of it.
+#[derive(Debug)]
+pub struct Session {
+    side: Side,
+    state: State,
+    /// The INVITE, sent or received.
+    request: Request,
+    contact: Bytes,
+    pinned: Option<Target>,
+    peers: Vec<Peer>,
+    /// Which of the peers the session is with; the callee's only one, the caller's first 2xx.
+    chosen: Option<usize>,
+    exchange: Exchange,
+    /// A 2xx made the offer: its dialog and sequence number, for the ACK with our answer.
+    owed_ack: Option<(usize, u32)>,
+    remote_body: Option<Body>,
+    local_body: Option<Body>,
+    unacked: Option<Unacked>,
+    pending: Vec<Pending>,
+    own: Vec<Own>,
+    retry: Option<Retry>,
+    closing: Option<Closing>,
+    timers: Timers<Timer>,
+    ended: Option<Cause>,
+}
+
+/// What a session is given to act with; what it wants told goes into `events`.
+pub(crate) struct Cx<'a> {
+    pub(crate) stack: &'a mut Stack,
+    pub(crate) shared: &'a Shared,
+    pub(crate) key: Key,
+    pub(crate) now: Now,
+    pub(crate) events: Vec<UaEvent>,
+    /// Dialogs that requests must be able to find from here on.
+    pub(crate) opened: Vec<DialogId>,
+    /// Dialogs that requests shall not find any more.
+    pub(crate) closed: Vec<DialogId>,
+}
+
+impl Cx<'_> {
+    pub(crate) fn tell(&mut self, event: UaEvent) {
+        self.events.push(event);
+    }
+
+    /// Sends a request in a transaction of its own. `None` when its next hop cannot be reached.
+    pub(crate) fn send(&mut self, draft: &Draft, pinned: Option<&Target>) -> Option<ClientId> {
+        let (hop, bytes) = draft.route(self.stack, pinned, &self.shared.resolver)?;
+        Some(self.stack.request(hop, draft.method, bytes, Owner::Session(self.key), self.now))
+    }
+
+    /// Answers a request in a session.
+    pub(crate) fn respond(&mut self, tx: ServerId, request: &Request, status: u16, tag: &[u8], parts: &Parts<'_>) {
+        let bytes = self.shared.config.response(request, status, tag, parts);
+        self.stack.respond(tx, status, bytes, self.now);
+    }
+
+    /// Answers a request with a status and header fields.
+    pub(crate) fn reply(&mut self, incoming: &Incoming, status: u16, headers: &Headers) {
+        let parts = Parts { contact: None, headers, body: None };
+        self.respond(incoming.tx, &incoming.request, status, incoming.request.to_tag(), &parts);
+    }
+
+    pub(crate) fn after_timeout(&self) -> Instant {
+        self.now.at + self.stack.timing().timeout()
+    }
+}
+
+/// The session is in a state in which this cannot be asked of it. Roles meet this in races: the session may have ended
+/// a moment ago, and [`UaEvent::Ended`] is on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("not possible in state {0:?}")]
+pub struct WrongState(pub State);
+
+impl Session {
+    fn new(side: Side, state: State, request: Request, contact: Bytes, pinned: Option<Target>) -> Session {
+        Session {
+            side,
+            state,
+            request,
+            contact,
+            pinned,
+            peers: Vec::new(),
+            chosen: None,
+            exchange: Exchange::Stable,
+            owed_ack: None,
+            remote_body: None,
+            local_body: None,
+            unacked: None,
+            pending: Vec::new(),
+            own: Vec::new(),
+            retry: None,
+            closing: None,
+            timers: Timers::new(),
+            ended: None,
+        }
+    }
+
+    /// Where it is.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether we sent the INVITE.
+    pub const fn is_caller(&self) -> bool {
+        matches!(self.side, Side::Caller(_))
+    }
+
+    /// The INVITE, as it was sent or received.
+    pub const fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The dialog, once there is one; of several early ones the first.
+    pub fn dialog(&self) -> Option<&Dialog> {
+        self.peers.get(self.chosen.unwrap_or(0)).map(|peer| &peer.dialog)
+    }
+
+    /// The peer's last session description.
+    pub const fn remote_sdp(&self) -> Option<&Body> {
+        self.remote_body.as_ref()
+    }
+
+    /// Our last session description.
+    pub const fn local_sdp(&self) -> Option<&Body> {
+        self.local_body.as_ref()
+    }
+
+    /// Our Contact.
+    pub const fn contact(&self) -> &Bytes {
+        &self.contact
+    }
+
+    /// Why it ended, if it has.
+    pub const fn ended(&self) -> Option<Cause> {
+        self.ended
+    }
+
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    pub(crate) fn dialog_ids(&self) -> impl Iterator<Item = &DialogId> {
+        self.peers.iter().map(|peer| peer.dialog.id())
+    }
+
+    fn peer_of(&self, remote_tag: &[u8]) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.dialog.id().remote_tag == remote_tag)
+    }
+
+    /// Fires what is due; `false` when nothing is left of the session.
+    pub(crate) fn on_timeout(&mut self, cx: &mut Cx<'_>) -> bool {
+        while let Some(timer) = self.timers.pop_due(cx.now.at) {
+            match timer {
+                Timer::Repeat => self.repeat_answer(cx),
+                Timer::NoAck => self.on_no_ack(cx),
+                Timer::Progress => self.repeat_progress(cx),
+                Timer::Glare => self.retry_modification(cx),
+                Timer::EarlyBye => self.cancel_closed_invite(cx),
+                Timer::Tombstone => {
+                    self.abandon_requests(cx);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The session is over: says so once, and stays as a tombstone for whatever still comes (64*T1, the life of any
+    /// transaction of it).
+    fn terminate(&mut self, cause: Cause, cx: &mut Cx<'_>) {
+        if self.state == State::Terminated {
+            return;
+        }
+        self.withdraw_pending(cx);
+        self.state = State::Terminated;
+        (self.unacked, self.retry, self.closing) = (None, None, None);
+        self.timers.clear();
+        self.timers.arm(Timer::Tombstone, cx.after_timeout());
+        self.ended = Some(cause);
+        cx.tell(UaEvent::Ended { cause });
+    }
+
+    fn note_remote_body(&mut self, message: &Message) -> bool {
+        let sdp = Body::of(message).filter(Body::is_sdp);
+        let found = sdp.is_some();
+        if found {
+            self.remote_body = sdp;
+        }
+        found
+    }
+
+    /// What must hold whenever nobody is at work on the session.
+    #[cfg(debug_assertions)]
+    pub(crate) fn check_invariants(&self) {
+        let is_over = self.state == State::Terminated;
+        assert_eq!(is_over, self.ended.is_some(), "a session has ended exactly when it is terminated");
+        assert!(!is_over || self.timers.deadline(Timer::Tombstone).is_some(), "a tombstone is taken away in time");
+        assert!(!is_over || (self.unacked.is_none() && self.pending.is_empty()), "nothing is open in a tombstone");
+        assert!(
+            self.unacked.is_none() || self.timers.deadline(Timer::NoAck).is_some(),
+            "a 2xx without ACK is not repeated for ever"
+        );
+        assert!(
+            !matches!(self.state, State::Established | State::AnsweredNoAck | State::PendingBye)
+                || self.chosen.is_some(),
+            "an answered session has a dialog"
+        );
+        assert!(self.state != State::Closing || self.closing.is_some(), "a session that closes knows why");
+        assert!(self.pending.iter().all(|p| p.request.method() != Method::Bye), "a BYE is answered at once");
+    }
+}

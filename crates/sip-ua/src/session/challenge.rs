@@ -1,0 +1,80 @@
+//! Answering 401 and 407 with credentials (RFC 3261 §22).
+
+use sip::{Message, Name, Response};
+
+use super::{Cx, Session, State};
+use crate::digest;
+use crate::draft::Draft;
+
+/// Challenges answered for one request: a proxy's and the server's, and a nonce that grew old on the way.
+const MAX_CHALLENGES: u8 = 3;
+
+impl Session {
+    /// A final response to the INVITE: if it is a challenge that we can meet, sends the INVITE anew.
+    pub(super) fn answer_challenge(&mut self, response: &Response, cx: &mut Cx<'_>) -> bool {
+        let may = matches!(self.state, State::Calling | State::Proceeding | State::Early);
+        let pinned = self.pinned;
+        let Some(caller) = self.caller_mut().filter(|_| may) else { return false };
+        if !meet(&mut caller.draft, &mut caller.credentials, response, caller.cseq + 1, cx) {
+            return false;
+        }
+        let Some((hop, bytes)) = caller.draft.route(cx.stack, pinned.as_ref(), &cx.shared.resolver) else {
+            return false;
+        };
+        let Ok(request) = Message::parse_request(bytes.clone()) else {
+            cx.stack.abandon(&hop);
+            return false;
+        };
+        caller.cseq += 1;
+        let owner = sip_tx::Owner::Session(cx.key);
+        caller.tx = cx.stack.request(hop, sip::Method::Invite, bytes, owner, cx.now);
+        // RFC 3261 §8.1.3.5: same Call-ID, From and tag; the early dialogs of the first attempt are gone.
+        self.request = request;
+        self.state = State::Calling;
+        cx.closed.extend(self.peers.drain(..).map(|peer| peer.dialog.id().clone()));
+        true
+    }
+
+    /// The same for a request in the dialog, BYE included.
+    pub(super) fn answer_own_challenge(&mut self, at: usize, response: &Response, cx: &mut Cx<'_>) -> bool {
+        let own = &mut self.own[at];
+        let peer = &mut self.peers[own.peer];
+        let number = peer.dialog.local_cseq() + 1;
+        if !meet(&mut own.draft, &mut own.credentials, response, number, cx) {
+            return false;
+        }
+        peer.dialog.next_cseq();
+        let Some(tx) = cx.send(&own.draft, self.pinned.as_ref()) else { return false };
+        own.tx = tx;
+        true
+    }
+}
+
+/// What a request remembers of its challenges.
+#[derive(Debug, Default)]
+pub(crate) struct Met {
+    client: Option<digest::Client>,
+    count: u8,
+}
+
+/// Puts credentials into a draft that was challenged, and gives it a new sequence number.
+fn meet(draft: &mut Draft, met: &mut Met, response: &Response, number: u32, cx: &mut Cx<'_>) -> bool {
+    if !matches!(response.status(), 401 | 407) || met.count >= MAX_CHALLENGES {
+        return false;
+    }
+    let Some(account) = &cx.shared.account else { return false };
+    let client = met.client.get_or_insert_with(|| digest::Client::new(account.clone()));
+    if !client.learn(response) {
+        return false;
+    }
+    met.count += 1;
+    let cnonce = cx.stack.entropy().tag();
+    for name in [Name::Authorization, Name::ProxyAuthorization] {
+        draft.fields.remove(name);
+    }
+    for (name, value) in client.authorize(draft.method.as_str(), &draft.uri, &cnonce) {
+        draft.fields.push(name, value);
+    }
+    draft.renumber(number);
+    true
+}

@@ -1,0 +1,487 @@
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use hashbrown::{Equivalent, HashMap};
+use sip::{Message, Method, Name, ParseError, Request};
+use sip_tx::{ClientId, Event, Incoming, Owner, ServerId, Stack, Target};
+use wire::{Instant, Key, Now, Slab, TimerQueue};
+
+use crate::config::{Config, Parts};
+use crate::dialog::Route;
+use crate::digest::Account;
+use crate::draft::{Draft, Resolver};
+use crate::session::{Cx, Session};
+use crate::{Body, Dialog, DialogId, Headers, Reject, SessionKey, State, UaEvent, WrongState, options};
+
+/// The sessions of one role: what it is asked to do, and which session a message belongs to.
+///
+/// Every call that acts is given the role's stack. After each, and after each event or time-out handed in, take the
+/// events with [`UserAgent::poll_event`].
+#[derive(Debug)]
+pub struct UserAgent {
+    shared: Shared,
+    sessions: Slab<Session>,
+    by_dialog: HashMap<DialogId, Key, foldhash::fast::RandomState>,
+    /// The INVITEs that made sessions, for finding one that came a second time by another way.
+    by_origin: HashMap<Origin, Key, foldhash::fast::RandomState>,
+    timers: TimerQueue<Key>,
+    events: VecDeque<(SessionKey, UaEvent)>,
+}
+
+/// What all sessions know.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) resolver: Resolver,
+    pub(crate) account: Option<Account>,
+}
+
+/// How a session is called.
+#[derive(Clone, Debug)]
+pub struct InvitePlan {
+    /// Where to.
+    pub request_uri: Bytes,
+    /// From, without a tag.
+    pub from: Bytes,
+    /// To, without a tag.
+    pub to: Bytes,
+    /// Call-ID; a new one when `None`.
+    pub call_id: Option<Bytes>,
+    /// Our Contact, with its parameters.
+    pub contact: Bytes,
+    /// Route, topmost first: the Service-Route of the registration, or what the core gave for coming back.
+    pub routes: Vec<Bytes>,
+    /// What else the INVITE says.
+    pub headers: Headers,
+    /// The offer; without one the callee makes it.
+    pub body: Option<Body>,
+    /// Where to send the INVITE, whatever its Route says.
+    pub target: Option<Target>,
+    /// Where to send all requests of the session, whatever their Route says: the connection to an outbound proxy.
+    pub pinned: Option<Target>,
+}
+
+/// An INVITE that could not be sent.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum InviteError {
+    /// Its next hop leads nowhere, or the node has no such transport.
+    #[error("the next hop of the INVITE cannot be reached")]
+    NoRoute,
+    /// The plan makes no valid request.
+    #[error("the plan makes no valid INVITE: {0}")]
+    Malformed(#[from] ParseError),
+}
+
+impl UserAgent {
+    /// A user agent without sessions.
+    pub fn new(config: Config, resolver: Resolver) -> UserAgent {
+        UserAgent {
+            shared: Shared { config, resolver, account: None },
+            sessions: Slab::new(),
+            by_dialog: HashMap::default(),
+            by_origin: HashMap::default(),
+            timers: TimerQueue::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The name and password with which challenges are answered; without them they are refusals like any other.
+    pub fn set_account(&mut self, account: Option<Account>) {
+        self.shared.account = account;
+    }
+
+    /// A session.
+    pub fn session(&self, key: SessionKey) -> Option<&Session> {
+        self.sessions.get(key.0)
+    }
+
+    /// All sessions, tombstones included.
+    pub fn sessions(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
+        self.sessions.iter().map(|(key, session)| (SessionKey(key), session))
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether nothing is left of any session.
+    pub const fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// The session that a request with a To tag, or an ACK, belongs to.
+    pub fn find(&self, request: &Request) -> Option<SessionKey> {
+        self.by_dialog.get(&Seen(request)).map(|key| SessionKey(*key))
+    }
+
+    /// What the user agent says about itself.
+    pub const fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    // ---- the caller ----
+
+    /// Sends an INVITE (RFC 3261 §13.2.1).
+    pub fn invite(&mut self, stack: &mut Stack, plan: InvitePlan, now: Now) -> Result<SessionKey, InviteError> {
+        let draft = self.draft_invite(stack, &plan);
+        let pinned = plan.pinned;
+        let (hop, bytes) =
+            draft.route(stack, plan.target.or(pinned).as_ref(), &self.shared.resolver).ok_or(InviteError::NoRoute)?;
+        let request = match Message::parse_request(bytes.clone()) {
+            Ok(request) => request,
+            Err(error) => {
+                stack.abandon(&hop);
+                return Err(error.into());
+            }
+        };
+        let key = self.sessions.insert_with(|key| {
+            let tx = stack.request(hop, Method::Invite, bytes, Owner::Session(key), now);
+            Session::caller(tx, request, draft, plan.contact, pinned)
+        });
+        Ok(SessionKey(key))
+    }
+
+    fn draft_invite(&self, stack: &mut Stack, plan: &InvitePlan) -> Draft {
+        let tag = stack.entropy().tag();
+        let call_id = plan.call_id.clone().unwrap_or_else(|| stack.entropy().uuid().into());
+        let route = Route::to(&plan.request_uri, &plan.routes);
+        let fields = route
+            .onto(Headers::new().with(Name::MaxForwards, "70"))
+            .with(Name::From, [&plan.from[..], b";tag=", tag.as_bytes()].concat())
+            .with(Name::To, &plan.to)
+            .with(Name::CallId, call_id)
+            .with(Name::CSeq, "1 INVITE")
+            .with(Name::Contact, &plan.contact);
+        let fields = self.shared.config.describe(Method::Invite, fields, &plan.headers);
+        Draft { method: Method::Invite, uri: route.uri, next_hop: route.next_hop, fields, body: plan.body.clone() }
+    }
+
+    /// Sends the ACK with our answer, where the 2xx made the offer.
+    pub fn ack(&mut self, stack: &mut Stack, key: SessionKey, body: Body, now: Now) -> Result<(), WrongState> {
+        self.act(stack, key, now, |session, cx| session.ack(&Headers::new(), body, cx))
+    }
+
+    /// Cancels an INVITE that has no final response (RFC 3261 §9). `headers` may have a Reason.
+    pub fn cancel(
+        &mut self,
+        stack: &mut Stack,
+        key: SessionKey,
+        headers: &Headers,
+        now: Now,
+    ) -> Result<(), WrongState> {
+        self.act(stack, key, now, |session, cx| session.cancel(headers, cx))
+    }
+
+    // ---- the callee ----
+
+    /// Takes an INVITE outside a dialog as the callee. One that cannot be taken has been answered when this returns, with
+    /// the status in the error.
+    pub fn incoming(
+        &mut self,
+        stack: &mut Stack,
+        incoming: Incoming,
+        contact: impl Into<Bytes>,
+        now: Now,
+    ) -> Result<SessionKey, Reject> {
+        if let Err(reject) = self.screen(&incoming.request) {
+            self.refuse(stack, &incoming, &reject, now);
+            return Err(reject);
+        }
+        let tag = stack.entropy().tag();
+        let dialog = match Dialog::as_uas(&incoming.request, &tag) {
+            Ok(dialog) => dialog,
+            Err(reject) => {
+                self.refuse(stack, &incoming, &reject, now);
+                return Err(reject);
+            }
+        };
+        let (id, origin) = (dialog.id().clone(), Origin::of(&incoming.request));
+        let Incoming { tx, request, .. } = incoming;
+        let key = self.sessions.insert(Session::callee(tx, request, dialog, contact.into()));
+        stack.set_owner(tx, Owner::Session(key));
+        self.by_dialog.insert(id, key);
+        self.by_origin.insert(origin, key);
+        Ok(SessionKey(key))
+    }
+
+    /// What every request that would make a session is checked for (RFC 3261 §8.2).
+    fn screen(&self, request: &Request) -> Result<(), Reject> {
+        // 1. A To tag names a dialog; this one is not ours (§12.2.2).
+        if !request.to_tag().is_empty() {
+            return Err(Reject::new(481));
+        }
+
+        // 2. The same request by another way: a fork that came together again (§8.2.2.2).
+        if self.by_origin.contains_key(&Origin::of(request)) {
+            return Err(Reject::new(482));
+        }
+
+        // 3. What it requires (§8.2.2.3).
+        let unsupported = self.shared.config.unsupported(request);
+        if !unsupported.is_empty() {
+            return Err(Reject::new(420).with(Name::Unsupported, unsupported.join(", ")));
+        }
+        Ok(())
+    }
+
+    /// Answers a request outside every session with a refusal.
+    pub fn refuse(&self, stack: &mut Stack, incoming: &Incoming, reject: &Reject, now: Now) {
+        self.respond(stack, incoming, reject.status, &reject.headers, None, now);
+    }
+
+    /// Answers a request outside every session (RFC 3261 §8.2.6): MESSAGE, OPTIONS and their kin.
+    pub fn respond(
+        &self,
+        stack: &mut Stack,
+        incoming: &Incoming,
+        status: u16,
+        headers: &Headers,
+        body: Option<&Body>,
+        now: Now,
+    ) {
+        let tag = stack.entropy().tag();
+        let parts = Parts { contact: None, headers, body };
+        let bytes = self.shared.config.response(&incoming.request, status, tag.as_bytes(), &parts);
+        stack.respond(incoming.tx, status, bytes, now);
+    }
+
+    /// Answers an OPTIONS outside every session (RFC 3261 §11.2).
+    pub fn answer_options(&self, stack: &mut Stack, incoming: &Incoming, now: Now) {
+        self.respond(stack, incoming, 200, &options::headers(&self.shared.config), None, now);
+    }
+
+    /// Sends a provisional response, 101 to 199.
+    pub fn progress(
+        &mut self,
+        stack: &mut Stack,
+        key: SessionKey,
+        status: u16,
+        headers: &Headers,
+        body: Option<&Body>,
+        now: Now,
+    ) -> Result<(), WrongState> {
+        self.act(stack, key, now, |session, cx| session.progress(status, headers, body, cx))
+    }
+
+    /// Answers 200 with the answer, or with the offer if the INVITE had none.
+    pub fn accept(
+        &mut self,
+        stack: &mut Stack,
+        key: SessionKey,
+        headers: &Headers,
+        body: Option<Body>,
+        now: Now,
+    ) -> Result<(), WrongState> {
+        self.act(stack, key, now, |session, cx| session.accept(headers, body, cx))
+    }
+
+    /// Refuses the INVITE with 300 to 699.
+    pub fn reject(&mut self, stack: &mut Stack, key: SessionKey, reject: &Reject, now: Now) -> Result<(), WrongState> {
+        self.act(stack, key, now, |session, cx| session.reject(reject, cx))
+    }
+
+    // ---- both ----
+
+    /// Sends BYE, or arranges for it; `headers` may have a Reason. See [`UserAgent::close`] for when the state is not known.
+    pub fn bye(&mut self, stack: &mut Stack, key: SessionKey, headers: &Headers, now: Now) -> Result<(), WrongState> {
+        self.act(stack, key, now, |session, cx| session.bye(headers, cx))
+    }
+
+    /// Ends a session by what its state asks for: CANCEL, BYE, BYE after the ACK, or 480. Nothing if it is closing already
+    /// or gone.
+    pub fn close(&mut self, stack: &mut Stack, key: SessionKey, headers: &Headers, now: Now) {
+        let _gone = self.act(stack, key, now, |session, cx| {
+            session.close(headers, cx);
+            Ok(())
+        });
+    }
+
+    /// Sends a re-INVITE (RFC 3261 §14) or UPDATE (RFC 3311). One that meets the peer's is tried again by itself.
+    pub fn modify(
+        &mut self,
+        stack: &mut Stack,
+        key: SessionKey,
+        method: Method,
+        headers: Headers,
+        body: Option<Body>,
+        now: Now,
+    ) -> Result<(), WrongState> {
+        self.act(stack, key, now, |session, cx| session.modify(method, headers, body, cx))
+    }
+
+    /// Sends another request in an established session. The name it is given comes back in [`UaEvent::Response`] or
+    /// [`UaEvent::Failed`].
+    pub fn request(
+        &mut self,
+        stack: &mut Stack,
+        key: SessionKey,
+        method: Method,
+        headers: &Headers,
+        body: Option<Body>,
+        now: Now,
+    ) -> Result<ClientId, WrongState> {
+        self.act(stack, key, now, |session, cx| session.send_request(method, headers, body, cx))
+    }
+
+    /// Answers a request that came in a session ([`UaEvent::Reinvite`], [`UaEvent::Update`], [`UaEvent::Request`]).
+    #[expect(clippy::too_many_arguments, reason = "which request, and the parts of its answer")]
+    pub fn answer(
+        &mut self,
+        stack: &mut Stack,
+        key: SessionKey,
+        tx: ServerId,
+        status: u16,
+        headers: &Headers,
+        body: Option<Body>,
+        now: Now,
+    ) -> Result<(), WrongState> {
+        self.act(stack, key, now, |session, cx| session.answer(tx, status, headers, body, cx))
+    }
+
+    // ---- input ----
+
+    /// Takes what belongs to a session out of the stack's events; what does not is returned. A returned request with a To
+    /// tag is of no dialog here: 481, unless the role is a proxy for it.
+    pub fn handle(&mut self, stack: &mut Stack, event: Event, now: Now) -> Option<Event> {
+        match event {
+            Event::Request(incoming) => match self.find(&incoming.request) {
+                Some(key) => self.run(stack, key, now, |session, cx| session.on_request(*incoming, cx)),
+                None => return Some(Event::Request(incoming)),
+            },
+            Event::Ack { request, flow } => match self.find(&request) {
+                Some(key) => self.run(stack, key, now, |session, cx| session.on_ack(request, cx)),
+                None => return Some(Event::Ack { request, flow }),
+            },
+            Event::Cancelled { tx, owner: Some(Owner::Session(key)), cancel } => {
+                self.run(stack, SessionKey(key), now, |session, cx| session.on_cancel(tx, cancel, cx))
+            }
+            Event::Response { tx, owner: Owner::Session(key), response } => {
+                self.run(stack, SessionKey(key), now, |session, cx| session.on_response(tx, response, cx))
+            }
+            Event::Failed { tx, owner: Owner::Session(key), why } => {
+                self.run(stack, SessionKey(key), now, |session, cx| session.on_failed(tx, why, cx))
+            }
+            // The refusal was sent for as long as it may be; the session ended with it.
+            Event::Unacknowledged { owner: Some(Owner::Session(_)), .. } => Some(()),
+            Event::Cancelled { .. } | Event::Response { .. } | Event::Failed { .. } | Event::Unacknowledged { .. } => {
+                return Some(event);
+            }
+        };
+        None
+    }
+
+    /// Fires what is due. To be called after the stack's.
+    pub fn handle_timeout(&mut self, stack: &mut Stack, now: Now) {
+        while let Some((_due, key)) = self.timers.pop_due(now.at) {
+            let key = SessionKey(key);
+            let Some(session) = self.sessions.get(key.0) else { continue };
+            if session.next_timer().is_none_or(|at| at > now.at) {
+                continue;
+            }
+            let goes_on = self.run(stack, key, now, Session::on_timeout);
+            if goes_on == Some(false) {
+                self.forget(key);
+            }
+        }
+    }
+
+    /// When something is next due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<(SessionKey, UaEvent)> {
+        self.events.pop_front()
+    }
+
+    fn forget(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.remove(key.0) else { return };
+        for id in session.dialog_ids() {
+            self.by_dialog.remove(id);
+        }
+        if !session.is_caller() {
+            self.by_origin.remove(&Origin::of(session.request()));
+        }
+        self.events.push_back((key, UaEvent::Gone));
+    }
+
+    fn act<R>(
+        &mut self,
+        stack: &mut Stack,
+        key: SessionKey,
+        now: Now,
+        act: impl FnOnce(&mut Session, &mut Cx<'_>) -> Result<R, WrongState>,
+    ) -> Result<R, WrongState> {
+        self.run(stack, key, now, act).unwrap_or(Err(WrongState(State::Terminated)))
+    }
+
+    /// Lets a session act, and carries out what it wants of its user agent.
+    fn run<R>(
+        &mut self,
+        stack: &mut Stack,
+        key: SessionKey,
+        now: Now,
+        act: impl FnOnce(&mut Session, &mut Cx<'_>) -> R,
+    ) -> Option<R> {
+        let session = self.sessions.get_mut(key.0)?;
+        let armed = session.next_timer();
+        let mut cx = Cx {
+            stack,
+            shared: &self.shared,
+            key: key.0,
+            now,
+            events: Vec::new(),
+            opened: Vec::new(),
+            closed: Vec::new(),
+        };
+        let result = act(session, &mut cx);
+        let Cx { events, opened, closed, .. } = cx;
+        if let Some(at) = session.next_timer().filter(|_| session.next_timer() != armed) {
+            self.timers.arm(key.0, at);
+        }
+        #[cfg(debug_assertions)]
+        session.check_invariants();
+        for id in closed {
+            self.by_dialog.remove(&id);
+        }
+        self.by_dialog.extend(opened.into_iter().map(|id| (id, key.0)));
+        self.events.extend(events.into_iter().map(|event| (key, event)));
+        Some(result)
+    }
+}
+
+/// The identity that a received request gives its dialog, for looking it up.
+#[derive(Clone, Copy)]
+struct Seen<'a>(&'a Request);
+
+impl std::hash::Hash for Seen<'_> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        // As the derived one of DialogId: its fields in order, each as a slice.
+        self.0.call_id().hash(state);
+        self.0.to_tag().hash(state);
+        self.0.from_tag().hash(state);
+    }
+}
+
+impl Equivalent<DialogId> for Seen<'_> {
+    fn equivalent(&self, id: &DialogId) -> bool {
+        id.call_id == self.0.call_id() && id.local_tag == self.0.to_tag() && id.remote_tag == self.0.from_tag()
+    }
+}
+
+/// What a request outside a dialog has in common with its copies on other ways (RFC 3261 §8.2.2.2).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Origin {
+    call_id: Bytes,
+    from_tag: Bytes,
+    cseq: u32,
+}
+
+impl Origin {
+    fn of(request: &Request) -> Origin {
+        let [call_id, from_tag] = [request.call_id(), request.from_tag()].map(|part| request.share(part));
+        Origin { call_id, from_tag, cseq: request.cseq().number }
+    }
+}
