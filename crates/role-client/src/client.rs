@@ -174,7 +174,11 @@ impl Client {
             | Method::Publish
             | Method::Extension => {
                 let in_dialog = !incoming.request.to_tag().is_empty();
-                let reject = if in_dialog { Reject::new(481) } else { Reject::new(405).with(Name::Allow, self.ua.config().allow()) };
+                let reject = if in_dialog {
+                    Reject::new(481)
+                } else {
+                    Reject::new(405).with(Name::Allow, self.ua.config().allow())
+                };
                 self.ua.refuse(&mut self.stack, &incoming, &reject, now);
             }
         }
@@ -211,7 +215,9 @@ impl Client {
     fn on_session_event(&mut self, key: SessionKey, event: UaEvent, now: Now) {
         let session = SessionId(key);
         match event {
-            UaEvent::Progress { response } if response.status() == 180 => self.events.push_back(Event::Ringing { session }),
+            UaEvent::Progress { response } if response.status() == 180 => {
+                self.events.push_back(Event::Ringing { session })
+            }
             UaEvent::Answered { response, owes_answer } => self.on_answered(key, &response, owes_answer, now),
             UaEvent::Acked { .. } => self.on_up(key),
             UaEvent::Rejected { status, .. } => self.note(key, |chat| chat.failed_with = Some(status)),
@@ -354,6 +360,9 @@ impl Node for Client {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.stack.poll_timeout(), self.ua.poll_timeout(), self.registration.poll_timeout()].into_iter().flatten().min()
+        [self.stack.poll_timeout(), self.ua.poll_timeout(), self.registration.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -80,7 +80,10 @@ impl Core {
                 // Everything else concerns requests that the proxy forwarded, or requests of our own, of which a core
                 // has none.
                 Some(
-                    Event::Cancelled { .. } | Event::Response { .. } | Event::Failed { .. } | Event::Unacknowledged { .. },
+                    Event::Cancelled { .. }
+                    | Event::Response { .. }
+                    | Event::Failed { .. }
+                    | Event::Unacknowledged { .. },
                 )
                 | None => {}
             }
@@ -189,7 +192,8 @@ impl Core {
     fn origin(&self, request: &Request, flow: &Flow) -> Origin {
         let via = request.via();
         let host = std::str::from_utf8(via.host).ok().and_then(|h| h.trim_matches(['[', ']']).parse().ok());
-        let sent_by = host.map(|ip| SocketAddr::new(ip, via.port.unwrap_or(5060))).filter(|a| a.ip() == flow.remote.ip());
+        let sent_by =
+            host.map(|ip| SocketAddr::new(ip, via.port.unwrap_or(5060))).filter(|a| a.ip() == flow.remote.ip());
         let is = |addr: SocketAddr| flow.remote == addr || (flow.conn.is_some() && sent_by == Some(addr));
         if self.trigger.is_some_and(is) {
             Origin::ApplicationServer
@@ -249,7 +253,12 @@ impl Core {
             return self.terminate(request, &uri, edits, now);
         }
         let host = String::from_utf8_lossy(uri.host()).to_ascii_lowercase();
-        let peer = self.config.peers.iter().find(|p| p.domain == host).ok_or(Reject::new(404).because("no way to this domain"))?;
+        let peer = self
+            .config
+            .peers
+            .iter()
+            .find(|p| p.domain == host)
+            .ok_or(Reject::new(404).because("no way to this domain"))?;
         let target = target_of(&peer.uri).ok_or(Reject::new(500).because("address of the other domain"))?;
         let to = ForwardTo { uri: translated.map(Into::into), ..ForwardTo::along() }.at(target);
         Ok(Plan { record_route: Some(RecordRoute::here("")), edits, ..Plan::to(to) })
@@ -290,7 +299,8 @@ impl Core {
     ) -> Result<Plan, Reject> {
         let bindings = self.location.bindings(user, now);
         let targets = bindings.iter().filter(|b| b.can_take(request)).map(|b| {
-            let to = ForwardTo::uri(b.uri.clone()).via_routes(b.path.iter().map(|p| String::from_utf8_lossy(p).into_owned()));
+            let to = ForwardTo::uri(b.uri.clone())
+                .via_routes(b.path.iter().map(|p| String::from_utf8_lossy(p).into_owned()));
             ForwardTo { target: b.target().filter(|_| b.path.is_empty()), ..to }
         });
         let targets: Vec<_> = targets.collect();
@@ -340,7 +350,8 @@ impl Core {
     /// The telephone number in a URI, `+…` and digits only.
     fn number_of(&self, uri: &Uri<'_>) -> Option<String> {
         let user = uri.user()?;
-        let digits: String = user.iter().map(|b| char::from(*b)).filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
+        let digits: String =
+            user.iter().map(|b| char::from(*b)).filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
         (digits.starts_with('+') && digits[1..].bytes().all(|b| b.is_ascii_digit())).then_some(digits)
     }
 
@@ -362,7 +373,8 @@ impl Core {
         }
         let name = user.strip_prefix("sip:").and_then(|u| u.split('@').next()).unwrap_or_default();
         let number = self.config.subscribers.get(name).and_then(|s| s.number.clone());
-        let preferred = request.addresses(Name::PPreferredIdentity).find_map(Result::ok).map(|a: Address<'_>| aor(&a.uri()));
+        let preferred =
+            request.addresses(Name::PPreferredIdentity).find_map(Result::ok).map(|a: Address<'_>| aor(&a.uri()));
         let tel = number.map(|n| format!("tel:{n}"));
         let first = if preferred.is_some() && preferred == tel { tel.clone() } else { None };
         let second = if first.is_some() { Some(user.to_owned()) } else { tel };

@@ -85,8 +85,7 @@ impl Binding {
 impl Location {
     /// The bindings of a user that have not expired, most preferred first.
     pub(crate) fn bindings(&self, aor: &str, now: Instant) -> Vec<&Binding> {
-        let mut found: Vec<_> =
-            self.users.get(aor).into_iter().flatten().filter(|b| b.expires_at > now).collect();
+        let mut found: Vec<_> = self.users.get(aor).into_iter().flatten().filter(|b| b.expires_at > now).collect();
         found.sort_by_key(|b| std::cmp::Reverse(b.q));
         found
     }

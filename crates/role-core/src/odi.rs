@@ -46,7 +46,14 @@ mod tests {
 
     #[test]
     fn what_is_no_odi_is_none() {
-        for text in ["sip:odi@h;c=x;u=00", "sip:odi@h;c=orig;u=0", "sip:odi@h;c=orig;u=zz", "sip:odi@h", "sip:x@h;c=orig;u=61", "sip:odi@h;c=orig;u=ff"] {
+        for text in [
+            "sip:odi@h;c=x;u=00",
+            "sip:odi@h;c=orig;u=0",
+            "sip:odi@h;c=orig;u=zz",
+            "sip:odi@h",
+            "sip:x@h;c=orig;u=61",
+            "sip:odi@h;c=orig;u=ff",
+        ] {
             assert_eq!(Odi::parse(&Uri::parse(text.as_bytes()).unwrap()), None, "{text}");
         }
     }

@@ -48,7 +48,8 @@ impl Core {
         // 1. The domain is ours: whoever called us has seen to it.
         // 2. Extensions.
         let is_known = |tag: &&[u8]| tag.eq_ignore_ascii_case(b"path") || tag.eq_ignore_ascii_case(b"outbound");
-        let unknown: Vec<_> = request.values(Name::Require).filter(|t| !is_known(t)).map(String::from_utf8_lossy).collect();
+        let unknown: Vec<_> =
+            request.values(Name::Require).filter(|t| !is_known(t)).map(String::from_utf8_lossy).collect();
         if !unknown.is_empty() {
             return Err(Reject::new(420).with(Name::Unsupported, unknown.join(", ")).into());
         }
@@ -60,7 +61,8 @@ impl Core {
         self.authenticate(request, &aor, now)?;
 
         // 6. and 7. The contacts. All are read before any is changed.
-        let contacts: Vec<_> = request.values(Name::Contact).map(Contact::parse).collect::<Result<_, _>>().map_err(malformed)?;
+        let contacts: Vec<_> =
+            request.values(Name::Contact).map(Contact::parse).collect::<Result<_, _>>().map_err(malformed)?;
         match contacts.as_slice() {
             [Contact::Star] if request.header(Name::Expires) == Some(b"0") => self.location.unbind_all(&aor),
             list if list.iter().any(|c| matches!(c, Contact::Star)) => {
@@ -81,13 +83,23 @@ impl Core {
         match self.registrar.digest.verify(request, |user| is_user(user).then(|| password.clone()), now) {
             Verdict::Granted { .. } => Ok(()),
             Verdict::Denied => Err(Reject::new(403).because("these credentials are not the user's").into()),
-            Verdict::Challenge { stale } => Err(Refused::Challenge(self.registrar.digest.challenges(stale, self.stack.entropy(), now))),
+            Verdict::Challenge { stale } => {
+                Err(Refused::Challenge(self.registrar.digest.challenges(stale, self.stack.entropy(), now)))
+            }
         }
     }
 
-    fn bind_all(&mut self, aor: &str, contacts: &[Contact<'_>], request: &Request, flow: &Flow, now: Now) -> Result<(), Refused> {
+    fn bind_all(
+        &mut self,
+        aor: &str,
+        contacts: &[Contact<'_>],
+        request: &Request,
+        flow: &Flow,
+        now: Now,
+    ) -> Result<(), Refused> {
         let bounds = self.config.registration;
-        let asked: Vec<_> = contacts.iter().filter_map(Contact::address).map(|c| (c, self.interval(&c, request))).collect();
+        let asked: Vec<_> =
+            contacts.iter().filter_map(Contact::address).map(|c| (c, self.interval(&c, request))).collect();
         if asked.iter().any(|(_, interval)| !interval.is_zero() && *interval < bounds.min_expires) {
             return Err(Reject::new(423).with(Name::MinExpires, bounds.min_expires.as_secs().to_string()).into());
         }
@@ -109,9 +121,9 @@ impl Core {
     /// The `expires` parameter, else Expires, else our default; cut to the longest that we keep (RFC 3261 §10.2.1.1).
     fn interval(&self, contact: &ContactAddress<'_>, request: &Request) -> Duration {
         let bounds = self.config.registration;
-        let header = request.header(Name::Expires).map(|v| {
-            std::str::from_utf8(v).ok().and_then(|v| v.parse::<u64>().ok()).unwrap_or(3600)
-        });
+        let header = request
+            .header(Name::Expires)
+            .map(|v| std::str::from_utf8(v).ok().and_then(|v| v.parse::<u64>().ok()).unwrap_or(3600));
         let asked = contact.expires().map(u64::from).or(header).map(Duration::from_secs);
         asked.unwrap_or(bounds.default_expires).min(bounds.max_expires)
     }
@@ -121,7 +133,8 @@ impl Core {
         let mut answer: Builder = request.respond(200, &tag);
         for binding in self.location.bindings(aor, now.at) {
             let left = (binding.expires_at - now.at).as_secs();
-            let instance = binding.instance.as_ref().map(|i| format!(";+sip.instance=\"<{}>\"", String::from_utf8_lossy(i)));
+            let instance =
+                binding.instance.as_ref().map(|i| format!(";+sip.instance=\"<{}>\"", String::from_utf8_lossy(i)));
             let uri = String::from_utf8_lossy(&binding.uri);
             answer = answer.header(Name::Contact, format!("<{uri}>;expires={left}{}", instance.unwrap_or_default()));
         }

@@ -32,10 +32,9 @@ pub(crate) fn admit(
     let assert_service = missing.then_some(service);
 
     // 3. A session carries both identities from end to end.
-    for (name, warning) in [
-        (Name::ConversationId, "Conversation-ID missing"),
-        (Name::ContributionId, "Contribution-ID missing"),
-    ] {
+    for (name, warning) in
+        [(Name::ConversationId, "Conversation-ID missing"), (Name::ContributionId, "Contribution-ID missing")]
+    {
         if request.header(name).is_none_or(<[u8]>::is_empty) {
             return Err(Refusal::missing_identity(warning));
         }

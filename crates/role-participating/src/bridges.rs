@@ -244,7 +244,8 @@ impl Participating {
     fn close_leg(&mut self, session: SessionKey, cause: Option<&Request>, now: Now) {
         let Some((bridge, _)) = self.bridges.of(session) else { return };
         let headers = close::headers(bridge, cause);
-        let is_closing = |s: &sip_ua::Session| matches!(s.state(), State::Closing | State::PendingBye | State::Terminated);
+        let is_closing =
+            |s: &sip_ua::Session| matches!(s.state(), State::Closing | State::PendingBye | State::Terminated);
         if self.ua.session(session).is_some_and(|s| !is_closing(s)) {
             self.ua.close(&mut self.stack, session, &headers, now);
         }

@@ -15,9 +15,7 @@ pub(crate) fn headers(bridge: &Bridge, cause: Option<&Request>) -> Headers {
     if let Some(request) = cause {
         headers = headers.copied(request, Name::Reason);
     }
-    headers
-        .with(Name::ConversationId, &bridge.conversation_id)
-        .with(Name::ContributionId, &bridge.contribution_id)
+    headers.with(Name::ConversationId, &bridge.conversation_id).with(Name::ContributionId, &bridge.contribution_id)
 }
 
 /// The words for a case in logs.

@@ -55,7 +55,8 @@ impl LegMedia {
 mod tests {
     use super::*;
 
-    const OFFER: &[u8] = b"v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=message 5000 TCP/MSRP *\r\n\
+    const OFFER: &[u8] =
+        b"v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=message 5000 TCP/MSRP *\r\n\
         a=accept-types:message/cpim\r\na=path:msrp://10.0.0.1:5000/abc;tcp\r\na=setup:active\r\na=x-vendor:1\r\n";
 
     #[test]

@@ -47,7 +47,8 @@ impl Participating {
     /// A participating function on sockets that the host has bound.
     pub fn new(config: Config, options: Options, mut entropy: Entropy) -> Participating {
         let proxy = Proxy::new(&mut entropy);
-        let ua_config = sip_ua::Config { product: PRODUCT.to_owned(), methods: Vec::new(), ..sip_ua::Config::default() };
+        let ua_config =
+            sip_ua::Config { product: PRODUCT.to_owned(), methods: Vec::new(), ..sip_ua::Config::default() };
         let control = ServiceControl::new(config.default_profile.clone(), config.profiles.clone());
         Participating {
             stack: Stack::new(config.listeners.clone(), options, entropy),
@@ -186,8 +187,9 @@ impl Participating {
     fn initial(&mut self, request: &Request, pre: Preprocessed, now: Now) -> Result<Decision, Reject> {
         // Two URIs, one per session case, work with every core; P-Served-User alone is not sent by all of them.
         let by_uri = pre.own().find_map(|uri| SessionCase::from_bytes(uri.user()?));
-        let served = ServedUser::of(request, &pre.uri(request), by_uri)
-            .ok_or(Reject::new(403).because("session case unknown: neither sip:orig@ or sip:term@ nor P-Served-User"))?;
+        let served = ServedUser::of(request, &pre.uri(request), by_uri).ok_or(
+            Reject::new(403).because("session case unknown: neither sip:orig@ or sip:term@ nor P-Served-User"),
+        )?;
         if request.method() != Method::Invite {
             return self.standalone(request, pre, &served);
         }
@@ -228,14 +230,7 @@ impl Participating {
     fn on_ack(&mut self, ack: Box<Request>, flow: Flow, now: Now) {
         let Ok(pre) = self.preprocess(&ack, &flow) else { return };
         if pre.own().any(|uri| Token::parse(&uri).is_some()) {
-            self.proxy.forward_ack(
-                &mut self.stack,
-                &ack,
-                &pre,
-                ForwardTo::along(),
-                &Edits::new(),
-                &Target::from_uri,
-            );
+            self.proxy.forward_ack(&mut self.stack, &ack, &pre, ForwardTo::along(), &Edits::new(), &Target::from_uri);
         } else {
             drop(self.ua.handle(&mut self.stack, Event::Ack { request: ack, flow }, now));
         }
@@ -260,7 +255,8 @@ impl Participating {
     fn answer(&mut self, incoming: &Incoming, status: u16, now: Now) {
         let tag = self.stack.entropy().tag();
         let request = &incoming.request;
-        let answer = request.respond(status, &tag).copied(request, Name::Expires).header(Name::Server, PRODUCT).finish();
+        let answer =
+            request.respond(status, &tag).copied(request, Name::Expires).header(Name::Server, PRODUCT).finish();
         self.stack.respond(incoming.tx, status, answer, now);
     }
 
@@ -315,12 +311,8 @@ impl Node for Participating {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let due = [
-            self.stack.poll_timeout(),
-            self.proxy.poll_timeout(),
-            self.ua.poll_timeout(),
-            self.relays.next_timeout(),
-        ];
+        let due =
+            [self.stack.poll_timeout(), self.proxy.poll_timeout(), self.ua.poll_timeout(), self.relays.next_timeout()];
         due.into_iter().flatten().min()
     }
 }

@@ -113,7 +113,13 @@ impl Relays {
     }
 
     /// A final or provisional response to a watched request went upstream.
-    pub(crate) fn on_response(&mut self, request: u64, response: Option<&Response>, status: u16, now: Now) -> Option<Ended> {
+    pub(crate) fn on_response(
+        &mut self,
+        request: u64,
+        response: Option<&Response>,
+        status: u16,
+        now: Now,
+    ) -> Option<Ended> {
         let watched = self.requests.get(&request)?.clone();
         match (watched.method, status) {
             // A re-INVITE finds its dialog known already.

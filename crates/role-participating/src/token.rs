@@ -33,7 +33,9 @@ mod tests {
         let token = Token { case: SessionCase::Terminating, id: 0x1234 };
         let uri = format!("sip:{}@127.0.0.1:7060;transport=tcp;lr", token.user());
         assert_eq!(Token::parse(&Uri::parse(uri.as_bytes()).unwrap()), Some(token));
-        for text in ["sip:term@h", "sip:term-12@h", "sip:other-0000000000001234@h", "sip:h;lr", "sip:orig-000000000000123g@h"] {
+        for text in
+            ["sip:term@h", "sip:term-12@h", "sip:other-0000000000001234@h", "sip:h;lr", "sip:orig-000000000000123g@h"]
+        {
             assert_eq!(Token::parse(&Uri::parse(text.as_bytes()).unwrap()), None, "{text}");
         }
     }

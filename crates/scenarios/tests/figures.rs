@@ -33,11 +33,18 @@ fn play(topology: Topology, by: CloseBy, seed: u64) -> System {
 fn every_topology_closes_from_a_as_drawn() {
     for topology in Topology::all() {
         let system = play(topology, CloseBy::A, 1);
-        let closed: Vec<_> = system.told.iter().filter_map(|(who, e)| match e {
-            Event::Closed { by, .. } => Some((*who, *by)),
-            _ => None,
-        }).collect();
-        assert!(closed.contains(&("client-a", ClosedBy::Us)) && closed.contains(&("client-b", ClosedBy::Peer)), "{closed:?}");
+        let closed: Vec<_> = system
+            .told
+            .iter()
+            .filter_map(|(who, e)| match e {
+                Event::Closed { by, .. } => Some((*who, *by)),
+                _ => None,
+            })
+            .collect();
+        assert!(
+            closed.contains(&("client-a", ClosedBy::Us)) && closed.contains(&("client-b", ClosedBy::Peer)),
+            "{closed:?}"
+        );
         assert_eq!(closed.len(), 2);
     }
 }
@@ -63,7 +70,11 @@ fn one_record_per_served_user_says_who_closed() {
         let a = system.net.node_mut(system.pf_a, |pf, _| pf.inner().take_record()).unwrap();
         let b = system.net.node_mut(system.pf_b, |pf, _| pf.inner().take_record()).unwrap();
         assert_eq!((a.served_user.as_str(), a.closing), ("sip:alice@home1.test", cpm::Closing::Peer), "{topology:?}");
-        assert_eq!((b.served_user.as_str(), b.closing), ("sip:bob@home2.test", cpm::Closing::ServedUser), "{topology:?}");
+        assert_eq!(
+            (b.served_user.as_str(), b.closing),
+            ("sip:bob@home2.test", cpm::Closing::ServedUser),
+            "{topology:?}"
+        );
         assert_eq!((a.conversation_id.len(), &a.conversation_id), (36, &b.conversation_id));
         assert!(a.ended > a.started);
         let more = |pf: &mut scenarios::BrokenPf, _| pf.inner().take_record().is_some();
