@@ -120,7 +120,7 @@ fn arrows(table: &Table, members: &BTreeMap<String, Member>) -> Vec<String> {
             continue;
         };
         for used in &member.uses {
-            if table.tests.test_only.contains(used) {
+            if table.tests.test_only.contains(used) && !table.tests.test_only.contains(name) {
                 complaints
                     .push(format!("{name} -> {used}: {used} is test support; move it to [dev-dependencies] of {name}"));
             } else if !may_use.contains(used) && !may_use.contains("*") {

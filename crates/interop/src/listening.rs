@@ -6,6 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use crate::Transport;
 
 /// Whether somebody listens at exactly this IPv4 address and port (`/proc/net/udp`, `/proc/net/tcp`).
+///
+/// The kernel prints its tables piece by piece: while other sockets come and go, one look may miss a socket. Yes is yes; on
+/// no, look again ([`crate::until`]).
 pub fn is_listening(address: SocketAddr, transport: Transport) -> bool {
     // The states LISTEN of TCP and CLOSE, which unconnected UDP sockets show (include/net/tcp_states.h of Linux).
     let (table, state) = match transport {
@@ -28,8 +31,10 @@ fn row(line: &str) -> Option<(SocketAddr, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::Loopback;
+    use crate::{Loopback, until};
 
     #[test]
     fn a_bound_socket_is_seen_and_only_on_its_transport() {
@@ -37,7 +42,8 @@ mod tests {
         let [udp, tcp] = lease.ports();
         let _udp = std::net::UdpSocket::bind(udp).unwrap();
         let _tcp = std::net::TcpListener::bind(tcp).unwrap();
-        assert!(is_listening(udp, Transport::Udp) && is_listening(tcp, Transport::Tcp));
+        let both = || (is_listening(udp, Transport::Udp) && is_listening(tcp, Transport::Tcp)).then_some(());
+        assert_eq!(until(Duration::from_secs(20), both), Some(()));
         assert!(!is_listening(udp, Transport::Tcp) && !is_listening(tcp, Transport::Udp));
     }
 }

@@ -9,10 +9,11 @@ cpm = ["sip"]
 role-client = ["wire", "sip", "cpm"]
 role-core = ["wire", "sip", "cpm"]
 sim = ["wire"]
+scenarios = ["sim"]
 lab = ["*"]
 [tests]
 may-use = ["wire", "sim"]
-test-only = ["sim"]
+test-only = ["sim", "scenarios"]
 [keep-out.tokio]
 except = ["lab"]
 why = "machines do not await"
@@ -65,6 +66,7 @@ fn test_support_stays_in_dev_dependencies_even_of_crates_that_may_use_everything
     let said = complaints("lab", uses(&["sim"]));
     assert!(said[0].contains("move it to [dev-dependencies] of lab"), "{said:?}");
     let tested = Member { tests_use: set(&["role-client"]), ..Member::default() };
+    assert!(complaints("scenarios", uses(&["sim"])).is_empty());
     assert!(complaints("sip", tested)[0].starts_with("sip -> role-client (tests) is not allowed"));
 }
 
