@@ -128,6 +128,7 @@ pub struct Session {
     closing: Option<Closing>,
     timers: Timers<Timer>,
     ended: Option<Cause>,
+    gone: bool,
 }
 
 /// What a session is given to act with; what it wants told goes into `events`.
@@ -198,6 +199,7 @@ impl Session {
             closing: None,
             timers: Timers::new(),
             ended: None,
+            gone: false,
         }
     }
 
@@ -253,8 +255,13 @@ impl Session {
         self.peers.iter().position(|peer| peer.dialog.id().remote_tag == remote_tag)
     }
 
-    /// Fires what is due; `false` when nothing is left of the session.
-    pub(crate) fn on_timeout(&mut self, cx: &mut Cx<'_>) -> bool {
+    /// Whether its tombstone has served its time.
+    pub(crate) const fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Fires what is due.
+    pub(crate) fn on_timeout(&mut self, cx: &mut Cx<'_>) {
         while let Some(timer) = self.timers.pop_due(cx.now.at) {
             match timer {
                 Timer::Repeat => self.repeat_answer(cx),
@@ -264,11 +271,10 @@ impl Session {
                 Timer::EarlyBye => self.cancel_closed_invite(cx),
                 Timer::Tombstone => {
                     self.abandon_requests(cx);
-                    return false;
+                    self.gone = true;
                 }
             }
         }
-        true
     }
 
     /// The session is over: says so once, and stays as a tombstone for whatever still comes (64*T1, the life of any
@@ -300,7 +306,8 @@ impl Session {
     pub(crate) fn check_invariants(&self) {
         let is_over = self.state == State::Terminated;
         assert_eq!(is_over, self.ended.is_some(), "a session has ended exactly when it is terminated");
-        assert!(!is_over || self.timers.deadline(Timer::Tombstone).is_some(), "a tombstone is taken away in time");
+        let is_buried = self.gone || self.timers.deadline(Timer::Tombstone).is_some();
+        assert!(!is_over || is_buried, "a tombstone is taken away in time");
         assert!(!is_over || (self.unacked.is_none() && self.pending.is_empty()), "nothing is open in a tombstone");
         assert!(
             self.unacked.is_none() || self.timers.deadline(Timer::NoAck).is_some(),

@@ -379,8 +379,8 @@ impl UserAgent {
             if session.next_timer().is_none_or(|at| at > now.at) {
                 continue;
             }
-            let goes_on = self.run(stack, key, now, Session::on_timeout);
-            if goes_on == Some(false) {
+            self.run(stack, key, now, Session::on_timeout);
+            if self.sessions.get(key.0).is_some_and(Session::is_gone) {
                 self.forget(key);
             }
         }

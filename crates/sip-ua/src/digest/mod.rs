@@ -2,5 +2,8 @@
 
 mod client;
 mod hash;
+mod nonce;
+mod server;
 
 pub use client::{Account, Client};
+pub use server::{Authenticator, Check, Secret, Side};
