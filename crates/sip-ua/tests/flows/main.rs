@@ -2,12 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cancel;
+mod challenge;
 mod close;
 mod close_races;
 mod forks;
 mod in_dialog;
 mod modify;
 mod phone;
+mod registrar;
+mod registration;
 mod scripted;
 mod seeds;
 mod set_up;

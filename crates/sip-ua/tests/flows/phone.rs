@@ -6,9 +6,11 @@ use bytes::Bytes;
 use sim::{Net, NodeId, addr};
 use sip::{Method, Name};
 use sip_transport::Listener;
-use sip_tx::{Event, Incoming, Options, Stack};
+use sip_tx::{Event, Incoming, Options, Owner, Stack};
+use sip_ua::digest::{Authenticator, Check, Secret, Side};
 use sip_ua::{
-    Body, Cause, Config, Headers, InvitePlan, Reject, Resolver, SessionKey, State, UaEvent, UserAgent, WrongState,
+    Body, Cause, Config, Headers, InvitePlan, Registration, RegistrationPlan, Reject, Resolver, SessionKey, State,
+    UaEvent, UserAgent, WrongState,
 };
 use wire::{Entropy, Input, Instant, Node, Now, Output, Transport};
 
@@ -30,6 +32,9 @@ pub(crate) struct Phone {
     /// The last session, called or taken.
     pub(crate) session: Option<SessionKey>,
     pub(crate) waiting: Vec<Incoming>,
+    pub(crate) registration: Option<Registration>,
+    /// Demands credentials of callers, with this password.
+    pub(crate) authenticator: Option<(Authenticator, Secret)>,
     pub(crate) log: Vec<String>,
 }
 
@@ -52,6 +57,8 @@ impl Phone {
             on_request: Policy::Answer,
             session: None,
             waiting: Vec::new(),
+            registration: None,
+            authenticator: None,
             log: Vec::new(),
         }
     }
@@ -135,13 +142,56 @@ impl Phone {
 
     fn drain(&mut self, now: Now) {
         while let Some(event) = self.stack.poll_event() {
-            if let Some(event) = self.ua.handle(&mut self.stack, event, now) {
+            let event = match &mut self.registration {
+                Some(registration) => registration.handle(&self.ua, &mut self.stack, event, now),
+                None => Some(event),
+            };
+            if let Some(event) = event
+                && let Some(event) = self.ua.handle(&mut self.stack, event, now)
+            {
                 self.on_event(event, now);
             }
         }
         while let Some((key, event)) = self.ua.poll_event() {
             self.on_ua_event(key, event, now);
         }
+        while let Some(event) = self.registration.as_mut().and_then(Registration::poll_event) {
+            self.log.push(format!("{event:?}"));
+        }
+    }
+
+    pub(crate) fn plan_registration(&mut self, registrar: &str, expires: u32) {
+        let plan = RegistrationPlan {
+            registrar: registrar.to_owned().into(),
+            aor: "<sip:alice@home.example>".into(),
+            contact: format!("{};+sip.instance=\"<urn:uuid:1>\"", self.contact).into(),
+            routes: Vec::new(),
+            expires,
+            headers: Headers::new().with(Name::Supported, "path"),
+            target: None,
+        };
+        self.registration = Some(Registration::new(plan, Owner::Role(1), &mut self.stack));
+    }
+
+    pub(crate) fn register(&mut self, now: Now) {
+        self.registration.as_mut().unwrap().register(&self.ua, &mut self.stack, now);
+    }
+
+    pub(crate) fn unregister(&mut self, now: Now) {
+        self.registration.as_mut().unwrap().unregister(&self.ua, &mut self.stack, now);
+    }
+
+    /// Whether the caller has shown who he is; if not, he has been told to.
+    fn knows_caller(&mut self, incoming: &Incoming, now: Now) -> bool {
+        let Some((authenticator, secret)) = &mut self.authenticator else { return true };
+        let stale = match authenticator.check(&incoming.request, Side::Proxy, Some(secret), now) {
+            Check::Granted { .. } => return true,
+            Check::Missing { stale } => stale,
+            Check::Refused => false,
+        };
+        let demand = authenticator.demand(Side::Proxy, stale, now);
+        self.ua.refuse(&mut self.stack, incoming, &demand, now);
+        false
     }
 
     fn on_event(&mut self, event: Event, now: Now) {
@@ -157,6 +207,9 @@ impl Phone {
     }
 
     fn on_invite(&mut self, incoming: Incoming, now: Now) {
+        if !self.knows_caller(&incoming, now) {
+            return self.log.push("challenged".to_owned());
+        }
         match self.ua.incoming(&mut self.stack, incoming, self.contact.clone(), now) {
             Ok(key) => {
                 self.session = Some(key);
@@ -218,6 +271,9 @@ impl Node for Phone {
         self.stack.handle_timeout(now);
         self.drain(now);
         self.ua.handle_timeout(&mut self.stack, now);
+        if let Some(registration) = &mut self.registration {
+            registration.handle_timeout(&self.ua, &mut self.stack, now);
+        }
         self.drain(now);
     }
 
@@ -226,7 +282,14 @@ impl Node for Phone {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.stack.poll_timeout(), self.ua.poll_timeout()].into_iter().flatten().min()
+        [
+            self.stack.poll_timeout(),
+            self.ua.poll_timeout(),
+            self.registration.as_ref().and_then(Registration::poll_timeout),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 
