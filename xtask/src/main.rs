@@ -1,3 +1,65 @@
-//! Project chores: `cargo xtask test`, `ci`, `layers`.
+//! Project chores: `cargo xtask test`, `ci`, `layers`, `licences`.
+//!
+//! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
-fn main() {}
+mod ci;
+mod layers;
+mod licences;
+mod packages;
+mod spdx;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use cargo_metadata::{Metadata, MetadataCommand};
+
+use steps::Steps;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  test [FILTER…]   build the binaries and run all tests; with filters, only tests whose name contains one of them
+                   (installs the foreign software that the tests need, when run as root)
+  ci               what CI runs: formatting, clippy, layers, docs, licences, then test
+  layers           check the arrows between our crates against xtask/layers.toml
+  licences         check the licences and the duplicates of everything we link, against deny.toml
+";
+
+/// The platform whose dependency graph the checks look at.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["test", filters @ ..] if !filters.iter().any(|f| f.starts_with('-')) => test::command(filters),
+        ["ci"] => ci::command(),
+        ["layers"] => Steps::alone("layers", "cargo xtask layers", layers::check),
+        ["licences"] => Steps::alone("licences", "cargo xtask licences", licences::check),
+        ["help" | "--help" | "-h"] => {
+            eprint!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What cargo knows about the workspace and everything it uses.
+fn metadata() -> Result<Metadata> {
+    MetadataCommand::new()
+        .other_options(["--filter-platform".to_owned(), PLATFORM.to_owned()])
+        .exec()
+        .context("cargo metadata")
+}

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use sip::header::Via;
@@ -55,10 +56,12 @@ impl Target {
         if !uri.is_sip() {
             return None;
         }
-        let transport = match uri.param("transport") {
-            None if uri.scheme() == sip::Scheme::Sips => Transport::Tls,
-            None => Transport::Udp,
-            Some(t) => transport_from_token(t)?,
+        let named = uri.param("transport").map(|t| transport_from_token(t).ok_or(())).transpose().ok()?;
+        let transport = match (uri.scheme(), named) {
+            // RFC 3261 §26.2.2: `transport=tcp` in a SIPS URI means TLS over TCP; over UDP there is no TLS.
+            (sip::Scheme::Sips, None | Some(Transport::Tcp | Transport::Tls)) => Transport::Tls,
+            (sip::Scheme::Sips, Some(Transport::Udp)) => return None,
+            (_, named) => named.unwrap_or(Transport::Udp),
         };
         let host = parse_ip(uri.param("maddr").unwrap_or(uri.host()))?;
         Some(Target::new(transport, SocketAddr::new(host, uri.port().unwrap_or(default_port(transport)))))
@@ -88,9 +91,13 @@ pub(crate) const fn default_port(transport: Transport) -> u16 {
 /// Where the sender of a Via can be reached: `received` and `rport` before sent-by (RFC 3261 §18.2.2, RFC 3581 §4).
 pub(crate) fn via_addr(via: &Via<'_>) -> Option<(Transport, SocketAddr)> {
     let transport = transport_from_token(via.transport)?;
-    let port = via.rport().flatten().or(via.port).unwrap_or(default_port(transport));
-    let host = via.maddr().or(via.received()).unwrap_or(via.host);
-    Some((transport, SocketAddr::new(parse_ip(host)?, port)))
+    let sent_by_port = via.port.unwrap_or(default_port(transport));
+    // RFC 3261 §18.2.2: maddr is a rule for datagrams, and goes with the port of sent-by.
+    if let Some(maddr) = via.maddr().filter(|_| !transport.is_reliable()) {
+        return Some((transport, SocketAddr::new(parse_ip(maddr)?, sent_by_port)));
+    }
+    let port = via.rport().flatten().unwrap_or(sent_by_port);
+    Some((transport, SocketAddr::new(parse_ip(via.received().unwrap_or(via.host))?, port)))
 }
 
 /// The way chosen for one request: made by [`crate::Transports::hop`], used once.
@@ -108,14 +115,22 @@ pub struct Hop {
     pub branch: String,
     /// Whether the request went to TCP only because of its size, so that UDP may be tried if TCP is refused.
     pub was_udp: bool,
+    /// Whether the connection was up before and may turn out stale, so that the request may go once more on a fresh one.
+    pub is_reused: bool,
 }
+
+/// The longest Via of ours without its branch: an IPv6 address, a port, all parameters.
+const VIA_WITHOUT_BRANCH: usize = 96;
 
 impl Hop {
     /// The value of the Via header field that the request must carry on top.
     pub fn via(&self) -> String {
         // RFC 5923 §4: on streams the peer may send its own requests back on this connection.
         let alias = if self.transport.is_reliable() { ";alias" } else { "" };
-        format!("SIP/2.0/{} {};branch={};rport{alias}", self.transport.via_token(), self.local, self.branch)
+        let mut via = String::with_capacity(VIA_WITHOUT_BRANCH + self.branch.len());
+        let (token, local, branch) = (self.transport.via_token(), self.local, &self.branch);
+        write!(via, "SIP/2.0/{token} {local};rport;branch={branch}{alias}").expect("a String takes any text");
+        via
     }
 }
 
@@ -138,6 +153,8 @@ mod tests {
         assert_eq!(target("sip:a@127.0.0.1").as_deref(), Some("udp 127.0.0.1:5060"));
         assert_eq!(target("sip:a@[::1]:99;transport=TCP").as_deref(), Some("tcp [::1]:99"));
         assert_eq!(target("sips:127.0.0.1").as_deref(), Some("tls 127.0.0.1:5061"));
+        assert_eq!(target("sips:127.0.0.1;transport=tcp").as_deref(), Some("tls 127.0.0.1:5061"));
+        assert_eq!(target("sips:127.0.0.1;transport=udp"), None);
         assert_eq!(target("sip:a@h;maddr=10.1.1.1").as_deref(), Some("udp 10.1.1.1:5060"));
         assert_eq!(target("sip:a@example.com"), None);
         assert_eq!(target("sip:a@127.0.0.1;transport=sctp"), None);

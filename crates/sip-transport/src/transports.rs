@@ -1,19 +1,27 @@
+//! The public face of the transport layer and its sending half.
+
+mod receive;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use sip::header::Via;
-use sip::{Builder, Either, Frame, Limits, Malformed, Message, Name, ParseError, Request};
+use sip::{Either, Limits, Message};
 use wire::{ConnId, Input, Instant, Output, Transport};
 
 use crate::complaints::Complaints;
 use crate::connections::Connections;
-use crate::flow::{Flow, Hop, Listener, Target, default_port, parse_ip, transport_from_token, via_addr};
+use crate::flow::{Flow, Hop, Listener, Target, default_port, parse_ip, via_addr};
 
 /// RFC 3261 §18.1.1: a request larger than this goes over a congestion-controlled transport when the path MTU is unknown.
 const LARGE: usize = 1300;
 /// What a hop's Via adds to a request, about.
 const VIA_ROOM: usize = 110;
+/// The most that a UDP datagram can carry over IPv4: 65,535 octets less the headers.
+const DATAGRAM_MAX: usize = 65_507;
 
 /// A message and the way it came.
 #[derive(Clone, Debug)]
@@ -46,7 +54,12 @@ pub enum Event {
     /// A message came in.
     Received(Box<Received>),
     /// A connection broke or could not be opened: what was sent on it may not have arrived.
-    Failed(ConnId),
+    Failed {
+        /// The connection, gone by now.
+        conn: ConnId,
+        /// Whether it was ever up; else nothing has left on it.
+        was_up: bool,
+    },
 }
 
 /// Counters since the start.
@@ -56,12 +69,16 @@ pub struct Stats {
     pub received: u64,
     /// Messages handed to the host.
     pub sent: u64,
-    /// Messages that could not be parsed.
+    /// Messages that could not be parsed, or that the end of their stream cut off.
     pub malformed: u64,
     /// Responses whose topmost Via is not ours (RFC 3261 §18.1.2).
     pub foreign_responses: u64,
-    /// Messages that could not be sent: no listener of that transport, or nowhere to send a response to.
+    /// Messages that could not be sent: no listener of that transport, nowhere to send a response to, too many
+    /// connections, or more than a datagram holds.
     pub unsendable: u64,
+    /// Connections that ended or could not be opened. Responses that were waiting on them are lost (the client repeats its
+    /// request); requests are reported by [`Event::Failed`].
+    pub closed_connections: u64,
     /// Keep-alives answered.
     pub keep_alives: u64,
 }
@@ -141,11 +158,18 @@ impl Transports {
             Input::Stream { conn, data } => self.on_stream(conn, &data, now),
             Input::Closed { conn, failed: _ } => {
                 // An orderly close, too, leaves requests without their answers.
-                if self.connections.remove(conn).is_some() {
-                    self.events.push_back(Event::Failed(conn));
+                if let Some(gone) = self.connections.remove(conn) {
+                    self.stats.closed_connections += 1;
+                    self.stats.malformed += u64::from(!gone.buffer.is_empty());
+                    self.events.push_back(Event::Failed { conn, was_up: gone.up });
                 }
             }
         }
+    }
+
+    /// What must hold between any two inputs; looked at in debug builds only.
+    pub fn check_invariants(&self) {
+        self.connections.check_invariants();
     }
 
     /// The next event.
@@ -158,7 +182,8 @@ impl Transports {
         self.outputs.pop_front()
     }
 
-    /// Chooses how a request of about `size` octets goes to `target`. `None` when the node has no such transport.
+    /// Chooses how a request of about `size` octets goes to `target`. `None` when the node has no such transport, or too
+    /// many connections.
     pub fn hop(&mut self, target: &Target, size: usize, branch: String) -> Option<Hop> {
         let mut transport = target.transport;
         let bound = self.path_mtu.map_or(LARGE, |mtu| mtu.saturating_sub(200));
@@ -167,9 +192,16 @@ impl Transports {
             transport = Transport::Tcp;
         }
         let local = self.local_for(transport, target.addr)?;
-        let conn = transport.is_reliable().then(|| self.connection(transport, local, target));
+        let conn = if transport.is_reliable() { Some(self.connection(transport, local, target)?) } else { None };
         let was_udp = transport != target.transport;
-        Some(Hop { transport, local, remote: target.addr, conn, branch, was_udp })
+        let is_reused = conn.is_some_and(|conn| self.can_be_replaced(conn, target.addr));
+        Some(Hop { transport, local, remote: target.addr, conn, branch, was_udp, is_reused })
+    }
+
+    /// Whether a connection that fails may just have been stale: it was up before, and another one can be opened in its
+    /// place, which is not so for one that the peer opened from a port where it does not listen.
+    fn can_be_replaced(&self, conn: ConnId, addr: SocketAddr) -> bool {
+        self.connections.get(conn).is_some_and(|c| c.up && !(conn.is_accepted() && c.remote == addr))
     }
 
     /// The hop by UDP of a request that was too large for it, after TCP was refused (RFC 3261 §18.1.1).
@@ -179,11 +211,34 @@ impl Transports {
         usable.then(|| Hop { transport: Transport::Udp, local, conn: None, was_udp: false, ..hop.clone() })
     }
 
+    /// The hop over a fresh connection of a request whose reused connection ended before anything was heard on it. Its Via
+    /// is that of `hop`. `None` when a fresh connection would be of no use, or was already tried.
+    pub fn reopened(&mut self, hop: &Hop) -> Option<Hop> {
+        if !hop.is_reused {
+            return None;
+        }
+        let conn = self.connection(hop.transport, hop.local, &Target::new(hop.transport, hop.remote))?;
+        Some(Hop { conn: Some(conn), is_reused: false, ..hop.clone() })
+    }
+
+    /// Makes sure that the connection of a hop, which may have ended since the hop was chosen, is one that exists. False
+    /// when there are too many connections.
+    pub fn refresh(&mut self, hop: &mut Hop) -> bool {
+        let Some(conn) = hop.conn else { return true };
+        if self.connections.get(conn).is_none() {
+            let fresh = self.connection(hop.transport, hop.local, &Target::new(hop.transport, hop.remote));
+            let Some(fresh) = fresh else { return false };
+            (hop.conn, hop.is_reused) = (Some(fresh), false);
+        }
+        true
+    }
+
     /// Sends a request that carries the hop's Via on top.
     pub fn send_request(&mut self, hop: &Hop, bytes: Bytes) {
         match hop.conn {
             None => self.datagram(hop.local, hop.remote, bytes),
-            Some(conn) => self.write(conn, bytes),
+            Some(conn) if self.connections.get(conn).is_some() => self.write(conn, bytes),
+            Some(_) => self.send_to(hop.transport, hop.remote, bytes),
         }
     }
 
@@ -224,23 +279,24 @@ impl Transports {
             self.stats.unsendable += 1;
             return;
         };
-        if transport.is_reliable() {
-            let conn = self.connection(transport, local, &Target::new(transport, addr));
-            self.write(conn, bytes);
-        } else {
-            self.datagram(local, addr, bytes);
+        if !transport.is_reliable() {
+            return self.datagram(local, addr, bytes);
+        }
+        match self.connection(transport, local, &Target::new(transport, addr)) {
+            Some(conn) => self.write(conn, bytes),
+            None => self.stats.unsendable += 1,
         }
     }
 
     /// The connection to a target: the one it names, one that leads there, or a new one.
-    fn connection(&mut self, transport: Transport, local: SocketAddr, target: &Target) -> ConnId {
+    fn connection(&mut self, transport: Transport, local: SocketAddr, target: &Target) -> Option<ConnId> {
         let named = target.conn.filter(|c| self.connections.get(*c).is_some_and(|c| c.transport == transport));
         if let Some(conn) = named.or_else(|| self.connections.to(transport, target.addr)) {
-            return conn;
+            return Some(conn);
         }
-        let conn = self.connections.open(transport, local, target.addr);
+        let conn = self.connections.open(transport, local, target.addr)?;
         self.outputs.push_back(Output::Connect { conn, transport, local, remote: target.addr });
-        conn
+        Some(conn)
     }
 
     /// Our listener for a transport, of the same address family as the peer.
@@ -250,6 +306,11 @@ impl Transports {
     }
 
     fn datagram(&mut self, local: SocketAddr, remote: SocketAddr, data: Bytes) {
+        // A Via may say port 0; no socket takes it.
+        if data.len() > DATAGRAM_MAX || remote.port() == 0 {
+            self.stats.unsendable += 1;
+            return;
+        }
         self.stats.sent += 1;
         self.outputs.push_back(Output::Datagram { local, remote, data });
     }
@@ -257,119 +318,6 @@ impl Transports {
     fn write(&mut self, conn: ConnId, data: Bytes) {
         self.stats.sent += 1;
         self.outputs.push_back(Output::Write { conn, data });
-    }
-
-    fn on_datagram(&mut self, local: SocketAddr, remote: SocketAddr, data: Bytes, now: Instant) {
-        // Keep-alives over UDP are blank lines or a few zero octets; nobody expects an answer to them.
-        if data.len() < 8 && data.iter().all(|b| matches!(b, b'\r' | b'\n' | 0)) {
-            self.stats.keep_alives += 1;
-            return;
-        }
-        let flow = Flow { transport: Transport::Udp, local, remote, conn: None };
-        self.on_message(data, flow, now);
-    }
-
-    fn on_stream(&mut self, conn: ConnId, data: &[u8], now: Instant) {
-        let Some(known) = self.connections.get_mut(conn) else { return };
-        known.buffer.extend_from_slice(data);
-        let flow = Flow { transport: known.transport, local: known.local, remote: known.remote, conn: Some(conn) };
-        loop {
-            // Looked up again each time: answering a message may close the connection.
-            let Some(known) = self.connections.get_mut(conn) else { return };
-            match sip::frame(&known.buffer, &self.limits) {
-                Ok(Frame::Incomplete) => return,
-                Ok(Frame::Blank { len, ping }) => {
-                    let _blank = known.buffer.split_to(len);
-                    if ping {
-                        // RFC 5626 §4.4.1: a double CRLF is answered by a single one.
-                        self.stats.keep_alives += 1;
-                        self.outputs.push_back(Output::Write { conn, data: Bytes::from_static(b"\r\n") });
-                    }
-                }
-                Ok(Frame::Message { len }) => {
-                    let message = known.buffer.split_to(len).freeze();
-                    self.on_message(message, flow, now);
-                }
-                Err(error) => {
-                    let rest = known.buffer.split().freeze();
-                    self.on_lost_framing(conn, rest, flow, error, now);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// The stream cannot be followed any further: answer the request it broke at, if its head is there, and close.
-    fn on_lost_framing(&mut self, conn: ConnId, rest: Bytes, flow: Flow, error: ParseError, now: Instant) {
-        let message = match Message::parse(rest, &self.limits) {
-            Ok(message) => Some(Box::new(message)),
-            Err(malformed) => malformed.message,
-        };
-        self.on_malformed(Malformed { error, message }, &flow, now);
-        self.connections.remove(conn);
-        self.outputs.push_back(Output::Close { conn });
-        self.events.push_back(Event::Failed(conn));
-    }
-
-    fn on_message(&mut self, data: Bytes, flow: Flow, now: Instant) {
-        let message = match Message::parse(data, &self.limits) {
-            Ok(message) => message.split(),
-            Err(malformed) => return self.on_malformed(malformed, &flow, now),
-        };
-        self.stats.received += 1;
-        let message = match message {
-            Either::Request(mut request) => {
-                request.stamp_received(flow.remote);
-                self.learn_alias(&request, &flow);
-                Either::Request(request)
-            }
-            Either::Response(response) => {
-                let via = response.via();
-                if !self.is_ours(via.host, via.port) {
-                    self.stats.foreign_responses += 1;
-                    return;
-                }
-                Either::Response(response)
-            }
-        };
-        self.events.push_back(Event::Received(Box::new(Received { message, flow })));
-    }
-
-    fn learn_alias(&mut self, request: &Request, flow: &Flow) {
-        let (Some(conn), via) = (flow.conn, request.via()) else { return };
-        if via.params.has("alias")
-            && let Some(ip) = parse_ip(via.host)
-            && transport_from_token(via.transport) == Some(flow.transport)
-        {
-            self.connections.alias(conn, SocketAddr::new(ip, via.port.unwrap_or(default_port(flow.transport))));
-        }
-    }
-
-    /// A request that cannot be parsed is answered if its Via can be (never an ACK), everything else is dropped; both are
-    /// counted and logged.
-    fn on_malformed(&mut self, malformed: Malformed, flow: &Flow, now: Instant) {
-        self.stats.malformed += 1;
-        let Malformed { error, message } = malformed;
-        self.complaints.malformed(flow.remote.ip(), &error, now);
-        let Some(message) = message.filter(|m| m.is_request() && !m.bytes().starts_with(b"ACK ")) else { return };
-        let needed = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
-        let top = message.values(Name::Via).next().unwrap_or_default();
-        let Ok(via) = Via::parse(top) else { return };
-        if needed.iter().filter(|n| message.has(**n)).count() < 2 {
-            return;
-        }
-        let phrase = match error.status {
-            400 => format!("Bad Request ({error})"),
-            status => sip::reason(status).to_owned(),
-        };
-        let answer = Builder::response_with_reason(&message, error.status, &phrase, "").finish();
-        match flow.conn {
-            Some(conn) => self.write(conn, answer),
-            None => {
-                let remote = response_addr(&via, flow);
-                self.datagram(flow.local, remote, answer);
-            }
-        }
     }
 }
 

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sip::{Builder, Message, Method, Name, Request, Response};
+use sip::{Builder, Method, Name, Request, Response};
 use wire::Instant;
 
 use crate::effects::{Context, Effects, Timer};
 use crate::event::Failure;
+use crate::key;
 
 /// INVITE client transaction (RFC 3261 §17.1.1 with RFC 6026 §7.2).
 #[derive(Debug)]
@@ -130,7 +131,7 @@ impl ClientInvite {
 
     fn release_cancel(&mut self, cx: &Context, fx: &mut Effects) -> Option<Bytes> {
         let Cancel::Wanted(reason) = &self.cancel else { return None };
-        let request = Message::parse_request(self.request.clone()).ok()?;
+        let request = key::own_request(&self.request)?;
         let cancel = cancel(&request, reason.as_deref());
         self.cancel = Cancel::Sent;
         fx.arm.push((Timer::Cancelled, cx.now + cx.timing.timeout()));
@@ -141,16 +142,20 @@ impl ClientInvite {
         &self.request
     }
 
-    /// Replaces the request by the one that goes over another transport, before any response.
-    pub(crate) fn resend_as(&mut self, request: Bytes, cx: &Context, fx: &mut Effects) -> bool {
-        if self.state != State::Calling {
-            return false;
-        }
+    /// Whether nothing has been heard of the request.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.state == State::Calling
+    }
+
+    /// Sends the request another way, perhaps changed for it. Only while it is unanswered.
+    pub(crate) fn resend_as(&mut self, request: Bytes, cx: &Context, fx: &mut Effects) {
+        debug_assert!(self.is_unanswered(), "an answered request is not sent again");
         self.request = request;
         fx.send.push(self.request.clone());
-        self.retransmit_at = cx.now + self.retransmit;
-        fx.arm.push((Timer::A, self.retransmit_at));
-        true
+        if !cx.reliable {
+            self.retransmit_at = cx.now + self.retransmit;
+            fx.arm.push((Timer::A, self.retransmit_at));
+        }
     }
 
     fn terminate(&mut self, fx: &mut Effects) {
@@ -161,7 +166,7 @@ impl ClientInvite {
 
 /// RFC 3261 §17.1.1.3: the ACK of a final response other than 2xx, made from the INVITE and the To of the response.
 fn ack(invite: &Bytes, response: &Response) -> Option<Bytes> {
-    let invite = Message::parse_request(invite.clone()).ok()?;
+    let invite = key::own_request(invite)?;
     let builder = hop_by_hop(&invite, Method::Ack);
     Some(builder.header(Name::To, response.header(Name::To)?).finish())
 }
@@ -182,3 +187,6 @@ fn hop_by_hop(invite: &Request, method: Method) -> Builder {
         .header(Name::CallId, invite.call_id())
         .header(Name::CSeq, format!("{} {method}", invite.cseq().number))
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,16 +89,20 @@ impl ClientNonInvite {
         &self.request
     }
 
-    /// Replaces the request by the one that goes over another transport, before any response.
-    pub(crate) fn resend_as(&mut self, request: Bytes, cx: &Context, fx: &mut Effects) -> bool {
-        if self.state != State::Trying {
-            return false;
-        }
+    /// Whether nothing has been heard of the request.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.state == State::Trying
+    }
+
+    /// Sends the request another way, perhaps changed for it. Only while it is unanswered.
+    pub(crate) fn resend_as(&mut self, request: Bytes, cx: &Context, fx: &mut Effects) {
+        debug_assert!(self.is_unanswered(), "an answered request is not sent again");
         self.request = request;
         fx.send.push(self.request.clone());
-        self.retransmit_at = cx.now + self.retransmit;
-        fx.arm.push((Timer::E, self.retransmit_at));
-        true
+        if !cx.reliable {
+            self.retransmit_at = cx.now + self.retransmit;
+            fx.arm.push((Timer::E, self.retransmit_at));
+        }
     }
 
     fn terminate(&mut self, fx: &mut Effects) {
@@ -106,3 +110,6 @@ impl ClientNonInvite {
         fx.terminated = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,8 @@ pub(crate) struct Effects {
     pub(crate) failed: Option<Failure>,
     /// The wait for an ACK was in vain.
     pub(crate) unacknowledged: bool,
+    /// The role's response must not be sent (RFC 4320).
+    pub(crate) suppressed: bool,
     /// The transaction is over and leaves its table.
     pub(crate) terminated: bool,
 }

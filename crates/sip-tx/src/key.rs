@@ -1,80 +1,92 @@
 //! Matching messages to transactions (RFC 3261 §17.1.3 and §17.2.3).
 
-use bytes::Bytes;
-use sip::header::Via;
-use sip::{Method, Name, Request};
+use std::hash::BuildHasher;
 
-use crate::event::ClientId;
+use bytes::Bytes;
+use hashbrown::HashTable;
+use sip::{Either, Limits, Message, Method, Name, Request};
+use smallvec::SmallVec;
 use wire::Key;
 
-/// The methods that are transactions of their own kind under one branch: an ACK counts as its INVITE.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Class {
-    Invite,
-    Cancel,
-    Other,
+use crate::event::{ClientId, ServerId};
+
+/// What identifies a server transaction, as one text: the branch and sent-by of the topmost Via, and the method, where an
+/// ACK counts as its INVITE; for RFC 2543 peers what they do have.
+pub(crate) type ServerKey = SmallVec<[u8; 160]>;
+
+/// The key of the transaction that a request belongs to.
+pub(crate) fn of(request: &Request) -> ServerKey {
+    let is_ack = request.method() == Method::Ack;
+    with_method(request, if is_ack { b"INVITE" } else { request.method_token() })
 }
 
-impl Class {
-    pub(crate) const fn of(method: Method) -> Class {
-        match method {
-            Method::Invite | Method::Ack => Class::Invite,
-            Method::Cancel => Class::Cancel,
-            Method::Bye
-            | Method::Register
-            | Method::Options
-            | Method::Message
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Refer
-            | Method::Publish
-            | Method::Extension => Class::Other,
+/// The key of the INVITE that a CANCEL is for.
+pub(crate) fn of_cancelled(cancel: &Request) -> ServerKey {
+    with_method(cancel, b"INVITE")
+}
+
+fn with_method(request: &Request, method: &[u8]) -> ServerKey {
+    let via = request.via();
+    let mut key = ServerKey::new();
+    // Octets below the space occur in none of the parts, so they keep them apart.
+    if via.has_cookie() {
+        push(&mut key, &[b"3", via.branch, via.host, method]);
+        key.extend_from_slice(&via.port.map_or(u32::MAX, u32::from).to_be_bytes());
+    } else {
+        // RFC 3261 §17.2.3. The To tag is left out: the ACK has one that the INVITE had not, and requests that differ in
+        // nothing else do not occur.
+        let top = request.values(Name::Via).next().unwrap_or_default();
+        push(&mut key, &[b"2", request.uri_text(), request.from_tag(), request.call_id(), top, method]);
+        key.extend_from_slice(&request.cseq().number.to_be_bytes());
+    }
+    key
+}
+
+fn push(key: &mut ServerKey, parts: &[&[u8]]) {
+    for part in parts {
+        key.extend_from_slice(part);
+        key.push(0);
+    }
+}
+
+/// The server transactions by their keys. A key is hashed once per request and kept as a copy: a piece of the request
+/// would keep all of it, and what was received with it, in memory.
+#[derive(Debug, Default)]
+pub(crate) struct ServerIndex {
+    table: HashTable<Entry>,
+    hasher: foldhash::fast::RandomState,
+}
+
+#[derive(Debug)]
+struct Entry {
+    hash: u64,
+    key: Box<[u8]>,
+    id: ServerId,
+}
+
+impl ServerIndex {
+    pub(crate) fn hash(&self, key: &ServerKey) -> u64 {
+        self.hasher.hash_one(key.as_slice())
+    }
+
+    pub(crate) fn find(&self, hash: u64, key: &ServerKey) -> Option<ServerId> {
+        self.table.find(hash, |entry| *entry.key == **key).map(|entry| entry.id)
+    }
+
+    /// Adds a transaction whose key is not there.
+    pub(crate) fn insert(&mut self, hash: u64, key: &ServerKey, id: ServerId) {
+        self.table.insert_unique(hash, Entry { hash, key: Box::from(key.as_slice()), id }, |entry| entry.hash);
+    }
+
+    pub(crate) fn remove(&mut self, hash: u64, id: ServerId) {
+        if let Ok(entry) = self.table.find_entry(hash, |entry| entry.id == id) {
+            entry.remove();
         }
     }
-}
 
-/// What identifies a server transaction: the branch and sent-by of the topmost Via, and the class of the method.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct ServerKey {
-    /// The branch, or for RFC 2543 peers a text made of what they do have.
-    id: Bytes,
-    sent_by: Bytes,
-    port: Option<u16>,
-    class: Class,
-}
-
-impl ServerKey {
-    pub(crate) fn of(request: &Request) -> ServerKey {
-        ServerKey::with_class(request, Class::of(request.method()))
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
     }
-
-    /// The key of the INVITE that a CANCEL is for.
-    pub(crate) fn of_cancelled(cancel: &Request) -> ServerKey {
-        ServerKey::with_class(cancel, Class::Invite)
-    }
-
-    fn with_class(request: &Request, class: Class) -> ServerKey {
-        let via = request.via();
-        let id = if via.has_cookie() { request.share(via.branch) } else { old_id(request, &via) };
-        ServerKey { id, sent_by: request.share(via.host), port: via.port, class }
-    }
-}
-
-/// RFC 3261 §17.2.3 for RFC 2543 peers. The To tag is left out: the ACK has one that the INVITE had not, and requests that
-/// differ in nothing else do not occur.
-fn old_id(request: &Request, via: &Via<'_>) -> Bytes {
-    let mut id = Vec::with_capacity(160);
-    let top = request.values(Name::Via).next().unwrap_or_default();
-    let parts = [request.uri_text(), request.from_tag(), request.call_id(), top, via.branch];
-    for part in parts {
-        id.extend_from_slice(part);
-        id.push(0);
-    }
-    id.extend_from_slice(&request.cseq().number.to_be_bytes());
-    Bytes::from(id)
 }
 
 /// The magic cookie (RFC 3261 §8.1.1.7).
@@ -87,10 +99,15 @@ const PLACE: usize = 16;
 pub(crate) fn branch(id: ClientId, random: &[u8; 16], suffix: &str) -> String {
     let mut branch = String::with_capacity(COOKIE.len() + PLACE + random.len() + suffix.len());
     branch.push_str(COOKIE);
-    branch.push_str(&format!("{:016x}", id.0.to_bits()));
+    let place = id.0.to_bits();
+    branch.extend((0..PLACE).map(|i| hex_digit(place >> (60 - 4 * i))));
     branch.extend(random.iter().map(|b| char::from(*b)));
     branch.push_str(suffix);
     branch
+}
+
+fn hex_digit(bits: u64) -> char {
+    char::from(b"0123456789abcdef"[(bits & 0xf) as usize])
 }
 
 /// The client transaction that a branch of ours names; the caller compares the whole branch.
@@ -98,4 +115,68 @@ pub(crate) fn client_of(branch: &[u8]) -> Option<ClientId> {
     let place = branch.get(COOKIE.len()..COOKIE.len() + PLACE)?;
     let bits = u64::from_str_radix(std::str::from_utf8(place).ok()?, 16).ok()?;
     Some(ClientId(Key::from_bits(bits)))
+}
+
+/// A request of our own, read back. What the role printed is held to no limits.
+pub(crate) fn own_request(bytes: &Bytes) -> Option<Request> {
+    let limits = Limits { head: usize::MAX, headers: usize::MAX, body: usize::MAX };
+    match Message::parse(bytes.clone(), &limits).ok()?.split() {
+        Either::Request(request) => Some(request),
+        Either::Response(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, via: &str, uri: &str, to_tag: &str) -> Request {
+        let text = format!(
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {via}\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>{to_tag}\r\n\
+             Call-ID: c\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
+        );
+        Message::parse_request(Bytes::from(text)).unwrap()
+    }
+
+    #[test]
+    fn the_branch_of_rfc_3261_identifies_with_sent_by_and_method() {
+        let of = |method, via| of(&request(method, via, "sip:b@x", ""));
+        let invite = of("INVITE", "h;branch=z9hG4bKa");
+        assert_eq!(of("ACK", "h;branch=z9hG4bKa;rport"), invite);
+        for (method, via) in [
+            ("INVITE", "h;branch=z9hG4bKb"),
+            ("INVITE", "g;branch=z9hG4bKa"),
+            ("INVITE", "h:5060;branch=z9hG4bKa"),
+            ("CANCEL", "h;branch=z9hG4bKa"),
+            ("OPTIONS", "h;branch=z9hG4bKa"),
+            ("FOO", "h;branch=z9hG4bKa"),
+        ] {
+            assert_ne!(of(method, via), invite, "{method} {via}");
+        }
+        assert_ne!(of("FOO", "h;branch=z9hG4bKa"), of("BAR", "h;branch=z9hG4bKa"));
+        assert_eq!(of_cancelled(&request("CANCEL", "h;branch=z9hG4bKa", "sip:b@x", "")), invite);
+    }
+
+    #[test]
+    fn rfc_2543_peers_are_matched_by_what_they_have() {
+        // No branch, one without the cookie, and the cookie alone (RFC 4475 §3.2.1).
+        for via in ["h", "h;branch=1", "h;branch=z9hG4bK"] {
+            let invite = of(&request("INVITE", via, "sip:b@x", ""));
+            assert_eq!(of(&request("ACK", via, "sip:b@x", ";tag=2")), invite, "{via}");
+            assert_eq!(of_cancelled(&request("CANCEL", via, "sip:b@x", "")), invite, "{via}");
+            assert_ne!(of(&request("INVITE", via, "sip:c@x", "")), invite, "{via}");
+            assert_ne!(of(&request("OPTIONS", via, "sip:b@x", "")), invite, "{via}");
+        }
+    }
+
+    #[test]
+    fn a_branch_names_its_place() {
+        let id = ClientId(Key::from_bits(0x0123_4567_89ab_cdef));
+        let text = branch(id, b"0011223344556677", ".x");
+        assert_eq!(text, "z9hG4bK0123456789abcdef0011223344556677.x");
+        assert_eq!(client_of(text.as_bytes()), Some(id));
+        for other in ["", "z9hG4bK", "z9hG4bK0123", "z9hG4bKnothexnothexnoth"] {
+            assert_eq!(client_of(other.as_bytes()), None, "{other}");
+        }
+    }
 }

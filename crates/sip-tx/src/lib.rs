@@ -11,6 +11,8 @@ mod key;
 mod server_invite;
 mod server_non_invite;
 mod stack;
+#[cfg(test)]
+mod testing;
 
 pub use event::{ClientId, Event, Failure, Incoming, Owner, ServerId};
 pub use sip_transport::{Flow, Hop, Listener, Target};

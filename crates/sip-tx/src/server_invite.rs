@@ -120,3 +120,6 @@ impl ServerInvite {
         fx.terminated = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

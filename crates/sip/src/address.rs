@@ -3,7 +3,7 @@ use crate::{Params, ParseError, Uri};
 
 /// `name-addr` or `addr-spec` with header field parameters (RFC 3261 §20.10): what stands in From, To, Contact, Route,
 /// Record-Route, P-Asserted-Identity and their kin.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Address<'a> {
     display: &'a [u8],
     uri: Uri<'a>,
@@ -41,6 +41,10 @@ impl<'a> Address<'a> {
         let uri = Uri::parse(uri_text)?;
         let params = Params::parse(&text[end..]).map_err(|e| e.shifted(end))?;
         Ok(Address { display: b"", uri, params })
+    }
+
+    pub(crate) const fn trusted(display: &'a [u8], uri: Uri<'a>, params: Params<'a>) -> Address<'a> {
+        Address { display, uri, params }
     }
 
     /// The display name as written, with its quotes if it has them.

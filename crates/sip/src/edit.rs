@@ -23,16 +23,19 @@ pub struct Edit<'a> {
 struct Cut {
     at: Range<usize>,
     text: Range<usize>,
+    /// Which header field that the message does not have it sets; [`Name::Other`] for every other cut.
+    set: Name,
 }
 
 impl<'a> Edit<'a> {
     /// No changes yet.
     pub fn new(message: &'a Message) -> Edit<'a> {
         let mut edit = Edit { message, scratch: Vec::with_capacity(512), cuts: SmallVec::new(), body: None };
-        for (at, text) in message.stamp.iter().flat_map(Stamp::texts) {
+        // The last one put in at a place is printed first: `rport` may be the last parameter.
+        for (at, text) in message.stamp.iter().flat_map(|stamp| stamp.texts().into_iter().rev()) {
             if let Some(at) = at.map(usize::from) {
                 let text = edit.text(&[text.as_bytes()]);
-                edit.cuts.push(Cut { at: at..at, text });
+                edit.cuts.push(Cut { at: at..at, text, set: Name::Other });
             }
         }
         edit
@@ -42,7 +45,7 @@ impl<'a> Edit<'a> {
     pub fn uri(&mut self, uri: &[u8]) -> &mut Self {
         if let StartLine::Request { uri: span, .. } = self.message.start {
             let text = self.text(&[uri]);
-            self.cuts.push(Cut { at: span.range(), text });
+            self.cut(span.range(), text);
         }
         self
     }
@@ -69,7 +72,7 @@ impl<'a> Edit<'a> {
         // Appended ones keep the order of the calls: insertions at one place are printed last call first.
         let text = self.text(&[name.as_bytes(), b": ", value.as_ref(), b"\r\n"]);
         let place = self.cuts.iter().position(|c| c.at.start == end && c.at.is_empty()).unwrap_or(self.cuts.len());
-        self.cuts.insert(place, Cut { at: end..end, text });
+        self.cuts.insert(place, Cut { at: end..end, text, set: Name::Other });
         self
     }
 
@@ -77,19 +80,37 @@ impl<'a> Edit<'a> {
     pub fn remove(&mut self, name: Name) -> &mut Self {
         let message = self.message;
         for (i, _) in message.fields.iter().enumerate().filter(|(_, f)| f.name == name) {
-            self.cuts.push(Cut { at: message.line_of(i), text: 0..0 });
+            self.cut(message.line_of(i), 0..0);
         }
         self
     }
 
     /// Replaces the value of the first header field of that name and removes the others; appends one if there is none.
+    /// The last of several calls counts, also after [`Edit::remove`].
     pub fn set(&mut self, name: Name, value: impl AsRef<[u8]>) -> &mut Self {
-        let Some(first) = self.message.field(name) else { return self.append(name, value) };
+        let Some(first) = self.message.field(name) else { return self.set_new(name, value.as_ref()) };
         let text = self.text(&[value.as_ref()]);
-        self.cuts.push(Cut { at: self.message.fields[first].value.range(), text });
+        let line = self.message.line_of(first);
+        self.cuts.retain(|cut| cut.at != line);
+        self.cut(self.message.fields[first].value.range(), text);
         let message = self.message;
         for (i, _) in message.fields.iter().enumerate().skip(first + 1).filter(|(_, f)| f.name == name) {
-            self.cuts.push(Cut { at: message.line_of(i), text: 0..0 });
+            self.cut(message.line_of(i), 0..0);
+        }
+        self
+    }
+
+    /// Sets a header field that the message does not have.
+    fn set_new(&mut self, name: Name, value: &[u8]) -> &mut Self {
+        let earlier = self.cuts.iter().position(|cut| cut.set == name && name != Name::Other);
+        match earlier {
+            Some(i) => self.cuts[i].text = self.text(&[name.as_str().as_bytes(), b": ", value, b"\r\n"]),
+            None => {
+                self.append(name, value);
+                let end = usize::from(self.message.head_end);
+                let own = self.cuts.iter().position(|cut| cut.at == (end..end)).unwrap_or_default();
+                self.cuts[own].set = name;
+            }
         }
         self
     }
@@ -107,11 +128,15 @@ impl<'a> Edit<'a> {
                 count -= 1;
             }
             match entries.rest() {
-                None => self.cuts.push(Cut { at: message.line_of(i), text: 0..0 }),
+                None => self.cut(message.line_of(i), 0..0),
                 Some(rest) => {
                     let kept = rest.len() - rest.trim_ascii_start().len();
                     let start = usize::from(field.value.start);
-                    self.cuts.push(Cut { at: start..start + value.len() - rest.len() + kept, text: 0..0 });
+                    self.cuts.push(Cut {
+                        at: start..start + value.len() - rest.len() + kept,
+                        text: 0..0,
+                        set: Name::Other,
+                    });
                 }
             }
         }
@@ -125,7 +150,7 @@ impl<'a> Edit<'a> {
             let top = Commas::new(&self.message.bytes[span.range()]).next().unwrap_or_default();
             let start = usize::from(span.start);
             let text = self.text(&[value.as_ref()]);
-            self.cuts.push(Cut { at: start..start + top.len(), text });
+            self.cut(start..start + top.len(), text);
         }
         self
     }
@@ -135,7 +160,7 @@ impl<'a> Edit<'a> {
         let start = part.as_ptr().addr().wrapping_sub(self.message.bytes.as_ptr().addr());
         debug_assert!(start + part.len() <= self.message.bytes.len(), "the piece is part of the message");
         let text = self.text(&[text]);
-        self.cuts.push(Cut { at: start..start + part.len(), text });
+        self.cut(start..start + part.len(), text);
         self
     }
 
@@ -151,32 +176,44 @@ impl<'a> Edit<'a> {
     pub fn finish(&mut self) -> Bytes {
         // At one place: what is put in comes before what is cut out, the last put in first (it was prepended last).
         let mut order: SmallVec<[usize; 12]> = (0..self.cuts.len()).collect();
-        order.sort_by_key(|i| (self.cuts[*i].at.start, !self.cuts[*i].at.is_empty(), usize::MAX - i));
+        order.sort_unstable_by_key(|i| (self.cuts[*i].at.start, !self.cuts[*i].at.is_empty(), usize::MAX - i));
+        // Exactly as large as needed: such a vector becomes shared bytes without another allocation.
+        let mut length = 0;
+        self.pieces(&order, |piece| length += piece.len());
+        let mut out = Vec::with_capacity(length);
+        self.pieces(&order, |piece| out.extend_from_slice(piece));
+        Bytes::from(out)
+    }
+
+    /// Hands out the pieces of the changed message, in order.
+    fn pieces(&self, order: &[usize], mut take: impl FnMut(&[u8])) {
         let bytes = &self.message.bytes;
-        let mut out = Vec::with_capacity(bytes.len() + self.scratch.len());
         let mut at = 0;
-        for cut in order.into_iter().map(|i| &self.cuts[i]) {
+        for cut in order.iter().map(|i| &self.cuts[*i]) {
             if cut.at.start < at {
                 // A removal of the whole line wins over a change inside it.
                 continue;
             }
-            out.extend_from_slice(&bytes[at..cut.at.start]);
-            out.extend_from_slice(&self.scratch[cut.text.clone()]);
+            take(&bytes[at..cut.at.start]);
+            take(&self.scratch[cut.text.clone()]);
             at = cut.at.end;
         }
         match &self.body {
-            None => out.extend_from_slice(&bytes[at..self.message.body.end]),
+            None => take(&bytes[at..self.message.body.end]),
             Some(text) => {
-                out.extend_from_slice(&bytes[at..usize::from(self.message.head_end) + 2]);
-                out.extend_from_slice(&self.scratch[text.clone()]);
+                take(&bytes[at..usize::from(self.message.head_end) + 2]);
+                take(&self.scratch[text.clone()]);
             }
         }
-        Bytes::from(out)
     }
 
     fn insert(&mut self, at: usize, name: &str, value: &[u8]) {
         let text = self.text(&[name.as_bytes(), b": ", value, b"\r\n"]);
-        self.cuts.push(Cut { at: at..at, text });
+        self.cut(at..at, text);
+    }
+
+    fn cut(&mut self, at: Range<usize>, text: Range<usize>) {
+        self.cuts.push(Cut { at, text, set: Name::Other });
     }
 
     fn text(&mut self, parts: &[&[u8]]) -> Range<usize> {

@@ -3,15 +3,32 @@
 use crate::header::{CSeq, Via};
 use crate::message::{Message, Span, StartLine};
 use crate::scan::{Commas, number};
-use crate::{Address, Limits, Name, ParseError, Uri};
+use crate::uri::UriParts;
+use crate::{Address, Limits, Name, Params, ParseError, Uri, name};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Essentials {
+    pub(crate) uri: UriSpans,
+    pub(crate) from: AddressSpans,
+    pub(crate) to: AddressSpans,
     pub(crate) from_tag: Span,
     pub(crate) to_tag: Span,
     pub(crate) cseq: CSeq,
     pub(crate) max_forwards: Option<u8>,
     via: ViaSpans,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UriSpans {
+    text: Span,
+    parts: UriParts,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AddressSpans {
+    display: Span,
+    uri: UriSpans,
+    params: Span,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,29 +42,63 @@ struct ViaSpans {
 
 /// Header fields that may occur once (RFC 3261 §7.3.1: all whose grammar is not a list). Two of them, or two that differ,
 /// are how one hop is made to read another message than the next: refused, never chosen from.
-const SINGLE: [Name; 9] = [
-    Name::From,
-    Name::To,
-    Name::CallId,
-    Name::CSeq,
-    Name::MaxForwards,
-    Name::ContentLength,
-    Name::ContentType,
-    Name::Expires,
-    Name::ConversationId,
-];
+const SINGLE: [bool; name::COUNT] = {
+    let mut single = [false; name::COUNT];
+    let names = [
+        Name::From,
+        Name::To,
+        Name::CallId,
+        Name::CSeq,
+        Name::MaxForwards,
+        Name::ContentLength,
+        Name::ContentType,
+        Name::Expires,
+        Name::ConversationId,
+    ];
+    let mut i = 0;
+    while i < names.len() {
+        single[names[i] as usize] = true;
+        i += 1;
+    }
+    single
+};
+
+impl UriSpans {
+    pub(crate) fn of<'a>(&self, bytes: &'a [u8]) -> Uri<'a> {
+        Uri::trusted(&bytes[self.text.range()], self.parts)
+    }
+}
+
+impl AddressSpans {
+    pub(crate) fn of<'a>(&self, bytes: &'a [u8]) -> Address<'a> {
+        let params = Params::trusted(&bytes[self.params.range()]);
+        Address::trusted(&bytes[self.display.range()], self.uri.of(bytes), params)
+    }
+}
 
 impl Essentials {
-    pub(crate) fn check(message: &mut Message, limits: &Limits) -> Result<Essentials, ParseError> {
-        check_start_line(message)?;
-        check_single(message)?;
-        let mut essentials = Essentials { via: via(message)?, cseq: cseq(message)?, ..Essentials::default() };
-        essentials.from_tag = tag(message, Name::From)?;
-        essentials.to_tag = tag(message, Name::To)?;
-        call_id(message)?;
-        essentials.max_forwards = max_forwards(message)?;
-        message.body = body(message, limits)?;
-        Ok(essentials)
+    /// Checks the message and fills its essentials in. All that can be read is, whatever the first fault was.
+    pub(crate) fn check(message: &mut Message, limits: &Limits) -> Result<(), ParseError> {
+        let mut essentials = Essentials::default();
+        let mut fault = None;
+        let mut keep = |e| _ = fault.get_or_insert(e);
+        check_start_line(message).map(|uri| essentials.uri = uri).unwrap_or_else(&mut keep);
+        check_single(message).unwrap_or_else(&mut keep);
+        via(message).map(|via| essentials.via = via).unwrap_or_else(&mut keep);
+        cseq(message).map(|cseq| essentials.cseq = cseq).unwrap_or_else(&mut keep);
+        match address(message, Name::From) {
+            Ok((from, tag)) => (essentials.from, essentials.from_tag) = (from, tag),
+            Err(e) => keep(e),
+        }
+        match address(message, Name::To) {
+            Ok((to, tag)) => (essentials.to, essentials.to_tag) = (to, tag),
+            Err(e) => keep(e),
+        }
+        call_id(message).unwrap_or_else(&mut keep);
+        max_forwards(message).map(|n| essentials.max_forwards = n).unwrap_or_else(&mut keep);
+        body(message, limits).map(|range| message.body = range).unwrap_or_else(&mut keep);
+        message.essentials = essentials;
+        fault.map_or(Ok(()), Err)
     }
 
     pub(crate) fn via<'a>(&self, bytes: &'a [u8]) -> Via<'a> {
@@ -56,14 +107,14 @@ impl Essentials {
             host: &bytes[self.via.host.range()],
             port: self.via.port,
             branch: &bytes[self.via.branch.range()],
-            params: crate::Params::trusted(&bytes[self.via.params.range()]),
+            params: Params::trusted(&bytes[self.via.params.range()]),
         }
     }
 }
 
-fn check_start_line(message: &Message) -> Result<(), ParseError> {
-    let StartLine::Request { uri, .. } = message.start else { return Ok(()) };
-    let after = usize::from(uri.end) + 1;
+fn check_start_line(message: &Message) -> Result<UriSpans, ParseError> {
+    let StartLine::Request { uri: text, .. } = message.start else { return Ok(UriSpans::default()) };
+    let after = usize::from(text.end) + 1;
     let line_end = message.fields.first().map_or(message.head_end, |f| f.line);
     let version = &message.bytes[after..usize::from(line_end) - 2];
     if !version.eq_ignore_ascii_case(b"SIP/2.0") {
@@ -71,17 +122,20 @@ fn check_start_line(message: &Message) -> Result<(), ParseError> {
         let other_version = version.len() > 4 && version[..4].eq_ignore_ascii_case(b"SIP/");
         return Err(if other_version { error.with_status(505) } else { error });
     }
-    Uri::parse(&message.bytes[uri.range()]).map(drop).map_err(|e| e.shifted(usize::from(uri.start)))
+    let at = usize::from(text.start);
+    let uri = Uri::parse(&message.bytes[text.range()]).map_err(|e| e.shifted(at))?;
+    // RFC 3261 §19.1.1: headers in a Request-URI must never become header fields, nor be forwarded.
+    if uri.headers().is_some() {
+        return Err(ParseError::new(at, "a Request-URI without headers"));
+    }
+    Ok(UriSpans { text, parts: uri.parts() })
 }
 
 fn check_single(message: &Message) -> Result<(), ParseError> {
-    let mut seen = 0u64;
-    for field in &message.fields {
-        let Some(i) = SINGLE.iter().position(|n| *n == field.name) else { continue };
-        if seen & 1 << i != 0 {
+    for (i, field) in message.fields.iter().enumerate() {
+        if SINGLE[field.name as usize] && message.field(field.name) != Some(i) {
             return Err(ParseError::new(usize::from(field.line), "this header field once only"));
         }
-        seen |= 1 << i;
     }
     Ok(())
 }
@@ -92,13 +146,13 @@ fn required(message: &Message, name: Name, missing: &'static str) -> Result<(Spa
     Ok((value, usize::from(value.start)))
 }
 
-/// The span that `part`, a piece of the message's bytes, occupies.
+/// The span that `part`, a piece of the message's head, occupies.
 fn span_of(message: &Message, part: &[u8]) -> Span {
     if part.is_empty() {
         return Span::default();
     }
-    let start = part.as_ptr().addr() - message.bytes.as_ptr().addr();
-    Span { start: start as u16, end: (start + part.len()) as u16 }
+    let start = message.offset_of(part);
+    Span::new(start, start + part.len())
 }
 
 fn via(message: &Message) -> Result<ViaSpans, ParseError> {
@@ -128,11 +182,17 @@ fn cseq(message: &Message) -> Result<CSeq, ParseError> {
     Ok(cseq)
 }
 
-fn tag(message: &Message, name: Name) -> Result<Span, ParseError> {
+fn address(message: &Message, name: Name) -> Result<(AddressSpans, Span), ParseError> {
     let missing = if matches!(name, Name::From) { "a From header field" } else { "a To header field" };
     let (value, at) = required(message, name, missing)?;
     let address = Address::parse(&message.bytes[value.range()]).map_err(|e| e.shifted(at))?;
-    Ok(span_of(message, address.tag().unwrap_or_default()))
+    let uri = UriSpans { text: span_of(message, address.uri().as_bytes()), parts: address.uri().parts() };
+    let spans = AddressSpans {
+        display: span_of(message, address.display()),
+        uri,
+        params: span_of(message, address.params().as_bytes()),
+    };
+    Ok((spans, span_of(message, address.tag().unwrap_or_default())))
 }
 
 fn call_id(message: &Message) -> Result<(), ParseError> {
@@ -154,7 +214,7 @@ fn max_forwards(message: &Message) -> Result<Option<u8>, ParseError> {
 /// RFC 3261 §18.3: what exceeds Content-Length is cut, what falls short of it is an error. Without Content-Length the
 /// body fills the datagram.
 fn body(message: &Message, limits: &Limits) -> Result<std::ops::Range<usize>, ParseError> {
-    let start = usize::from(message.head_end) + 2;
+    let start = message.body.start;
     let available = message.bytes.len() - start;
     let length = match message.field(Name::ContentLength) {
         None => available,

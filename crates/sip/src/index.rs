@@ -4,49 +4,72 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::essentials::Essentials;
-use crate::message::{Field, Message, NONE, Span, StartLine};
+use crate::message::{Field, Malformed, Message, NONE, Span, StartLine};
 use crate::scan::{is_token, is_token_byte};
 use crate::{Limits, Method, Name, ParseError, name};
 
-pub(crate) fn index(bytes: Bytes, limits: &Limits) -> Result<Message, ParseError> {
+/// A head that is cut off or goes wrong after its start line is indexed up to the fault, so that it can be answered.
+pub(crate) fn index(bytes: Bytes, limits: &Limits) -> Result<Message, Malformed> {
     let limit = limits.head.min(usize::from(u16::MAX));
     // RFC 3261 §7.5: CRLFs before the start line are ignored.
     let lead = bytes.chunks(2).take_while(|pair| *pair == b"\r\n").count() * 2;
     let text = &bytes[..bytes.len().min(limit)];
     let cut = |at| if text.len() < bytes.len() { too_large(at) } else { ParseError::new(at, "CRLF") };
 
-    let line_end = find_line_end(text, lead).map_err(|e| e.unwrap_or_else(|| cut(text.len())))?;
-    let start = start_line(&text[..line_end], lead)?;
-
-    let mut fields: SmallVec<[Field; 40]> = SmallVec::new();
-    let mut first = [NONE as u8; name::COUNT];
-    let mut at = line_end + 2;
-    let head_end = loop {
-        if text[at..].starts_with(b"\r\n") {
-            break at;
-        }
-        let (field, next) = field(text, at).map_err(|e| e.unwrap_or_else(|| cut(text.len())))?;
-        if fields.len() == limits.headers {
-            return Err(ParseError::new(at, "fewer header fields").with_status(513));
-        }
-        let slot = &mut first[field.name as usize];
-        if usize::from(*slot) == NONE && fields.len() < NONE {
-            *slot = fields.len() as u8;
-        }
-        fields.push(field);
-        at = next;
+    let line_end = match text.get(lead..).map_or(Err(None), |_| find_line_end(text, lead)) {
+        Ok(line_end) => line_end,
+        Err(e) => return Err(Malformed { error: e.unwrap_or_else(|| cut(text.len())), message: None }),
     };
-    let body = head_end + 2..bytes.len();
-    Ok(Message {
+    let start = start_line(&text[..line_end], lead).map_err(|error| Malformed { error, message: None })?;
+
+    let mut message = Message {
         start,
-        fields,
-        first,
-        head_end: head_end as u16,
-        body,
+        fields: SmallVec::new(),
+        first: [NONE as u8; name::COUNT],
+        head_end: 0,
+        body: 0..0,
         essentials: Essentials::default(),
         stamp: None,
-        bytes,
-    })
+        bytes: Bytes::new(),
+    };
+    let (head_end, fault) = fields(text, line_end + 2, limits, &mut message);
+    message.head_end = head_end as u16;
+    let body_start = if fault.is_none() { head_end + 2 } else { head_end };
+    let error = fault.map(|e| e.unwrap_or_else(|| cut(text.len())));
+    message.body = body_start..bytes.len();
+    message.bytes = bytes;
+    match error {
+        None => Ok(message),
+        Some(error) => {
+            message.body.start = message.body.end;
+            Err(Malformed { error, message: Some(Box::new(message)) })
+        }
+    }
+}
+
+/// Indexes header fields from `at`. Returns where the head ends, and the fault that ended it if it was not a blank line:
+/// `Some(None)` when the text ended.
+fn fields(text: &[u8], mut at: usize, limits: &Limits, message: &mut Message) -> (usize, Option<Option<ParseError>>) {
+    loop {
+        if text[at..].starts_with(b"\r\n") {
+            return (at, None);
+        }
+        if message.fields.len() == limits.headers {
+            let error = ParseError::new(at, "fewer header fields").with_status(513);
+            return (at, Some(Some(error)));
+        }
+        let (field, next) = match field(text, at) {
+            Ok(field) => field,
+            Err(error) => return (at, Some(error)),
+        };
+        let count = message.fields.len();
+        let slot = &mut message.first[field.name as usize];
+        if usize::from(*slot) == NONE && count < NONE {
+            *slot = count as u8;
+        }
+        message.fields.push(field);
+        at = next;
+    }
 }
 
 const fn too_large(at: usize) -> ParseError {
@@ -54,36 +77,42 @@ const fn too_large(at: usize) -> ParseError {
 }
 
 /// The position of the CRLF that ends the line from `from`; `Err(None)` when the text ends first.
+///
+/// Two hops that disagree on where a line ends can be played against each other: CRLF, and nothing else, ends one, and
+/// neither CR nor LF occurs alone. NUL, which ends a text for some, occurs only escaped (RFC 3261 §25.1 quoted-pair).
 fn find_line_end(text: &[u8], from: usize) -> Result<usize, Option<ParseError>> {
-    let lf = memchr::memchr(b'\n', &text[from..]).ok_or(None)? + from;
-    // Two hops that disagree on where a line ends can be played against each other: CRLF, and nothing else, ends one.
-    if lf == from || text[lf - 1] != b'\r' {
-        return Err(Some(ParseError::new(lf, "CR before LF")));
+    let mut at = from;
+    loop {
+        at += memchr::memchr3(b'\r', b'\n', 0, &text[at..]).ok_or(None)?;
+        match (text[at], text.get(at + 1)) {
+            (b'\r', Some(b'\n')) => return Ok(at),
+            (b'\r', None) => return Err(None),
+            (0, _) if at > from && text[at - 1] == b'\\' => at += 1,
+            (0, _) => return Err(Some(ParseError::new(at, "a character that may occur in a head"))),
+            _ => return Err(Some(ParseError::new(at, "CR and LF together, at the end of a line"))),
+        }
     }
-    Ok(lf - 1)
 }
 
 fn field(text: &[u8], at: usize) -> Result<(Field, usize), Option<ParseError>> {
-    let name_len = text[at..].iter().position(|b| !is_token_byte(*b)).ok_or(None)?;
-    if name_len == 0 {
-        return Err(Some(ParseError::new(at, "a header field name")));
+    let colon = at + memchr::memchr(b':', &text[at..]).unwrap_or(text.len() - at);
+    let mut name_end = colon;
+    while name_end > at && matches!(text[name_end - 1], b' ' | b'\t') {
+        name_end -= 1;
     }
-    let mut colon = at + name_len;
-    while matches!(text.get(colon), Some(b' ' | b'\t')) {
-        colon += 1;
+    let name = Name::from_bytes(&text[at..name_end]);
+    // A name that was recognised has been compared to the last letter; only strangers are looked at again.
+    if name == Name::Other && !is_token(&text[at..name_end]) {
+        let fault = text[at..].iter().position(|b| !is_token_byte(*b)).ok_or(None)?;
+        return Err(Some(ParseError::new(at + fault, "a header field name and a colon")));
     }
-    match text.get(colon) {
-        Some(b':') => {}
-        Some(_) => return Err(Some(ParseError::new(colon, "a colon after the header field name"))),
-        None => return Err(None),
+    if colon == text.len() {
+        return Err(None);
     }
     let mut end = find_line_end(text, colon + 1)?;
     // RFC 3261 §7.3.1: a line that starts with white space continues the one before.
     while matches!(text.get(end + 2), Some(b' ' | b'\t')) {
         end = find_line_end(text, end + 2)?;
-    }
-    if end + 2 >= text.len() {
-        return Err(None);
     }
     let (mut start, mut stop) = (colon + 1, end);
     while start < stop && matches!(text[start], b' ' | b'\t' | b'\r' | b'\n') {
@@ -92,12 +121,8 @@ fn field(text: &[u8], at: usize) -> Result<(Field, usize), Option<ParseError>> {
     while stop > start && matches!(text[stop - 1], b' ' | b'\t' | b'\r' | b'\n') {
         stop -= 1;
     }
-    let field = Field { name: Name::from_bytes(&text[at..at + name_len]), line: at as u16, value: span(start, stop) };
+    let field = Field { name, line: at as u16, value: Span::new(start, stop) };
     Ok((field, end + 2))
-}
-
-const fn span(start: usize, end: usize) -> Span {
-    Span { start: start as u16, end: end as u16 }
 }
 
 fn start_line(text: &[u8], at: usize) -> Result<StartLine, ParseError> {
@@ -114,8 +139,8 @@ fn start_line(text: &[u8], at: usize) -> Result<StartLine, ParseError> {
         .ok_or(ParseError::new(at + method_end + 1, "a Request-URI, a space and a version"))?;
     Ok(StartLine::Request {
         method: Method::from_bytes(&line[..method_end]),
-        token: span(at, at + method_end),
-        uri: span(at + method_end + 1, at + version_at),
+        token: Span::new(at, at + method_end),
+        uri: Span::new(at + method_end + 1, at + version_at),
     })
 }
 
@@ -129,9 +154,9 @@ fn status_line(text: &[u8], at: usize) -> Result<StartLine, ParseError> {
     // The space before an empty reason phrase is mandatory, but missing on the wire often enough.
     match (status, line.get(11)) {
         (Some(status @ 100..=699), Some(b' ')) => {
-            Ok(StartLine::Response { status, reason: span(at + 12, at + line.len()) })
+            Ok(StartLine::Response { status, reason: Span::new(at + 12, at + line.len()) })
         }
-        (Some(status @ 100..=699), None) => Ok(StartLine::Response { status, reason: span(at + 11, at + 11) }),
+        (Some(status @ 100..=699), None) => Ok(StartLine::Response { status, reason: Span::new(at + 11, at + 11) }),
         _ => Err(ParseError::new(at + 8, "a status code from 100 to 699")),
     }
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::essentials::Essentials;
 use crate::header::{CSeq, Via};
 use crate::scan::{Commas, trim};
-use crate::{Address, Limits, Method, Name, ParseError, Uri, index, name};
+use crate::{Address, Builder, Limits, Method, Name, ParseError, Uri, index, name};
 
 /// A piece of the head. The head is at most 65,535 octets, so two bytes each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    pub(crate) const fn new(start: usize, end: usize) -> Span {
+        Span { start: start as u16, end: end as u16 }
+    }
+
     pub(crate) const fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
@@ -62,12 +66,27 @@ pub(crate) struct Stamp {
 }
 
 /// A message that cannot be taken as SIP, with as much of it as could be indexed: enough, often, to answer it.
+///
+/// In that message the accessors for checked header fields give what could be read, and else empty text.
 #[derive(Debug)]
 pub struct Malformed {
     /// What is wrong, where, and with which status a request is answered.
     pub error: ParseError,
-    /// The message, when at least its head could be indexed.
+    /// The message as far as its head could be indexed; `None` when not even its start line could.
     pub message: Option<Box<Message>>,
+}
+
+impl Malformed {
+    /// Starts the answer that the fault deserves. A request with a Via is answered, as well as its other header fields
+    /// allow (RFC 4475 §3.3.1); an ACK, a response and anything less is dropped.
+    pub fn answer(&self, to_tag: &str) -> Option<Builder> {
+        let message = self.message.as_deref()?;
+        match message.start {
+            StartLine::Request { method: Method::Ack, .. } | StartLine::Response { .. } => None,
+            StartLine::Request { .. } if !message.has(Name::Via) => None,
+            StartLine::Request { .. } => Some(Builder::response(message, self.error.status, to_tag)),
+        }
+    }
 }
 
 impl Message {
@@ -77,8 +96,13 @@ impl Message {
     /// needs (Via, From, To, Call-ID, CSeq, Max-Forwards, Content-Length) are checked here, so that the accessors for
     /// them cannot fail; all others are checked when they are read.
     pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Message, Malformed> {
-        let mut message = index::index(bytes, limits).map_err(|error| Malformed { error, message: None })?;
-        match message.check(limits) {
+        let (mut message, fault) = match index::index(bytes, limits) {
+            Ok(message) => (message, None),
+            Err(Malformed { error, message: Some(message) }) => (*message, Some(error)),
+            Err(malformed) => return Err(malformed),
+        };
+        let checked = Essentials::check(&mut message, limits);
+        match fault.map_or(checked, Err) {
             Ok(()) => Ok(message),
             Err(error) => Err(Malformed { error, message: Some(Box::new(message)) }),
         }
@@ -185,12 +209,12 @@ impl Message {
 
     /// From.
     pub fn from(&self) -> Address<'_> {
-        self.essential_address(Name::From)
+        self.essentials.from.of(&self.bytes)
     }
 
     /// To.
     pub fn to(&self) -> Address<'_> {
-        self.essential_address(Name::To)
+        self.essentials.to.of(&self.bytes)
     }
 
     /// The tag of From; empty for RFC 2543 peers that send none.
@@ -224,10 +248,6 @@ impl Message {
         value.rsplit(|b| crate::scan::is_space(*b)).next().unwrap_or_default()
     }
 
-    fn essential_address(&self, name: Name) -> Address<'_> {
-        Address::parse(self.header(name).unwrap_or_default()).expect("checked when the message was parsed")
-    }
-
     pub(crate) fn field(&self, name: Name) -> Option<usize> {
         let i = usize::from(self.first[name as usize]);
         if i != NONE {
@@ -245,11 +265,6 @@ impl Message {
     pub(crate) fn line_of(&self, i: usize) -> Range<usize> {
         let end = self.fields.get(i + 1).map_or(self.head_end, |next| next.line);
         usize::from(self.fields[i].line)..usize::from(end)
-    }
-
-    fn check(&mut self, limits: &Limits) -> Result<(), ParseError> {
-        self.essentials = Essentials::check(self, limits)?;
-        Ok(())
     }
 }
 
@@ -346,7 +361,7 @@ impl Request {
 
     /// The Request-URI.
     pub fn uri(&self) -> Uri<'_> {
-        Uri::parse(self.uri_text()).expect("checked when the message was parsed")
+        self.0.essentials.uri.of(&self.0.bytes)
     }
 
     /// The message.

@@ -114,6 +114,36 @@ static HASHED: [u8; SLOTS] = {
     slots
 };
 
+/// The names in lower case and of one length, so that two are compared by a few wide instructions.
+const LONGEST: usize = 32;
+
+static PADDED: [[u8; LONGEST]; TABLE.len()] = {
+    let mut padded = [[0; LONGEST]; TABLE.len()];
+    let mut i = 0;
+    while i < TABLE.len() {
+        let text = TABLE[i].1.as_bytes();
+        let mut at = 0;
+        while at < text.len() {
+            padded[i][at] = text[at].to_ascii_lowercase();
+            at += 1;
+        }
+        i += 1;
+    }
+    padded
+};
+
+fn find(padded: &[u8; LONGEST], len: usize) -> Name {
+    let mut at = hash(len, padded[0], padded[len - 1]);
+    while let Some(text) = PADDED.get(usize::from(HASHED[at])) {
+        let (name, long, _) = TABLE[usize::from(HASHED[at])];
+        if text == padded && long.len() == len {
+            return name;
+        }
+        at = (at + 1) % SLOTS;
+    }
+    Name::Other
+}
+
 static COMPACT: [Name; 128] = {
     let mut names = [Name::Other; 128];
     let mut i = 0;
@@ -133,20 +163,13 @@ impl Name {
         match text {
             [] => Name::Other,
             [letter] => COMPACT.get(usize::from(*letter)).copied().unwrap_or(Name::Other),
-            [first, .., last] => {
-                let mut at = hash(text.len(), *first, *last);
-                loop {
-                    let slot = HASHED[at];
-                    if slot == EMPTY {
-                        return Name::Other;
-                    }
-                    let (name, long, _) = TABLE[usize::from(slot)];
-                    if long.as_bytes().eq_ignore_ascii_case(text) {
-                        return name;
-                    }
-                    at = (at + 1) % SLOTS;
-                }
+            long if long.len() <= LONGEST => {
+                let mut padded = [0; LONGEST];
+                padded[..long.len()].copy_from_slice(long);
+                padded.make_ascii_lowercase();
+                find(&padded, long.len())
             }
+            _ => Name::Other,
         }
     }
 

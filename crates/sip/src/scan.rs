@@ -5,8 +5,10 @@ use crate::ParseError;
 const TOKEN: u8 = 1;
 const SPACE: u8 = 2;
 const HOST: u8 = 4;
+const URI_MARK: u8 = 8;
 
-/// Character classes: token characters, linear white space (a folded line's CR and LF count), host characters.
+/// Character classes: token characters, linear white space (a folded line's CR and LF count), host characters, and
+/// characters that mean something in a URI or may not occur there.
 static CLASS: [u8; 256] = {
     let mut class = [0; 256];
     let mut c = 0;
@@ -20,6 +22,9 @@ static CLASS: [u8; 256] = {
             b'!' | b'%' | b'*' | b'+' | b'`' | b'\'' | b'~' => class[c] = TOKEN,
             b' ' | b'\t' | b'\r' | b'\n' => class[c] = SPACE,
             _ => {}
+        }
+        if b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f | b'@' | b'%') {
+            class[c] |= URI_MARK;
         }
         c += 1;
     }
@@ -36,6 +41,10 @@ pub(crate) fn is_space(b: u8) -> bool {
 
 pub(crate) fn is_host_byte(b: u8) -> bool {
     CLASS[usize::from(b)] & HOST != 0
+}
+
+pub(crate) fn is_uri_mark(b: u8) -> bool {
+    CLASS[usize::from(b)] & URI_MARK != 0
 }
 
 /// Whether `text` is a non-empty token.

@@ -1,10 +1,13 @@
 use std::fmt;
+use std::net::IpAddr;
 
-use crate::scan::{Scan, is_token_byte, trim};
+use crate::host::{ip, same_host};
+use crate::message::Span;
+use crate::scan::{Scan, is_token_byte, is_uri_mark, trim};
 use crate::{ParseError, is_visual_separator};
 
 /// The scheme of a URI.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Scheme {
     /// `sip:`.
     Sip,
@@ -13,6 +16,7 @@ pub enum Scheme {
     /// `tel:` (RFC 3966).
     Tel,
     /// Any other: carried, never interpreted.
+    #[default]
     Other,
 }
 
@@ -20,63 +24,51 @@ pub enum Scheme {
 ///
 /// `sip:` and `sips:` are taken apart by RFC 3261 §19.1.1, `tel:` by RFC 3966 §3; any other scheme is checked for its
 /// characters only.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Uri<'a> {
     text: &'a [u8],
+    parts: UriParts,
+}
+
+/// Where the parts of a URI stand in its text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UriParts {
     scheme: Scheme,
-    user: Option<&'a [u8]>,
-    password: Option<&'a [u8]>,
-    host: &'a [u8],
+    user: Option<Span>,
+    password: Option<Span>,
+    host: Span,
     port: Option<u16>,
-    params: &'a [u8],
-    headers: Option<&'a [u8]>,
+    params: Span,
+    headers: Option<Span>,
 }
 
 impl<'a> Uri<'a> {
     /// Reads a whole URI.
     pub fn parse(text: &'a [u8]) -> Result<Uri<'a>, ParseError> {
-        let colon = memchr::memchr(b':', text).ok_or(ParseError::new(0, "a URI scheme and a colon"))?;
-        let (scheme_text, rest) = (&text[..colon], &text[colon + 1..]);
-        let is_scheme = scheme_text.first().is_some_and(u8::is_ascii_alphabetic)
-            && scheme_text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-        if !is_scheme {
-            return Err(ParseError::new(0, "a URI scheme"));
-        }
-        if let Some(at) = text.iter().position(|b| *b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
-            return Err(ParseError::new(at, "a character that may occur in a URI"));
-        }
-        let blank = Uri {
-            text,
-            scheme: Scheme::Other,
-            user: None,
-            password: None,
-            host: b"",
-            port: None,
-            params: b"",
-            headers: None,
-        };
-        let parsed = if scheme_text.eq_ignore_ascii_case(b"sip") {
-            parse_sip(rest, Uri { scheme: Scheme::Sip, ..blank })
-        } else if scheme_text.eq_ignore_ascii_case(b"sips") {
-            parse_sip(rest, Uri { scheme: Scheme::Sips, ..blank })
-        } else if scheme_text.eq_ignore_ascii_case(b"tel") {
-            parse_tel(rest, Uri { scheme: Scheme::Tel, ..blank })
-        } else if rest.is_empty() {
-            Err(ParseError::new(0, "something after the scheme"))
-        } else {
-            Ok(blank)
-        };
-        parsed.map_err(|e| e.shifted(colon + 1))
+        UriParts::parse(text).map(|parts| Uri { text, parts })
+    }
+
+    /// Puts text and parts together that [`Uri::parse`] once took apart.
+    pub(crate) const fn trusted(text: &'a [u8], parts: UriParts) -> Uri<'a> {
+        Uri { text, parts }
+    }
+
+    pub(crate) const fn parts(&self) -> UriParts {
+        self.parts
+    }
+
+    fn part(&self, span: Span) -> &'a [u8] {
+        &self.text[span.range()]
     }
 
     /// The scheme.
     pub const fn scheme(&self) -> Scheme {
-        self.scheme
+        self.parts.scheme
     }
 
     /// Whether it is `sip:` or `sips:`.
     pub const fn is_sip(&self) -> bool {
-        matches!(self.scheme, Scheme::Sip | Scheme::Sips)
+        matches!(self.parts.scheme, Scheme::Sip | Scheme::Sips)
     }
 
     /// As it stood.
@@ -85,23 +77,28 @@ impl<'a> Uri<'a> {
     }
 
     /// The user part, escapes untouched; for `tel:` the number as written.
-    pub const fn user(&self) -> Option<&'a [u8]> {
-        self.user
+    pub fn user(&self) -> Option<&'a [u8]> {
+        self.parts.user.map(|span| self.part(span))
     }
 
     /// The password part. Nobody should send one (RFC 3261 §19.1.1).
-    pub const fn password(&self) -> Option<&'a [u8]> {
-        self.password
+    pub fn password(&self) -> Option<&'a [u8]> {
+        self.parts.password.map(|span| self.part(span))
     }
 
     /// The host as written, an IPv6 reference with its brackets; empty for schemes that have none.
-    pub const fn host(&self) -> &'a [u8] {
-        self.host
+    pub fn host(&self) -> &'a [u8] {
+        self.part(self.parts.host)
+    }
+
+    /// The address that the host is, unless it is a name.
+    pub fn ip(&self) -> Option<IpAddr> {
+        ip(self.host())
     }
 
     /// The port, if written.
     pub const fn port(&self) -> Option<u16> {
-        self.port
+        self.parts.port
     }
 
     /// A URI parameter's value; `Some(b"")` for one without a value.
@@ -116,12 +113,12 @@ impl<'a> Uri<'a> {
 
     /// URI parameters in order.
     pub fn params(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        split_pairs(self.params, b';')
+        split_pairs(self.part(self.parts.params), b';')
     }
 
     /// The header part (`?name=value&…`) as written.
-    pub const fn headers(&self) -> Option<&'a [u8]> {
-        self.headers
+    pub fn headers(&self) -> Option<&'a [u8]> {
+        self.parts.headers.map(|span| self.part(span))
     }
 
     /// Whether it carries the `lr` parameter: the route is loose (RFC 3261 §19.1.1).
@@ -131,16 +128,18 @@ impl<'a> Uri<'a> {
 
     /// The URI without its parameters and headers: the address-of-record form (RFC 3261 §10.3 step 5).
     pub fn without_params(&self) -> &'a [u8] {
-        let tail = self.params.len() + self.headers.map_or(0, |h| h.len() + 1);
-        &self.text[..self.text.len() - tail]
+        match self.parts.scheme {
+            Scheme::Other => self.text,
+            Scheme::Sip | Scheme::Sips | Scheme::Tel => &self.text[..usize::from(self.parts.params.start)],
+        }
     }
 
     /// Compares by RFC 3261 §19.1.4 for `sip:` and `sips:`, by RFC 3966 §4 for `tel:`, byte by byte for others.
     pub fn matches(&self, other: &Uri<'_>) -> bool {
-        if self.scheme != other.scheme {
+        if self.scheme() != other.scheme() {
             return false;
         }
-        match self.scheme {
+        match self.scheme() {
             Scheme::Sip | Scheme::Sips => self.matches_sip(other),
             Scheme::Tel => self.matches_tel(other),
             Scheme::Other => self.text == other.text,
@@ -148,13 +147,13 @@ impl<'a> Uri<'a> {
     }
 
     fn matches_sip(&self, other: &Uri<'_>) -> bool {
-        same_escaped(self.user, other.user)
-            && same_escaped(self.password, other.password)
-            && self.host.eq_ignore_ascii_case(other.host)
-            && self.port == other.port
+        same_escaped(self.user(), other.user())
+            && same_escaped(self.password(), other.password())
+            && same_host(self.host(), other.host())
+            && self.port() == other.port()
             && self.params_agree(other)
             && other.params_agree(self)
-            && same_headers(self.headers, other.headers)
+            && same_headers(self.headers(), other.headers())
     }
 
     /// Every parameter of ours that the other has too must have the same value; these five must not be missing there.
@@ -169,7 +168,7 @@ impl<'a> Uri<'a> {
 
     fn matches_tel(&self, other: &Uri<'_>) -> bool {
         let digits = |uri: &Uri<'_>| -> Vec<u8> {
-            let number = uri.user.unwrap_or_default();
+            let number = uri.user().unwrap_or_default();
             number.iter().filter(|b| !is_visual_separator(**b)).map(u8::to_ascii_lowercase).collect()
         };
         let count = |uri: &Uri<'_>| uri.params().count();
@@ -193,50 +192,117 @@ impl fmt::Debug for Uri<'_> {
     }
 }
 
-/// `[user[:password]@]host[:port][;params][?headers]`.
-fn parse_sip<'a>(rest: &'a [u8], blank: Uri<'a>) -> Result<Uri<'a>, ParseError> {
-    let mut uri = blank;
-    let mut host_at = 0;
-    if let Some(at) = memchr::memchr(b'@', rest) {
-        let userinfo = &rest[..at];
-        let (user, password) = match memchr::memchr(b':', userinfo) {
-            Some(colon) => (&userinfo[..colon], Some(&userinfo[colon + 1..])),
-            None => (userinfo, None),
-        };
-        if user.is_empty() {
-            return Err(ParseError::new(0, "a user before the @"));
+impl UriParts {
+    fn parse(text: &[u8]) -> Result<UriParts, ParseError> {
+        if text.len() > usize::from(u16::MAX) {
+            return Err(ParseError::new(usize::from(u16::MAX), "a shorter URI"));
         }
-        check_escapes(userinfo)?;
-        (uri.user, uri.password, host_at) = (Some(user), password, at + 1);
+        let colon = text.iter().position(|b| *b == b':').ok_or(ParseError::new(0, "a URI scheme and a colon"))?;
+        let scheme = Scheme::from_bytes(&text[..colon]).ok_or(ParseError::new(0, "a URI scheme"))?;
+        let marks = Marks::find(text, colon + 1)?;
+        match scheme {
+            Scheme::Sip | Scheme::Sips => UriParts::parse_sip(text, colon + 1, scheme, &marks),
+            Scheme::Tel => UriParts::parse_tel(text, colon + 1),
+            Scheme::Other if colon + 1 == text.len() => Err(ParseError::new(colon + 1, "something after the scheme")),
+            Scheme::Other => Ok(UriParts::default()),
+        }
     }
-    let mut scan = Scan::new(&rest[host_at..]);
-    let parsed = (|| {
-        uri.host = scan.host()?;
-        uri.port = scan.port()?;
-        let tail = scan.rest();
-        let question = memchr::memchr(b'?', tail);
-        uri.params = &tail[..question.unwrap_or(tail.len())];
-        uri.headers = question.map(|q| &tail[q + 1..]);
-        if uri.params.first().is_some_and(|b| *b != b';') || memchr::memchr(b'@', tail).is_some() {
-            return Err(scan.error("; or ? or the end of the URI"));
+
+    /// `[user[:password]@]host[:port][;params][?headers]`.
+    fn parse_sip(text: &[u8], start: usize, scheme: Scheme, marks: &Marks) -> Result<UriParts, ParseError> {
+        if marks.escapes {
+            check_escapes(text)?;
         }
-        if uri.params().any(|(name, _)| name.is_empty()) {
-            return Err(scan.error("the name of a URI parameter"));
+        let mut parts = UriParts { scheme, ..UriParts::default() };
+        let mut host_at = start;
+        if let Some(at) = marks.at {
+            if memchr::memchr(b'@', &text[start..at]).is_some() {
+                return Err(ParseError::new(at, "one @"));
+            }
+            let colon = text[start..at].iter().position(|b| *b == b':').map(|i| i + start);
+            let user = Span::new(start, colon.unwrap_or(at));
+            if user.range().is_empty() {
+                return Err(ParseError::new(start, "a user before the @"));
+            }
+            parts.user = Some(user);
+            parts.password = colon.map(|colon| Span::new(colon + 1, at));
+            host_at = at + 1;
         }
-        check_escapes(tail).map_err(|e| e.shifted(scan.at()))
-    })();
-    parsed.map(|()| uri).map_err(|e| e.shifted(host_at))
+        let mut scan = Scan::new(text);
+        scan.advance(host_at);
+        scan.host()?;
+        parts.host = Span::new(host_at, scan.at());
+        parts.port = scan.port()?;
+        parts.parse_tail(text, scan.at())?;
+        Ok(parts)
+    }
+
+    fn parse_tail(&mut self, text: &[u8], at: usize) -> Result<(), ParseError> {
+        let question = memchr::memchr(b'?', &text[at..]).map(|i| i + at);
+        self.params = Span::new(at, question.unwrap_or(text.len()));
+        self.headers = question.map(|question| Span::new(question + 1, text.len()));
+        let params = &text[self.params.range()];
+        if params.first().is_some_and(|b| *b != b';') {
+            return Err(ParseError::new(at, "; or ? or the end of the URI"));
+        }
+        if split_pairs(params, b';').any(|(name, _)| name.is_empty()) {
+            return Err(ParseError::new(at, "the name of a URI parameter"));
+        }
+        Ok(())
+    }
+
+    /// `number[;params]`, the number global (`+…`) or local.
+    fn parse_tel(text: &[u8], start: usize) -> Result<UriParts, ParseError> {
+        let end = memchr::memchr(b';', text).unwrap_or(text.len());
+        let number = &text[start..end];
+        let is_digit = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#' | b'+') || is_visual_separator(*b);
+        if !number.iter().all(is_digit) || !number.iter().any(|b| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#')) {
+            return Err(ParseError::new(start, "a telephone number"));
+        }
+        let (user, params) = (Some(Span::new(start, end)), Span::new(end, text.len()));
+        Ok(UriParts { scheme: Scheme::Tel, user, params, ..UriParts::default() })
+    }
 }
 
-/// `number[;params]`, the number global (`+…`) or local.
-fn parse_tel<'a>(rest: &'a [u8], blank: Uri<'a>) -> Result<Uri<'a>, ParseError> {
-    let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
-    let number = &rest[..end];
-    let is_digit = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#' | b'+') || is_visual_separator(*b);
-    if !number.iter().all(is_digit) || !number.iter().any(|b| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#')) {
-        return Err(ParseError::new(0, "a telephone number"));
+impl Scheme {
+    fn from_bytes(text: &[u8]) -> Option<Scheme> {
+        let is = |name: &[u8]| text.eq_ignore_ascii_case(name);
+        match text {
+            [b's' | b'S', ..] if is(b"sip") => Some(Scheme::Sip),
+            [b's' | b'S', ..] if is(b"sips") => Some(Scheme::Sips),
+            [b't' | b'T', ..] if is(b"tel") => Some(Scheme::Tel),
+            [first, rest @ ..] => {
+                let fits = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+                (first.is_ascii_alphabetic() && rest.iter().all(fits)).then_some(Scheme::Other)
+            }
+            [] => None,
+        }
     }
-    Ok(Uri { user: Some(number), params: &rest[end..], ..blank })
+}
+
+/// What one look at every character of a URI finds.
+struct Marks {
+    /// The `@` after a user; its last one, but two make no `sip:` URI.
+    at: Option<usize>,
+    /// Whether there is a `%`.
+    escapes: bool,
+}
+
+impl Marks {
+    fn find(text: &[u8], start: usize) -> Result<Marks, ParseError> {
+        let mut marks = Marks { at: None, escapes: false };
+        for (i, b) in text.iter().enumerate().skip(start) {
+            if !is_uri_mark(*b) {
+                continue;
+            }
+            match b {
+                b'@' => marks.at = Some(i),
+                b'%' => marks.escapes = true,
+                _ => return Err(ParseError::new(i, "a character that may occur in a URI")),
+            }
+        }
+        Ok(marks)
+    }
 }
 
 fn check_escapes(text: &[u8]) -> Result<(), ParseError> {

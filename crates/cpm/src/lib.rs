@@ -1,0 +1,17 @@
+//! The words of CPM (OMA Converged IP Messaging): services, session identities, policies, records. Nothing that acts.
+
+mod control;
+mod headers;
+mod identity;
+mod media_path;
+mod record;
+mod refusal;
+mod service;
+
+pub use control::{Profile, ServiceControl};
+pub use headers::END_TO_END;
+pub use identity::{ServedUser, SessionCase, aor};
+pub use media_path::{MediaPath, MediaPathPolicy, Reason, Reasons};
+pub use record::{Closing, SessionRecord};
+pub use refusal::Refusal;
+pub use service::{Service, classify};

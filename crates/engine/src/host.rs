@@ -1,0 +1,156 @@
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use net::{Clock, Counters, Sockets, Tap};
+use wire::{Node, Now};
+
+use crate::handle::{Caller, Handle, Signal};
+
+/// Inputs between two looks at timers and calls.
+const INPUTS: usize = 256;
+
+/// Calls between two looks at sockets and timers.
+const CALLS: usize = 64;
+
+/// Calls that may wait. See [`crate::CallError::Full`].
+pub(crate) const CALL_QUEUE: usize = 1024;
+
+/// See [`Options::on_idle`].
+pub type OnIdle<N> = Box<dyn FnMut(&mut N) + Send>;
+
+/// A closure that runs on the node, from outside.
+type NodeCall<N> = Box<dyn FnOnce(&mut N, Now) + Send>;
+
+/// What an engine is given besides its sockets and its node.
+pub struct Options<N> {
+    /// Sees what passes the sockets.
+    pub tap: Option<Box<dyn Tap>>,
+    /// Runs in the engine's thread after every step of the node, once its outputs are sent: the place to take the node's
+    /// events out and pass them on. What it makes the node put out is sent as well. It must not block.
+    pub on_idle: Option<OnIdle<N>>,
+    /// The clock; engines that share one have comparable times.
+    pub clock: Clock,
+}
+
+impl<N> Default for Options<N> {
+    fn default() -> Options<N> {
+        Options { tap: None, on_idle: None, clock: Clock::start() }
+    }
+}
+
+/// Starts engines.
+#[derive(Debug)]
+pub struct Engine;
+
+impl Engine {
+    /// Starts a thread called `name` that runs `node` on `sockets` until the handle is stopped or dropped.
+    ///
+    /// What the node wants to put out already is sent first.
+    pub fn spawn<N>(name: &str, mut sockets: Sockets, node: N, options: Options<N>) -> io::Result<Handle<N>>
+    where
+        N: Node + Send + 'static,
+    {
+        let signal = Arc::new(Signal { waker: sockets.waker()?, stop: AtomicBool::new(false) });
+        let (send, calls) = sync_channel(CALL_QUEUE);
+        sockets.attach(options.clock, options.tap);
+        let (clock, on_idle) = (options.clock, options.on_idle);
+        let host = Host { sockets, node, clock, on_idle, calls, signal: Arc::clone(&signal) };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || host.run())?;
+        let caller = Caller::new(send, signal, thread.thread().id());
+        Ok(Handle::new(caller, thread))
+    }
+}
+
+/// What is asked of an engine from outside.
+pub(crate) enum Call<N> {
+    Node(NodeCall<N>),
+    Counters(SyncSender<Counters>),
+}
+
+struct Host<N> {
+    sockets: Sockets,
+    node: N,
+    clock: Clock,
+    on_idle: Option<OnIdle<N>>,
+    calls: Receiver<Call<N>>,
+    signal: Arc<Signal>,
+}
+
+impl<N: Node> Host<N> {
+    fn run(mut self) -> N {
+        self.settle();
+        let mut calls_left = false;
+        loop {
+            let timeout = if calls_left { Some(Duration::ZERO) } else { self.timeout() };
+            self.sockets.wait(timeout).expect("polling fails only for arguments that are wrong");
+            // Read before the calls: those that were made before the stop are still answered.
+            let stop = self.signal.stop.load(Ordering::Acquire);
+            // Inputs before timers: an answer that is here already beats the timer that waits for it.
+            self.take_inputs();
+            self.take_time();
+            calls_left = self.take_calls();
+            if stop && !calls_left {
+                return self.node;
+            }
+        }
+    }
+
+    fn take_inputs(&mut self) {
+        for _ in 0..INPUTS {
+            let Some(input) = self.sockets.next_input() else { return };
+            self.node.handle_input(input, self.clock.now());
+            self.settle();
+        }
+    }
+
+    fn take_time(&mut self) {
+        let now = self.clock.now();
+        self.sockets.handle_timeout(now.at);
+        if self.node.poll_timeout().is_some_and(|due| due <= now.at) {
+            self.node.handle_timeout(now);
+            self.settle();
+            debug_assert!(self.node.poll_timeout().is_none_or(|next| next > now.at), "time moves on");
+        }
+    }
+
+    /// Runs what others asked for; whether some may be left.
+    fn take_calls(&mut self) -> bool {
+        for _ in 0..CALLS {
+            let Ok(call) = self.calls.try_recv() else { return false };
+            match call {
+                Call::Node(call) => {
+                    call(&mut self.node, self.clock.now());
+                    self.settle();
+                }
+                // Who asked may be gone.
+                Call::Counters(reply) => drop(reply.try_send(self.sockets.counters())),
+            }
+        }
+        true
+    }
+
+    /// Sends what the node puts out, then lets the owner take events, and sends what came of that.
+    fn settle(&mut self) {
+        self.send_outputs();
+        if let Some(on_idle) = &mut self.on_idle {
+            on_idle(&mut self.node);
+            self.send_outputs();
+        }
+    }
+
+    fn send_outputs(&mut self) {
+        while let Some(output) = self.node.poll_output() {
+            self.sockets.handle_output(output);
+        }
+        self.sockets.flush();
+    }
+
+    /// How long there is nothing to do.
+    fn timeout(&self) -> Option<Duration> {
+        let due = [self.node.poll_timeout(), self.sockets.poll_timeout()].into_iter().flatten().min()?;
+        Some(due.saturating_since(self.clock.at()))
+    }
+}

@@ -1,0 +1,11 @@
+//! The engine: one thread that hosts one [`wire::Node`] on real sockets.
+//!
+//! It keeps the contract of [`wire::Node`]: one input, then all outputs, then the next input. It is the node's only owner;
+//! others reach the node through a [`Handle`] or [`Caller`], whose closures run in the engine's thread between two inputs.
+
+mod handle;
+mod host;
+
+pub use handle::{CallError, Caller, Handle};
+pub use host::{Engine, OnIdle, Options};
+pub use net::{BindError, Clock, Counters, Limits, Listen, Sockets, Tap};

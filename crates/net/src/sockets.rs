@@ -1,0 +1,282 @@
+use std::io;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::{TcpListener, UdpSocket};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use wire::{Input, Instant, Output, Transport};
+
+use crate::effects::{Deadline, Effects, Source, Step};
+use crate::listen::{Bound, bind_all};
+use crate::pool::ReadPool;
+use crate::streams::Streams;
+use crate::tap::{Path, Probe};
+use crate::tcp::TcpPort;
+use crate::udp::UdpPort;
+use crate::{BindError, Clock, Counters, Limits, Listen, Tap};
+
+/// Reports of the kernel taken at once.
+const EVENTS: usize = 1024;
+
+/// Reads from one source before the next one has its turn.
+const TURN: usize = 16;
+
+/// Reads in one call of [`Sockets::next_input`] that may come to nothing.
+const READS: usize = 64;
+
+/// The waker's token; listening sockets have those from 0, connections the next.
+const WAKER: Token = Token(usize::MAX);
+
+/// All sockets of one node.
+///
+/// The host's loop is: [`Sockets::wait`]; then for each [`Sockets::next_input`], give it to the node, hand all its outputs
+/// to [`Sockets::handle_output`] and call [`Sockets::flush`]; then [`Sockets::handle_timeout`].
+///
+/// Outputs reach the kernel in the order they are handed over, with one gathering: consecutive writes to one connection
+/// leave together. Dropping the value closes everything at once.
+pub struct Sockets {
+    poll: Poll,
+    events: Events,
+    bound: Vec<Listen>,
+    table: Table,
+}
+
+/// Everything but the queue of the kernel's reports.
+struct Table {
+    ports: Vec<Port>,
+    streams: Streams,
+    pool: ReadPool,
+    fx: Effects,
+    /// Reads that the source at the head of the ready queue still has.
+    turn: usize,
+}
+
+/// A socket of the configuration.
+struct Port {
+    socket: PortSocket,
+    in_ready: bool,
+}
+
+enum PortSocket {
+    Udp(UdpPort),
+    Tcp(TcpPort),
+}
+
+impl Sockets {
+    /// Binds all addresses, or none, with the default limits.
+    pub fn bind(listens: &[Listen]) -> Result<Sockets, BindError> {
+        Sockets::bind_with(listens, Limits::default())
+    }
+
+    /// Binds all addresses, or none.
+    pub fn bind_with(listens: &[Listen], limits: Limits) -> Result<Sockets, BindError> {
+        let poll = Poll::new().map_err(BindError::Poll)?;
+        let mut bound = Vec::with_capacity(listens.len());
+        let mut ports = Vec::with_capacity(listens.len());
+        for (listen, socket) in bind_all(listens, &limits)? {
+            ports.push(Port::register(poll.registry(), ports.len(), listen, socket).map_err(BindError::Poll)?);
+            bound.push(listen);
+        }
+        let streams = Streams::new(poll.registry().try_clone().map_err(BindError::Poll)?, ports.len());
+        let table = Table { ports, streams, pool: ReadPool::new(), fx: Effects::new(limits), turn: TURN };
+        Ok(Sockets { poll, events: Events::with_capacity(EVENTS), bound, table })
+    }
+
+    /// The addresses that it listens on, in the order of the request, with the ports that the kernel chose.
+    pub fn bound(&self) -> &[Listen] {
+        &self.bound
+    }
+
+    /// Sets the clock that deadlines are measured with, and the tap. Call it before the first [`Sockets::wait`].
+    pub fn attach(&mut self, clock: Clock, tap: Option<Box<dyn Tap>>) {
+        self.table.fx.clock = clock;
+        self.table.fx.probe = tap.map_or_else(Probe::default, |tap| Probe::new(tap, clock));
+    }
+
+    /// What ends a [`Sockets::wait`] from another thread. There can be only one; share it.
+    pub fn waker(&self) -> io::Result<Waker> {
+        Waker::new(self.poll.registry(), WAKER)
+    }
+
+    /// Waits until a socket is ready, the waker is used or `timeout` passes; does not wait if inputs are left.
+    ///
+    /// Deadlines of the sockets themselves are the caller's to mind: see [`Sockets::poll_timeout`].
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = if self.has_inputs() { Some(Duration::ZERO) } else { timeout };
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(e) => return Err(e),
+        }
+        for event in &self.events {
+            self.table.on_event(event);
+        }
+        Ok(())
+    }
+
+    /// Whether [`Sockets::next_input`] may have something without waiting.
+    pub fn has_inputs(&self) -> bool {
+        !self.table.fx.pending.is_empty() || !self.table.fx.ready.is_empty()
+    }
+
+    /// The next input for the node, read from the sockets that are ready in turn. `None`: let [`Sockets::wait`] look again.
+    pub fn next_input(&mut self) -> Option<Input> {
+        self.table.next_input()
+    }
+
+    /// Does what the node asked for.
+    pub fn handle_output(&mut self, output: Output) {
+        self.table.handle_output(output);
+    }
+
+    /// Hands the kernel what was gathered. Call it after the node's last output.
+    pub fn flush(&mut self) {
+        self.table.streams.flush(&mut self.table.fx);
+    }
+
+    /// Lets deadlines pass: connections that are not accepted, or not finished, in time.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.table.handle_timeout(now);
+    }
+
+    /// When [`Sockets::handle_timeout`] is next due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.table.fx.deadlines.next()
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> Counters {
+        self.table.fx.counters
+    }
+}
+
+impl Table {
+    fn on_event(&mut self, event: &Event) {
+        if event.token() == WAKER {
+            return;
+        }
+        let token = event.token().0;
+        let Some(port) = self.ports.get_mut(token) else {
+            return self.streams.on_event(event, &mut self.fx);
+        };
+        match &mut port.socket {
+            PortSocket::Udp(udp) if event.is_writable() => udp.flush(&mut self.fx),
+            PortSocket::Udp(_) | PortSocket::Tcp(_) => {}
+        }
+        if event.is_readable() || event.is_error() {
+            self.mark_ready(token);
+        }
+    }
+
+    fn mark_ready(&mut self, port: usize) {
+        if let Some(state) = self.ports.get_mut(port)
+            && !std::mem::replace(&mut state.in_ready, true)
+        {
+            self.fx.ready.push_back(Source::Port(port));
+        }
+    }
+
+    fn next_input(&mut self) -> Option<Input> {
+        for _ in 0..READS {
+            if let Some(input) = self.fx.pending.pop_front() {
+                return Some(input);
+            }
+            let source = *self.fx.ready.front()?;
+            match self.read(source) {
+                Step::Input(input) => {
+                    self.end_read();
+                    return Some(input);
+                }
+                Step::Again => self.end_read(),
+                Step::Done => {
+                    self.fx.ready.pop_front();
+                    self.turn = TURN;
+                }
+            }
+        }
+        None
+    }
+
+    /// Passes the turn on after a number of reads, so that no source starves the others.
+    fn end_read(&mut self) {
+        self.turn -= 1;
+        if self.turn == 0 {
+            self.fx.ready.rotate_left(1);
+            self.turn = TURN;
+        }
+    }
+
+    fn read(&mut self, source: Source) -> Step {
+        let port = match source {
+            Source::Conn(key) => return self.streams.read(key, &mut self.pool, &mut self.fx),
+            Source::Port(port) => &mut self.ports[port],
+        };
+        let step = match &port.socket {
+            PortSocket::Udp(udp) => udp.receive(&mut self.pool, &mut self.fx),
+            PortSocket::Tcp(tcp) => match tcp.accept(&mut self.fx) {
+                Some((stream, remote)) => {
+                    let path = Path { transport: Transport::Tcp, local: tcp.local(), remote };
+                    self.streams.accept(stream, path, &mut self.fx)
+                }
+                None => Step::Done,
+            },
+        };
+        if matches!(step, Step::Done) {
+            port.in_ready = false;
+        }
+        step
+    }
+
+    fn handle_output(&mut self, output: Output) {
+        let fx = &mut self.fx;
+        match output {
+            Output::Datagram { local, remote, data } => {
+                // What the node said first leaves first.
+                self.streams.flush(fx);
+                let udp = self.ports.iter_mut().find_map(|port| match &mut port.socket {
+                    PortSocket::Udp(udp) if udp.local() == local => Some(udp),
+                    PortSocket::Udp(_) | PortSocket::Tcp(_) => None,
+                });
+                debug_assert!(udp.is_some(), "a node sends from what it is bound to, not from {local}");
+                match udp {
+                    Some(udp) => udp.send(remote, data, fx),
+                    None => fx.counters.datagrams_failed += 1,
+                }
+            }
+            Output::Connect { conn, transport, local, remote } => {
+                self.streams.connect(conn, Path { transport, local, remote }, fx);
+            }
+            Output::Write { conn, data } => self.streams.write(conn, data, fx),
+            Output::Close { conn } => self.streams.close(conn, fx),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        while let Some((_, deadline)) = self.fx.deadlines.pop_due(now) {
+            match deadline {
+                Deadline::Connect { key } => self.streams.on_connect_deadline(key, &mut self.fx),
+                Deadline::Linger { key } => self.streams.on_linger_deadline(key, &mut self.fx),
+                Deadline::Accept { port } => self.mark_ready(port),
+            }
+        }
+    }
+}
+
+impl Port {
+    fn register(registry: &Registry, index: usize, listen: Listen, bound: Bound) -> io::Result<Port> {
+        let token = Token(index);
+        let socket = match bound {
+            Bound::Udp(socket) => {
+                let mut socket = UdpSocket::from_std(socket);
+                registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
+                PortSocket::Udp(UdpPort::new(socket, listen.addr))
+            }
+            Bound::Tcp(listener) => {
+                let mut listener = TcpListener::from_std(listener);
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                PortSocket::Tcp(TcpPort::new(listener, listen.addr, index))
+            }
+        };
+        Ok(Port { socket, in_ready: false })
+    }
+}

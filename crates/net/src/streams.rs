@@ -1,0 +1,363 @@
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use wire::{ConnId, Input, Key, Slab, Transport};
+
+use crate::conn::{Conn, Phase, ReadOutcome};
+use crate::effects::{Deadline, Effects, Source, Step};
+use crate::listen;
+use crate::pool::ReadPool;
+use crate::tap::Path;
+
+/// All connections of a node.
+pub(crate) struct Streams {
+    registry: Registry,
+    /// Added to the key of a connection to make its token; listening sockets have the tokens below.
+    first_token: usize,
+    conns: Slab<Conn>,
+    /// The connections that the node knows.
+    by_id: HashMap<ConnId, Key>,
+    accepted: u64,
+    /// The connection last written to, whose pieces are gathered into one system call.
+    unflushed: Option<Key>,
+}
+
+impl Streams {
+    pub(crate) fn new(registry: Registry, first_token: usize) -> Streams {
+        Streams { registry, first_token, conns: Slab::new(), by_id: HashMap::new(), accepted: 0, unflushed: None }
+    }
+
+    /// Takes over a connection that a listener accepted; `path.local` is the listener's address.
+    pub(crate) fn accept(&mut self, stream: TcpStream, path: Path, fx: &mut Effects) -> Step {
+        if self.is_full(fx) {
+            fx.counters.refused += 1;
+            return Step::Again;
+        }
+        let conn = ConnId::accepted(self.accepted);
+        match self.admit(conn, stream, path) {
+            Ok(actual) => {
+                self.accepted += 1;
+                fx.counters.accepted += 1;
+                fx.probe.opened(conn, actual);
+                let Path { transport, local, remote } = path;
+                Step::Input(Input::Accepted { conn, transport, local, remote })
+            }
+            Err(e) => {
+                fx.counters.accept_errors += 1;
+                tracing::debug!(remote = %path.remote, error = %e, "an accepted connection is of no use");
+                Step::Again
+            }
+        }
+    }
+
+    fn admit(&mut self, conn: ConnId, stream: TcpStream, mut path: Path) -> io::Result<Path> {
+        stream.set_nodelay(true)?;
+        if path.local.ip().is_unspecified() {
+            path.local = stream.local_addr()?;
+        }
+        self.insert(conn, stream, path, Phase::Open)?;
+        Ok(path)
+    }
+
+    /// Starts a connection for the node.
+    pub(crate) fn connect(&mut self, conn: ConnId, path: Path, fx: &mut Effects) {
+        debug_assert!(!self.by_id.contains_key(&conn), "a node names each connection anew");
+        if self.by_id.contains_key(&conn) {
+            fx.counters.connect_failed += 1;
+            return;
+        }
+        match self.try_connect(conn, path, fx) {
+            Ok(key) => {
+                fx.deadlines.arm(Deadline::Connect { key }, fx.clock.at() + fx.limits.connect_timeout);
+            }
+            Err(e) => connect_failed(conn, path.remote, &e, fx),
+        }
+    }
+
+    fn try_connect(&mut self, conn: ConnId, path: Path, fx: &Effects) -> io::Result<Key> {
+        if path.transport != Transport::Tcp {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if self.is_full(fx) {
+            return Err(io::Error::other("too many connections"));
+        }
+        let stream = TcpStream::from_std(listen::connect(path.local.ip(), path.remote)?);
+        self.insert(conn, stream, path, Phase::Connecting)
+    }
+
+    /// Queues `data`; it leaves with [`Streams::flush`], or when the node turns to another connection.
+    pub(crate) fn write(&mut self, conn: ConnId, data: Bytes, fx: &mut Effects) {
+        let Some((key, state)) = self.find(conn) else {
+            fx.counters.stream_bytes_dropped += data.len() as u64;
+            return;
+        };
+        if data.is_empty() {
+            return;
+        }
+        state.push(data);
+        let queued = state.queued();
+        if self.unflushed != Some(key) {
+            self.flush(fx);
+            self.unflushed = Some(key);
+        }
+        if queued > fx.limits.write_queue {
+            self.flush(fx);
+            self.give_up_if_too_slow(key, fx);
+        }
+    }
+
+    fn give_up_if_too_slow(&mut self, key: Key, fx: &mut Effects) {
+        if self.conn(key).is_some_and(|conn| conn.queued() > fx.limits.write_queue) {
+            fx.counters.overflowed += 1;
+            self.fail(key, fx);
+        }
+    }
+
+    /// Closes a connection for the node, which hears no more of it.
+    pub(crate) fn close(&mut self, conn: ConnId, fx: &mut Effects) {
+        fx.pending.retain(|input| conn_of(input) != Some(conn));
+        let Some((key, state)) = self.find(conn) else { return };
+        state.owned = false;
+        self.by_id.remove(&conn);
+        // What was gathered for it leaves with the next flush, which then finishes it.
+        self.linger(key, fx);
+    }
+
+    /// The node is done with it, or was told that it ended: it stays until the peer has what was written.
+    fn linger(&mut self, key: Key, fx: &mut Effects) {
+        self.finish_if_flushed(key, fx);
+        let Some(conn) = self.conn(key) else { return };
+        conn.progress = false;
+        fx.deadlines.arm(Deadline::Linger { key }, fx.clock.at() + fx.limits.linger);
+    }
+
+    fn finish_if_flushed(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
+        if conn.owned || conn.queued() > 0 {
+            return;
+        }
+        match conn.phase {
+            Phase::Connecting => self.remove(key, fx),
+            Phase::Open => {
+                if conn.ended || conn.broken || !conn.shut() {
+                    self.remove(key, fx);
+                } else {
+                    self.mark_ready(key, fx);
+                }
+            }
+            Phase::Shut => {}
+        }
+    }
+
+    /// Hands the kernel what was gathered for the connection last written to.
+    pub(crate) fn flush(&mut self, fx: &mut Effects) {
+        if let Some(key) = self.unflushed.take() {
+            self.flush_conn(key, fx);
+        }
+    }
+
+    fn flush_conn(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
+        conn.flush(fx);
+        if conn.broken {
+            // What the peer sent before it broke is read first; reading then finds the end.
+            self.mark_ready(key, fx);
+        }
+        self.finish_if_flushed(key, fx);
+    }
+
+    /// The kernel reported something about the connection with this token.
+    pub(crate) fn on_event(&mut self, event: &mio::event::Event, fx: &mut Effects) {
+        let key = Key::from_bits((event.token().0 - self.first_token) as u64);
+        let Some(conn) = self.conn(key) else { return };
+        if conn.phase == Phase::Connecting {
+            self.on_connect_event(key, fx);
+        }
+        let Some(conn) = self.conn(key) else { return };
+        if conn.phase == Phase::Connecting {
+            return;
+        }
+        if event.is_writable() {
+            conn.unblock();
+            self.flush_conn(key, fx);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.mark_ready(key, fx);
+        }
+    }
+
+    fn on_connect_event(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
+        match conn.connected() {
+            None => {}
+            Some(Err(e)) => {
+                tracing::debug!(remote = %conn.path.remote, error = %e, "cannot connect");
+                self.fail(key, fx);
+            }
+            Some(Ok(())) => {
+                conn.phase = Phase::Open;
+                let (id, path, owned) = (conn.id, conn.path, conn.owned);
+                fx.counters.connected += 1;
+                fx.probe.opened(id, path);
+                if owned {
+                    fx.pending.push_back(Input::Connected { conn: id, local: path.local });
+                }
+            }
+        }
+    }
+
+    /// Reads once from the connection.
+    pub(crate) fn read(&mut self, key: Key, pool: &mut ReadPool, fx: &mut Effects) -> Step {
+        let Some(conn) = self.conn(key) else { return Step::Done };
+        let id = conn.id;
+        match conn.read(pool, fx) {
+            ReadOutcome::Data(data) if conn.owned => {
+                fx.counters.stream_bytes_in += data.len() as u64;
+                Step::Input(Input::Stream { conn: id, data })
+            }
+            ReadOutcome::Data(data) => {
+                fx.counters.stream_bytes_ignored += data.len() as u64;
+                Step::Again
+            }
+            ReadOutcome::Blocked => {
+                conn.in_ready = false;
+                Step::Done
+            }
+            ReadOutcome::Ended => self.on_end(key, fx),
+            ReadOutcome::Failed => {
+                self.fail(key, fx);
+                Step::Done
+            }
+        }
+    }
+
+    /// The peer closed its direction. That is the end for the node; what it wrote before still leaves.
+    fn on_end(&mut self, key: Key, fx: &mut Effects) -> Step {
+        let Some(conn) = self.conn(key) else { return Step::Done };
+        conn.ended = true;
+        conn.in_ready = false;
+        if conn.phase == Phase::Shut {
+            self.remove(key, fx);
+        } else if conn.owned {
+            conn.owned = false;
+            let id = conn.id;
+            self.by_id.remove(&id);
+            fx.pending.push_back(Input::Closed { conn: id, failed: false });
+            self.linger(key, fx);
+        } else {
+            self.finish_if_flushed(key, fx);
+        }
+        Step::Done
+    }
+
+    /// A connection was not accepted in time.
+    pub(crate) fn on_connect_deadline(&mut self, key: Key, fx: &mut Effects) {
+        if self.conn(key).is_some_and(|conn| conn.phase == Phase::Connecting) {
+            self.fail(key, fx);
+        }
+    }
+
+    /// A closed connection goes on for as long as its peer reads.
+    pub(crate) fn on_linger_deadline(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
+        if conn.phase != Phase::Shut && std::mem::take(&mut conn.progress) {
+            fx.deadlines.arm(Deadline::Linger { key }, fx.clock.at() + fx.limits.linger);
+        } else {
+            fx.counters.linger_expired += 1;
+            self.remove(key, fx);
+        }
+    }
+
+    /// The connection broke or was never up.
+    fn fail(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
+        let (id, owned) = (conn.id, conn.owned);
+        match conn.phase {
+            Phase::Connecting => fx.counters.connect_failed += 1,
+            Phase::Open => fx.counters.broken += 1,
+            // The peer may well reset what we closed; nothing is lost.
+            Phase::Shut => {}
+        }
+        self.remove(key, fx);
+        if owned {
+            fx.pending.push_back(Input::Closed { conn: id, failed: true });
+        }
+    }
+
+    fn mark_ready(&mut self, key: Key, fx: &mut Effects) {
+        if let Some(conn) = self.conn(key)
+            && !std::mem::replace(&mut conn.in_ready, true)
+        {
+            fx.ready.push_back(Source::Conn(key));
+        }
+    }
+
+    fn insert(&mut self, id: ConnId, stream: TcpStream, path: Path, phase: Phase) -> io::Result<Key> {
+        let key = self.conns.insert(Conn::new(id, stream, path, phase));
+        if let Err(e) = self.register(key) {
+            self.conns.remove(key);
+            return Err(e);
+        }
+        self.by_id.insert(id, key);
+        Ok(key)
+    }
+
+    fn register(&mut self, key: Key) -> io::Result<()> {
+        let token = Token(self.first_token + key.to_bits() as usize);
+        let Some(conn) = self.conns.get_mut(key) else { return Ok(()) };
+        self.registry.register(&mut conn.stream, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn remove(&mut self, key: Key, fx: &mut Effects) {
+        let Some(mut conn) = self.conns.remove(key) else { return };
+        if conn.owned {
+            self.by_id.remove(&conn.id);
+        }
+        if self.unflushed == Some(key) {
+            self.unflushed = None;
+        }
+        conn.discard_queue(fx);
+        if conn.phase != Phase::Connecting {
+            fx.counters.closed += 1;
+            fx.probe.closed(conn.id, conn.path);
+        }
+        // Closing the descriptor, which dropping does, takes it out of the queue as well.
+        if let Err(e) = self.registry.deregister(&mut conn.stream) {
+            tracing::debug!(error = %e, "cannot deregister a connection");
+        }
+    }
+
+    fn is_full(&self, fx: &Effects) -> bool {
+        self.conns.len() >= fx.limits.connections
+    }
+
+    fn conn(&mut self, key: Key) -> Option<&mut Conn> {
+        self.conns.get_mut(key)
+    }
+
+    fn find(&mut self, conn: ConnId) -> Option<(Key, &mut Conn)> {
+        let key = *self.by_id.get(&conn)?;
+        Some((key, self.conns.get_mut(key)?))
+    }
+}
+
+fn connect_failed(conn: ConnId, remote: SocketAddr, reason: &io::Error, fx: &mut Effects) {
+    tracing::debug!(%remote, error = %reason, "cannot connect");
+    fx.counters.connect_failed += 1;
+    fx.pending.push_back(Input::Closed { conn, failed: true });
+}
+
+/// Which connection an input is about.
+fn conn_of(input: &Input) -> Option<ConnId> {
+    match input {
+        Input::Datagram { .. } => None,
+        Input::Accepted { conn, .. }
+        | Input::Connected { conn, .. }
+        | Input::Stream { conn, .. }
+        | Input::Closed { conn, .. } => Some(*conn),
+    }
+}

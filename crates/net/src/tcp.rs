@@ -1,0 +1,49 @@
+use std::io;
+use std::net::SocketAddr;
+
+use mio::net::{TcpListener, TcpStream};
+
+use crate::effects::{Deadline, Effects};
+
+/// Errors in a row before a listener pauses.
+const ERRORS_IN_A_ROW: usize = 8;
+
+/// A listening TCP socket.
+pub(crate) struct TcpPort {
+    pub(crate) listener: TcpListener,
+    local: SocketAddr,
+    port: usize,
+}
+
+impl TcpPort {
+    /// `port` is its place in the configuration.
+    pub(crate) fn new(listener: TcpListener, local: SocketAddr, port: usize) -> TcpPort {
+        TcpPort { listener, local, port }
+    }
+
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Accepts one connection. `None`: nobody waits, or the process has no room, and then the listener pauses. It must be
+    /// tried again by itself, because the kernel does not report those that already wait a second time; and it must not
+    /// be tried at once, because the reason does not go away by that.
+    pub(crate) fn accept(&self, fx: &mut Effects) -> Option<(TcpStream, SocketAddr)> {
+        for _ in 0..ERRORS_IN_A_ROW {
+            match self.listener.accept() {
+                Ok(accepted) => return Some(accepted),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // The peer gave up while it waited.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => fx.counters.accept_errors += 1,
+                Err(e) => {
+                    fx.counters.accept_errors += 1;
+                    tracing::warn!(local = %self.local, error = %e, "cannot accept a connection");
+                    break;
+                }
+            }
+        }
+        fx.deadlines.arm(Deadline::Accept { port: self.port }, fx.clock.at() + fx.limits.accept_pause);
+        None
+    }
+}

@@ -1,0 +1,24 @@
+use std::net::SocketAddr;
+
+use sip_tx::{Listener, Target};
+
+/// A CPM client: one device of one user.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The user's address-of-record, `sip:alice@home1.test`.
+    pub aor: String,
+    /// The password for Digest authentication.
+    pub password: String,
+    /// The core that the client registers with and sends everything to.
+    pub core: Target,
+    /// The sockets that the host has bound for SIP.
+    pub listeners: Vec<Listener>,
+    /// Where the host listens for MSRP.
+    pub msrp: SocketAddr,
+    /// Answer invitations without asking the user (`AutAccept` of the RCS provisioning parameters).
+    pub auto_accept: bool,
+    /// User-Agent.
+    pub user_agent: String,
+    /// Seconds of registration to ask for.
+    pub expires: u32,
+}

@@ -1,0 +1,66 @@
+/// A session of a client.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SessionId(pub(crate) sip_ua::SessionKey);
+
+/// Who ended a session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ClosedBy {
+    /// Our user.
+    Us,
+    /// The other one.
+    Peer,
+    /// Both at once: the BYEs crossed.
+    Both,
+    /// Nobody: the network failed.
+    Nobody,
+}
+
+/// What a client tells its user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The registration stands.
+    Registered {
+        /// For how many seconds.
+        expires: u32,
+    },
+    /// The registration was refused or nobody answered.
+    RegistrationFailed {
+        /// The status of the answer; 408 when there was none.
+        status: u16,
+    },
+    /// The client has de-registered.
+    Unregistered,
+    /// Somebody wants a session: accept or decline it, unless the client answers by itself.
+    Incoming {
+        /// The session.
+        session: SessionId,
+        /// The identity that the network asserts, else From.
+        from: String,
+        /// Conversation-ID.
+        conversation_id: String,
+    },
+    /// The other side is being alerted.
+    Ringing {
+        /// The session.
+        session: SessionId,
+    },
+    /// The session is up: 200 and ACK have been exchanged as far as this side can know.
+    Established {
+        /// The session.
+        session: SessionId,
+    },
+    /// The session was not set up.
+    Failed {
+        /// The session.
+        session: SessionId,
+        /// The status of the refusal; 487 when cancelled, 408 when nobody answered.
+        status: u16,
+    },
+    /// A session that was up is over: our BYE has been answered or the other side's has, once.
+    Closed {
+        /// The session.
+        session: SessionId,
+        /// By whom.
+        by: ClosedBy,
+    },
+}

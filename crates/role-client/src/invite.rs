@@ -1,0 +1,62 @@
+//! What a CPM client puts into an INVITE and into its answers.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use cpm::Service;
+use sdp::{Direction, LocalMedia, OriginId, SessionDescription, Setup};
+use sip::Name;
+use sip_ua::Headers;
+use wire::Entropy;
+
+/// Media types in a session, and inside its CPIM envelopes.
+const ACCEPT_TYPES: &str = "message/cpim application/im-iscomposing+xml";
+const ACCEPT_WRAPPED_TYPES: &str = "text/plain message/imdn+xml application/im-iscomposing+xml";
+
+/// Header fields of the INVITE of a one-to-one session, besides those that every INVITE has.
+pub(crate) fn headers(aor: &str, entropy: &mut Entropy) -> Headers {
+    let service = Service::Session;
+    Headers::new()
+        .with(Name::PPreferredIdentity, format!("<{aor}>"))
+        .with(Name::PPreferredService, service.icsi())
+        .with(Name::AcceptContact, format!("*;{};require;explicit", service.feature_tag()))
+        .with(Name::ConversationId, entropy.uuid())
+        .with(Name::ContributionId, entropy.uuid())
+}
+
+/// The MSRP endpoint of one session at the client.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionMedia {
+    media: LocalMedia,
+    origin: OriginId,
+}
+
+impl SessionMedia {
+    pub(crate) fn new(listener: SocketAddr, entropy: &mut Entropy) -> SessionMedia {
+        let media = LocalMedia {
+            address: listener.ip(),
+            port: listener.port(),
+            // 128 random bits (RFC 4975 §14.1).
+            session_id: format!("{}{}", entropy.tag(), entropy.tag()),
+            tls: false,
+            setup: Setup::ActPass,
+            accept_types: sdp::MediaTypes::parse(ACCEPT_TYPES),
+            accept_wrapped_types: sdp::MediaTypes::parse(ACCEPT_WRAPPED_TYPES),
+            cema: true,
+            fingerprint: None,
+            direction: Direction::SendRecv,
+            max_size: None,
+        };
+        SessionMedia { media, origin: OriginId { session_id: entropy.u64() >> 2, version: 1 } }
+    }
+
+    pub(crate) fn offer(&self) -> Bytes {
+        sdp::offer(&self.media, self.origin).into()
+    }
+
+    /// The answer to an offer; `None` when it has no MSRP for us: 488.
+    pub(crate) fn answer(&self, offer: &[u8]) -> Option<Bytes> {
+        let offer = SessionDescription::parse(offer).ok()?;
+        sdp::answer(&offer, &self.media, self.origin).ok().map(Bytes::from)
+    }
+}

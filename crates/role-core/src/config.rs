@@ -1,0 +1,77 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use sip_tx::Listener;
+
+/// A SIP/IP core of one domain.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The home domain, in lower case.
+    pub domain: String,
+    /// The sockets that the host has bound.
+    pub listeners: Vec<Listener>,
+    /// Users by name.
+    pub subscribers: BTreeMap<String, Subscriber>,
+    /// Telephone numbers (`+…`) of this and other domains, and the SIP address-of-record they stand for.
+    pub numbers: BTreeMap<String, String>,
+    /// The participating function that serves this domain, if any.
+    pub trigger: Option<Trigger>,
+    /// Other domains.
+    pub peers: Vec<Peer>,
+    /// Bounds on registrations.
+    pub registration: Registration,
+}
+
+/// A user of the domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// The password for Digest authentication.
+    pub password: String,
+    /// The telephone number, if the user has one.
+    pub number: Option<String>,
+}
+
+/// The participating function that initial requests of CPM are sent through: an initial filter criterion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// Its URI for the originating case.
+    pub originating: String,
+    /// Its URI for the terminating case.
+    pub terminating: String,
+}
+
+/// Another domain, reached through its core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The domain, in lower case.
+    pub domain: String,
+    /// The SIP URI of its core.
+    pub uri: String,
+    /// The address of its core: requests from there come with identities that can be believed.
+    pub addr: SocketAddr,
+}
+
+/// Bounds on registrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// A shorter interval is answered 423.
+    pub min_expires: Duration,
+    /// A longer interval is cut to this.
+    pub max_expires: Duration,
+    /// The interval of a REGISTER that names none.
+    pub default_expires: Duration,
+    /// Contacts per user.
+    pub max_contacts: usize,
+}
+
+impl Default for Registration {
+    fn default() -> Registration {
+        Registration {
+            min_expires: Duration::from_secs(30),
+            max_expires: Duration::from_secs(3600),
+            default_expires: Duration::from_secs(600),
+            max_contacts: 10,
+        }
+    }
+}

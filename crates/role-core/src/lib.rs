@@ -1,0 +1,14 @@
+//! A small SIP/IP core, as a lab and a private network need it; in production an IMS core stands here.
+//!
+//! Per domain: registrar with Digest authentication, location, Service-Route and Path, identity assertion, originating and
+//! terminating triggering of a participating function with a Route of its own for the way back, routing to other domains,
+//! Record-Route, forking to a user's devices.
+
+mod config;
+mod core;
+mod location;
+mod odi;
+mod registrar;
+
+pub use config::{Config, Peer, Registration, Subscriber, Trigger};
+pub use core::Core;

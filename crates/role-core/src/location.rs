@@ -1,0 +1,210 @@
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use sip::header::{AcceptContact, Contact};
+use sip::{Name, Request};
+use sip_tx::{Flow, Target};
+use wire::Instant;
+
+/// Where the users of a domain can be reached: their bindings (RFC 3261 §10).
+#[derive(Debug, Default)]
+pub(crate) struct Location {
+    users: BTreeMap<String, Vec<Binding>>,
+}
+
+/// A contact of a user, and the way its REGISTER came.
+#[derive(Clone, Debug)]
+pub(crate) struct Binding {
+    /// The contact URI as registered.
+    pub(crate) uri: Bytes,
+    /// The whole Contact entry as registered: its parameters say what the device can do.
+    pub(crate) contact: Bytes,
+    /// `+sip.instance`: names the device, whatever address it has.
+    pub(crate) instance: Option<Bytes>,
+    /// Preference, in thousandths.
+    pub(crate) q: u16,
+    pub(crate) expires_at: Instant,
+    pub(crate) call_id: Bytes,
+    pub(crate) cseq: u32,
+    /// Path of the REGISTER (RFC 3327): the Route of requests towards this contact.
+    pub(crate) path: Vec<Bytes>,
+    pub(crate) flow: Flow,
+}
+
+/// Why a binding could not be changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stale {
+    /// Same Call-ID, and a CSeq that is not higher (RFC 3261 §10.3 step 7).
+    OutOfOrder,
+    /// The user has as many bindings as are allowed.
+    Full,
+}
+
+impl Binding {
+    /// How requests reach the contact: on the connection it registered over, while that lasts, else at its address.
+    pub(crate) fn target(&self) -> Option<Target> {
+        let uri = sip::Uri::parse(&self.uri).ok()?;
+        let by_uri = Target::from_uri(&uri);
+        if self.flow.conn.is_none() {
+            // A name, or an address that the sender does not have: back to where the REGISTER came from.
+            return Some(by_uri.filter(|_| uri.port().is_some()).unwrap_or(Target::from_flow(&self.flow)));
+        }
+        let reliable = by_uri.filter(|t| t.transport == self.flow.transport);
+        let target = reliable.unwrap_or(Target::from_flow(&self.flow));
+        Some(Target { conn: self.flow.conn, ..target })
+    }
+
+    /// Whether a request comes from this device: on the flow that it registered on, or from its host with the address of its
+    /// contact as sent-by. The latter is how one that registered by UDP sends what is too large for UDP.
+    pub(crate) fn is_from(&self, request: &Request, flow: &Flow) -> bool {
+        if self.flow.remote == flow.remote {
+            return true;
+        }
+        let (via, uri) = (request.via(), sip::Uri::parse(&self.uri));
+        self.flow.remote.ip() == flow.remote.ip()
+            && uri.is_ok_and(|u| u.host().eq_ignore_ascii_case(via.host) && u.port() == via.port)
+    }
+
+    /// RFC 3841 §7.2, for what CPM clients ask: an Accept-Contact with `require` and `explicit` excludes a contact that
+    /// does not have all services that it names.
+    pub(crate) fn can_take(&self, request: &Request) -> bool {
+        let Ok(Contact::Address(contact)) = Contact::parse(&self.contact) else { return true };
+        let wanted = request.headers(Name::AcceptContact).filter_map(|v| AcceptContact::parse(v).ok());
+        wanted.filter(|w| w.require && w.explicit).all(|w| {
+            let mut services = w.features.icsis();
+            services.all(|urn| contact.features().icsis().any(|has| has == urn))
+        })
+    }
+
+    fn is_same(&self, uri: &sip::Uri<'_>, instance: Option<&[u8]>) -> bool {
+        let same_device = instance.is_some() && self.instance.as_deref() == instance;
+        same_device || sip::Uri::parse(&self.uri).is_ok_and(|u| u.matches(uri))
+    }
+}
+
+impl Location {
+    /// The bindings of a user that have not expired, most preferred first.
+    pub(crate) fn bindings(&self, aor: &str, now: Instant) -> Vec<&Binding> {
+        let mut found: Vec<_> =
+            self.users.get(aor).into_iter().flatten().filter(|b| b.expires_at > now).collect();
+        found.sort_by_key(|b| std::cmp::Reverse(b.q));
+        found
+    }
+
+    pub(crate) fn is_registered(&self, aor: &str, now: Instant) -> bool {
+        self.users.get(aor).is_some_and(|list| list.iter().any(|b| b.expires_at > now))
+    }
+
+    /// The binding whose contact a request is aimed at: its URI is the Request-URI of requests inside a dialog.
+    pub(crate) fn by_contact(&self, uri: &sip::Uri<'_>, now: Instant) -> Option<&Binding> {
+        self.users.values().flatten().find(|b| {
+            b.expires_at > now && sip::Uri::parse(&b.uri).is_ok_and(|u| u.matches(uri) || is_same_address(&u, uri))
+        })
+    }
+
+    /// Adds a binding or refreshes one.
+    pub(crate) fn bind(&mut self, aor: &str, binding: Binding, max: usize, now: Instant) -> Result<(), Stale> {
+        let list = self.users.entry(aor.to_owned()).or_default();
+        list.retain(|b| b.expires_at > now);
+        let uri = sip::Uri::parse(&binding.uri).ok();
+        let known = list.iter().position(|b| uri.is_some_and(|u| b.is_same(&u, binding.instance.as_deref())));
+        match known {
+            Some(i) if list[i].call_id == binding.call_id && list[i].cseq >= binding.cseq => Err(Stale::OutOfOrder),
+            Some(i) => {
+                list[i] = binding;
+                Ok(())
+            }
+            None if list.len() >= max => Err(Stale::Full),
+            None => {
+                list.push(binding);
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes one binding.
+    pub(crate) fn unbind(&mut self, aor: &str, uri: &sip::Uri<'_>, instance: Option<&[u8]>) {
+        if let Some(list) = self.users.get_mut(aor) {
+            list.retain(|b| !b.is_same(uri, instance));
+            if list.is_empty() {
+                self.users.remove(aor);
+            }
+        }
+    }
+
+    /// Removes all bindings of a user.
+    pub(crate) fn unbind_all(&mut self, aor: &str) {
+        self.users.remove(aor);
+    }
+
+    /// Forgets what has expired.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        self.users.retain(|_, list| {
+            list.retain(|b| b.expires_at > now);
+            !list.is_empty()
+        });
+    }
+
+    /// When the next binding expires.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.users.values().flatten().map(|b| b.expires_at).min()
+    }
+}
+
+/// Same user, host and port: clients add parameters to the contact of a dialog that they did not register, and leave out
+/// others.
+fn is_same_address(a: &sip::Uri<'_>, b: &sip::Uri<'_>) -> bool {
+    a.is_sip() && b.is_sip() && a.user() == b.user() && a.host().eq_ignore_ascii_case(b.host()) && a.port() == b.port()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn binding(uri: &'static str, cseq: u32, seconds: u64) -> Binding {
+        Binding {
+            uri: Bytes::from_static(uri.as_bytes()),
+            contact: Bytes::from_static(uri.as_bytes()),
+            instance: None,
+            q: 1000,
+            expires_at: Instant::ZERO + Duration::from_secs(seconds),
+            call_id: Bytes::from_static(b"c"),
+            cseq,
+            path: Vec::new(),
+            flow: Flow {
+                transport: wire::Transport::Udp,
+                local: "127.0.0.1:5060".parse().unwrap(),
+                remote: "127.0.0.1:6000".parse().unwrap(),
+                conn: None,
+            },
+        }
+    }
+
+    #[test]
+    fn bindings_are_refreshed_in_order_and_expire() {
+        let mut location = Location::default();
+        let (now, aor) = (Instant::ZERO, "sip:a@x");
+        assert_eq!(location.bind(aor, binding("sip:a@10.0.0.1:5070", 1, 60), 2, now), Ok(()));
+        assert_eq!(location.bind(aor, binding("sip:a@10.0.0.1:5070", 1, 60), 2, now), Err(Stale::OutOfOrder));
+        assert_eq!(location.bind(aor, binding("sip:a@10.0.0.1:5070", 2, 90), 2, now), Ok(()));
+        assert_eq!(location.bind(aor, binding("sip:a@10.0.0.2:5070", 1, 60), 2, now), Ok(()));
+        assert_eq!(location.bind(aor, binding("sip:a@10.0.0.3:5070", 1, 60), 2, now), Err(Stale::Full));
+        assert_eq!(location.bindings(aor, now).len(), 2);
+        let later = now + Duration::from_secs(60);
+        assert_eq!(location.bindings(aor, later).len(), 1);
+        location.expire(now + Duration::from_secs(90));
+        assert!(!location.is_registered(aor, now));
+        assert_eq!(location.next_expiry(), None);
+    }
+
+    #[test]
+    fn a_device_that_moved_replaces_its_binding() {
+        let mut location = Location::default();
+        let device = |uri, cseq| Binding { instance: Some(Bytes::from_static(b"urn:x")), ..binding(uri, cseq, 60) };
+        location.bind("sip:a@x", device("sip:a@10.0.0.1:5070", 1), 9, Instant::ZERO).unwrap();
+        location.bind("sip:a@x", device("sip:a@10.0.0.9:5071", 2), 9, Instant::ZERO).unwrap();
+        assert_eq!(location.bindings("sip:a@x", Instant::ZERO).len(), 1);
+    }
+}

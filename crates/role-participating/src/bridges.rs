@@ -1,0 +1,266 @@
+//! Sessions on the media path: a B2BUA with a leg to each side.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use cpm::{END_TO_END, ServedUser, Service};
+use sip::{Name, Request, Response};
+use sip_proxy::Preprocessed;
+use sip_tx::Incoming;
+use sip_ua::{Body, Headers, InvitePlan, Reject, SessionKey, State, UaEvent};
+use wire::{Key, Now, Slab, Transport};
+
+use crate::admit::Admission;
+use crate::bridge::{Bridge, Leg};
+use crate::media::LegMedia;
+use crate::{Participating, close};
+
+/// The bridges of a node, found by their legs.
+#[derive(Debug, Default)]
+pub(crate) struct Bridges {
+    bridges: Slab<Bridge>,
+    legs: BTreeMap<SessionKey, (Key, Leg)>,
+}
+
+impl Bridges {
+    pub(crate) const fn len(&self) -> usize {
+        self.bridges.len()
+    }
+
+    fn insert(&mut self, bridge: Bridge) {
+        let sessions = [Leg::Originating, Leg::Terminating].map(|leg| (bridge.session(leg), leg));
+        let key = self.bridges.insert(bridge);
+        for (session, leg) in sessions {
+            self.legs.insert(session, (key, leg));
+        }
+    }
+
+    fn of(&mut self, session: SessionKey) -> Option<(&mut Bridge, Leg)> {
+        let (key, leg) = *self.legs.get(&session)?;
+        Some((self.bridges.get_mut(key)?, leg))
+    }
+
+    fn leg_gone(&mut self, session: SessionKey) {
+        let Some((key, leg)) = self.legs.remove(&session) else { return };
+        if self.bridges.get_mut(key).is_some_and(|bridge| bridge.leg_gone(leg)) {
+            self.bridges.remove(key);
+        }
+    }
+}
+
+impl Participating {
+    /// On the media path: the INVITE ends here, and a new one in a dialog of its own goes on (digest of RFC 3261 §6
+    /// "B2BUA": UAS and UAC side by side).
+    pub(crate) fn open_bridge(
+        &mut self,
+        incoming: Incoming,
+        pre: &Preprocessed,
+        served: ServedUser,
+        admission: &Admission,
+        now: Now,
+    ) {
+        let media = [(), ()].map(|()| LegMedia::new(self.config.msrp, self.stack.entropy()));
+        let [toward_caller, toward_callee] = media;
+        let invite = incoming.request.clone();
+        let transport = incoming.flow.transport;
+        let plan = self.invite_plan(&invite, pre, admission, &toward_callee, transport);
+        let contact = self.contact(transport);
+        // Refused requests (RFC 3261 §8.2) have been answered.
+        let Ok(caller) = self.ua.incoming(&mut self.stack, incoming, contact, now) else { return };
+        match self.ua.invite(&mut self.stack, plan, now) {
+            Ok(callee) => {
+                tracing::info!(case = close::case_word(served.case), "session on the media path is being set up");
+                self.control.opened(&served.aor);
+                let legs = [(caller, toward_caller), (callee, toward_callee)];
+                self.bridges.insert(Bridge::new(served, &invite, legs));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the second leg could not be called");
+                let reject = Reject::new(503);
+                let _ended_meanwhile = self.ua.reject(&mut self.stack, caller, &reject, now);
+            }
+        }
+    }
+
+    /// The INVITE of the second leg: what means something from end to end as it came, everything else our own. The Route
+    /// that the core gave for coming back stays on top, unchanged, or the core would begin its service chain anew.
+    fn invite_plan(
+        &self,
+        invite: &Request,
+        pre: &Preprocessed,
+        admission: &Admission,
+        media: &LegMedia,
+        transport: Transport,
+    ) -> InvitePlan {
+        let mut headers = Headers::new();
+        let hops = invite.max_forwards().unwrap_or(70).saturating_sub(1);
+        headers = headers.with(Name::MaxForwards, hops.to_string());
+        for name in END_TO_END {
+            headers = headers.copied(invite, name);
+        }
+        headers = match admission.assert_service {
+            Some(service) => headers.with(Name::PAssertedService, service.icsi()),
+            None => headers,
+        };
+        let offer = Body::of(invite).filter(Body::is_sdp);
+        InvitePlan {
+            request_uri: Bytes::copy_from_slice(pre.uri(invite).as_bytes()),
+            from: without_tag(invite.header(Name::From).unwrap_or_default()),
+            to: without_tag(invite.header(Name::To).unwrap_or_default()),
+            call_id: None,
+            contact: self.contact(transport),
+            routes: pre.routes(invite).map(Bytes::copy_from_slice).collect(),
+            headers,
+            body: offer.and_then(|offer| media.offer(&offer.bytes)).map(Body::sdp),
+            target: None,
+            pinned: None,
+        }
+    }
+
+    fn contact(&self, transport: Transport) -> Bytes {
+        let addr = self.stack.transports().local(transport).unwrap_or(self.config.msrp);
+        let param = match transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        };
+        format!("<sip:{addr}{param}>;{}", Service::Session.feature_tag()).into()
+    }
+
+    pub(crate) fn on_session_event(&mut self, session: SessionKey, event: UaEvent, now: Now) {
+        match event {
+            UaEvent::Progress { response } => self.on_progress(session, &response, now),
+            UaEvent::Answered { response, owes_answer } => self.on_answered(session, &response, owes_answer, now),
+            UaEvent::Rejected { status, response } => self.on_rejected(session, status, response.as_deref(), now),
+            UaEvent::Acked { request } => self.on_acked(session, &request, now),
+            UaEvent::Cancelled { cancel } => self.on_leg_closing(session, Some(&cancel), now),
+            UaEvent::Bye { request, .. } => self.on_leg_closing(session, Some(&request), now),
+            UaEvent::Reinvite { incoming } | UaEvent::Update { incoming } => self.on_refresh(session, *incoming, now),
+            UaEvent::Request { incoming } => self.stack.reject(&incoming, 405, now),
+            UaEvent::Ended { .. } => self.on_leg_over(session, now),
+            UaEvent::Gone => self.bridges.leg_gone(session),
+            // A fork that lost has been closed already; BYEs of our own end in `Ended`; we change no session ourselves.
+            UaEvent::Forked { .. }
+            | UaEvent::ByeDone { .. }
+            | UaEvent::Withdrawn { .. }
+            | UaEvent::Modified { .. }
+            | UaEvent::NotModified { .. }
+            | UaEvent::Response { .. }
+            | UaEvent::Failed { .. } => {}
+        }
+    }
+
+    /// The callee is being alerted: so is the caller told.
+    fn on_progress(&mut self, session: SessionKey, response: &Response, now: Now) {
+        let Some((bridge, Leg::Terminating)) = self.bridges.of(session) else { return };
+        let caller = bridge.session(Leg::Originating);
+        let _answered_meanwhile =
+            self.ua.progress(&mut self.stack, caller, response.status(), &Headers::new(), None, now);
+    }
+
+    /// The callee has answered: so do we, with its answer (or, if the INVITE had none, its offer) as this leg's own.
+    fn on_answered(&mut self, session: SessionKey, response: &Response, owes_answer: bool, now: Now) {
+        let Some((bridge, Leg::Terminating)) = self.bridges.of(session) else { return };
+        bridge.started(now);
+        let caller = bridge.session(Leg::Originating);
+        let media = bridge.media(Leg::Originating).clone();
+        let theirs = Body::of(response).filter(Body::is_sdp);
+        let offer = self.ua.session(caller).and_then(|s| s.remote_sdp()).map(|body| body.bytes.clone());
+        let body = theirs.and_then(|theirs| match (&offer, owes_answer) {
+            (Some(offer), false) => media.answer(&theirs.bytes, offer),
+            (_, _) => media.offer(&theirs.bytes),
+        });
+        let headers = Headers::new().copied(response, Name::PAssertedIdentity);
+        let answered = self.ua.accept(&mut self.stack, caller, &headers, body.map(Body::sdp), now);
+        if answered.is_err() {
+            // The caller has left while the callee answered (R10, R22): the ACK is out, now the BYE.
+            self.close_leg(session, None, now);
+        }
+    }
+
+    /// The callee refused: so do we, in its words.
+    fn on_rejected(&mut self, session: SessionKey, status: u16, response: Option<&Response>, now: Now) {
+        let Some((bridge, Leg::Terminating)) = self.bridges.of(session) else { return };
+        let caller = bridge.session(Leg::Originating);
+        let mut reject = Reject::new(status);
+        for name in [Name::Warning, Name::RetryAfter, Name::Reason] {
+            for value in response.into_iter().flat_map(|r| r.headers(name)) {
+                reject = reject.with(name, value);
+            }
+        }
+        let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &reject, now);
+    }
+
+    /// The caller's ACK: with the answer to the callee's offer, if the callee made one.
+    fn on_acked(&mut self, session: SessionKey, ack: &Request, now: Now) {
+        let Some((bridge, Leg::Originating)) = self.bridges.of(session) else { return };
+        let callee = bridge.session(Leg::Terminating);
+        let media = bridge.media(Leg::Terminating).clone();
+        let offer = self.ua.session(callee).and_then(|s| s.remote_sdp()).map(|body| body.bytes.clone());
+        let answer = Body::of(ack).filter(Body::is_sdp).zip(offer);
+        if let Some(body) = answer.and_then(|(theirs, offer)| media.answer(&theirs.bytes, &offer)) {
+            let _nothing_owed = self.ua.ack(&mut self.stack, callee, Body::sdp(body), now);
+        }
+    }
+
+    /// A refresh ends here: the other leg's media does not change with this one's (RFC 3261 §14.2).
+    fn on_refresh(&mut self, session: SessionKey, incoming: Incoming, now: Now) {
+        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        let media = bridge.media(leg).clone();
+        let ours = self.ua.session(session).and_then(|s| s.local_sdp()).map(|body| body.bytes.clone());
+        let offer = Body::of(&incoming.request).filter(Body::is_sdp);
+        let body = match (&offer, ours) {
+            (Some(offer), Some(ours)) => media.answer(&ours, &offer.bytes),
+            (None, Some(ours)) if incoming.request.method() == sip::Method::Invite => Some(ours),
+            (_, _) => None,
+        };
+        let _closing_meanwhile =
+            self.ua.answer(&mut self.stack, session, incoming.tx, 200, &Headers::new(), body.map(Body::sdp), now);
+    }
+
+    /// A BYE or CANCEL ended one leg: the other one is closed at once, whatever becomes of the first (C.2.3.1, Figure 10).
+    fn on_leg_closing(&mut self, session: SessionKey, cause: Option<&Request>, now: Now) {
+        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        bridge.closed_on(leg);
+        let other = bridge.session(leg.other());
+        self.close_leg(other, cause, now);
+    }
+
+    /// A leg is over, by whatever cause: the other one must not outlive it.
+    fn on_leg_over(&mut self, session: SessionKey, now: Now) {
+        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        let over = bridge.leg_over(leg, now);
+        let (other, served) = (bridge.session(leg.other()), bridge.served().to_owned());
+        let other_lives = !bridge.is_over(leg.other());
+        if let Some(record) = over {
+            self.control.closed(&served, record);
+        }
+        if other_lives {
+            self.close_leg(other, None, now);
+        }
+    }
+
+    /// BYE, CANCEL or nothing, as the state of the leg asks for.
+    fn close_leg(&mut self, session: SessionKey, cause: Option<&Request>, now: Now) {
+        let Some((bridge, _)) = self.bridges.of(session) else { return };
+        let headers = close::headers(bridge, cause);
+        let is_closing = |s: &sip_ua::Session| matches!(s.state(), State::Closing | State::PendingBye | State::Terminated);
+        if self.ua.session(session).is_some_and(|s| !is_closing(s)) {
+            self.ua.close(&mut self.stack, session, &headers, now);
+        }
+    }
+}
+
+/// From or To without its tag: the new leg has its own.
+fn without_tag(value: &[u8]) -> Bytes {
+    let Ok(address) = sip::Address::parse(value) else { return Bytes::copy_from_slice(value) };
+    let mut out = Vec::with_capacity(value.len());
+    if !address.display().is_empty() {
+        out.extend_from_slice(address.display());
+        out.push(b' ');
+    }
+    out.push(b'<');
+    out.extend_from_slice(address.uri().as_bytes());
+    out.push(b'>');
+    Bytes::from(out)
+}

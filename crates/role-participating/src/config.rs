@@ -1,0 +1,27 @@
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use cpm::{MediaPathPolicy, Profile};
+use sip_tx::Listener;
+
+/// A participating function.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its host name, for Warning and User-Agent.
+    pub name: String,
+    /// The sockets that the host has bound for SIP. A core triggers us by `sip:orig@…` and `sip:term@…` on these.
+    pub listeners: Vec<Listener>,
+    /// Where the host listens for MSRP.
+    pub msrp: SocketAddr,
+    /// On or off the media path.
+    pub media_path: MediaPathPolicy,
+    /// The profile of users without one of their own.
+    pub default_profile: Profile,
+    /// Profiles by address-of-record.
+    pub profiles: BTreeMap<String, Profile>,
+    /// Where requests come from whose identity headers are believed: the cores. Others are answered 403.
+    pub trusted: Vec<IpAddr>,
+    /// A session off the media path that has been silent for so long is forgotten, with a record that says so.
+    pub silent_session: Duration,
+}

@@ -1,0 +1,71 @@
+//! What a participating function on the media path puts in place of a peer's MSRP addresses.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use sdp::{MsrpUri, OriginId, Rewrite, SessionDescription, Setup};
+use wire::Entropy;
+
+/// The MSRP endpoint of one leg.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct LegMedia {
+    listener: SocketAddr,
+    /// 128 random bits (RFC 4975 §14.1: nobody may guess it).
+    session_id: String,
+    origin: OriginId,
+}
+
+impl LegMedia {
+    pub(crate) fn new(listener: SocketAddr, entropy: &mut Entropy) -> LegMedia {
+        let session_id = format!("{}{}", entropy.tag(), entropy.tag());
+        // RFC 8866 §5.2 wants a number; handsets reject one that a signed 63-bit integer does not hold.
+        let origin = OriginId { session_id: entropy.u64() >> 2, version: 1 };
+        LegMedia { listener, session_id, origin }
+    }
+
+    /// The offer of one leg as this leg makes it: we can be dialled and can dial.
+    pub(crate) fn offer(&self, peer: &[u8]) -> Option<Bytes> {
+        self.rewrite(peer, Setup::ActPass)
+    }
+
+    /// The answer of one leg as this leg gives it to `offer`: we let the offerer dial if it can.
+    pub(crate) fn answer(&self, peer: &[u8], offer: &[u8]) -> Option<Bytes> {
+        let offer = SessionDescription::parse(offer).ok()?;
+        let offered = offer.msrp().and_then(|media| media.setup);
+        self.rewrite(peer, Setup::answer(offered, Setup::Passive).unwrap_or(Setup::Passive))
+    }
+
+    fn rewrite(&self, peer: &[u8], setup: Setup) -> Option<Bytes> {
+        let description = SessionDescription::parse(peer).ok()?;
+        let (address, port) = (self.listener.ip(), self.listener.port());
+        let change = Rewrite {
+            address,
+            port,
+            path: vec![MsrpUri::new(false, address, port, &self.session_id)],
+            setup: Some(setup),
+            fingerprint: None,
+            tls: false,
+            origin: Some(self.origin),
+        };
+        Some(Bytes::from(sdp::rewrite(&description, &change)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: &[u8] = b"v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=message 5000 TCP/MSRP *\r\n\
+        a=accept-types:message/cpim\r\na=path:msrp://10.0.0.1:5000/abc;tcp\r\na=setup:active\r\na=x-vendor:1\r\n";
+
+    #[test]
+    fn the_peer_sees_our_address_and_nothing_else_changes() {
+        let leg = LegMedia::new("127.0.0.1:2855".parse().unwrap(), &mut Entropy::from_seed(1));
+        let offer = String::from_utf8(leg.offer(OFFER).unwrap().to_vec()).unwrap();
+        assert!(offer.contains("c=IN IP4 127.0.0.1\r\n") && offer.contains("m=message 2855 TCP/MSRP *\r\n"), "{offer}");
+        assert!(offer.contains("a=setup:actpass\r\n") && offer.contains("a=x-vendor:1\r\n"), "{offer}");
+        assert!(!offer.contains("10.0.0.1"), "{offer}");
+        let answer = String::from_utf8(leg.answer(OFFER, OFFER).unwrap().to_vec()).unwrap();
+        assert!(answer.contains("a=setup:passive\r\n"), "{answer}");
+    }
+}

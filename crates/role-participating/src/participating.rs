@@ -1,0 +1,327 @@
+use cpm::{MediaPath, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
+use sip::{Method, Name, Request, Uri};
+use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, ProxyEvent, RecordRoute, Reject, preprocess};
+use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
+use sip_ua::{Resolver, UserAgent};
+use wire::{Entropy, Input, Instant, Node, Now, Output};
+
+use crate::admit::{Admission, admit};
+use crate::bridges::Bridges;
+use crate::relay::{Ended, Relays};
+use crate::token::Token;
+use crate::{Config, close};
+
+/// User-Agent and Server of what a participating function sends by itself.
+const PRODUCT: &str = "CPM-serv/OMA2.2 RCS-serv/UP_2.4 duologue/0.1";
+
+/// The CPM participating function.
+#[derive(Debug)]
+pub struct Participating {
+    pub(crate) config: Config,
+    pub(crate) stack: Stack,
+    proxy: Proxy,
+    pub(crate) ua: UserAgent,
+    pub(crate) control: ServiceControl,
+    relays: Relays,
+    pub(crate) bridges: Bridges,
+}
+
+/// What a node holds: all zero, once every session and transaction is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Open {
+    /// Client and server transactions.
+    pub transactions: usize,
+    /// Response contexts of the proxy.
+    pub contexts: usize,
+    /// Sessions off the media path.
+    pub relays: usize,
+    /// Sessions on the media path, tombstones included.
+    pub bridges: usize,
+    /// Legs, tombstones included.
+    pub legs: usize,
+    /// Sessions that service control counts.
+    pub counted: usize,
+}
+
+impl Participating {
+    /// A participating function on sockets that the host has bound.
+    pub fn new(config: Config, options: Options, mut entropy: Entropy) -> Participating {
+        let proxy = Proxy::new(&mut entropy);
+        let ua_config = sip_ua::Config { product: PRODUCT.to_owned(), methods: Vec::new(), ..sip_ua::Config::default() };
+        let control = ServiceControl::new(config.default_profile.clone(), config.profiles.clone());
+        Participating {
+            stack: Stack::new(config.listeners.clone(), options, entropy),
+            proxy,
+            ua: UserAgent::new(ua_config, Resolver::new(Target::from_uri)),
+            control,
+            relays: Relays::new(config.silent_session),
+            bridges: Bridges::default(),
+            config,
+        }
+    }
+
+    /// Sessions that are open or being set up.
+    pub fn open_sessions(&self) -> usize {
+        self.control.open_sessions()
+    }
+
+    /// Takes the record of a session that has ended, oldest first.
+    pub fn take_record(&mut self) -> Option<SessionRecord> {
+        self.control.take_record()
+    }
+
+    /// What the node holds.
+    pub fn open(&self) -> Open {
+        let (clients, servers) = self.stack.transactions();
+        Open {
+            transactions: clients + servers,
+            contexts: self.proxy.len(),
+            relays: self.relays.len(),
+            bridges: self.bridges.len(),
+            legs: self.ua.len(),
+            counted: self.control.open_sessions(),
+        }
+    }
+
+    /// The protocol stack, for its counters.
+    pub const fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// Works until nothing is left to do at this moment.
+    fn work(&mut self, now: Now) {
+        loop {
+            if let Some(event) = self.stack.poll_event() {
+                self.on_stack_event(event, now);
+            } else if let Some(event) = self.proxy.poll_event() {
+                self.on_proxy_event(event, now);
+            } else if let Some((session, event)) = self.ua.poll_event() {
+                self.on_session_event(session, event, now);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn on_stack_event(&mut self, event: Event, now: Now) {
+        match self.proxy.handle(&mut self.stack, event, now) {
+            Some(Event::Request(incoming)) => self.on_request(incoming, now),
+            Some(Event::Ack { request, flow }) => self.on_ack(request, flow, now),
+            Some(event) => drop(self.ua.handle(&mut self.stack, event, now)),
+            None => {}
+        }
+    }
+
+    fn on_request(&mut self, incoming: Box<Incoming>, now: Now) {
+        match self.decide(&incoming, now) {
+            Ok(Decision::Forward(pre, plan)) => {
+                self.proxy.forward(&mut self.stack, incoming, pre, plan, &Target::from_uri, now);
+            }
+            Ok(Decision::Session) => {
+                let unknown = self.ua.handle(&mut self.stack, Event::Request(incoming), now);
+                if let Some(Event::Request(incoming)) = unknown {
+                    self.stack.reject(&incoming, 481, now);
+                }
+            }
+            Ok(Decision::Bridge(pre, served, admission)) => self.open_bridge(*incoming, &pre, served, &admission, now),
+            Ok(Decision::Answer(status)) => self.answer(&incoming, status, now),
+            Err(reject) => {
+                tracing::debug!(status = reject.status, method = %incoming.request.method(), "request refused");
+                reject.send(&mut self.stack, &incoming, now);
+            }
+        }
+    }
+
+    /// Where a request belongs.
+    fn decide(&mut self, incoming: &Incoming, now: Now) -> Result<Decision, Reject> {
+        let request = &incoming.request;
+        if !self.config.trusted.contains(&incoming.flow.remote.ip()) {
+            return Err(Reject::new(403).because("not a core that this function trusts"));
+        }
+        let pre = self.preprocess(request, &incoming.flow)?;
+        let token = pre.own().find_map(|uri| Token::parse(&uri));
+        if !request.to_tag().is_empty() {
+            // With our token in the Route the dialog passes through; without it, one end of the dialog is here.
+            let Some(token) = token else { return Ok(Decision::Session) };
+            let tag = self.relays.pass(token, request, now);
+            return Ok(Decision::Forward(pre, Plan { tag, ..Plan::to(ForwardTo::along()) }));
+        }
+        if pre.routes(request).next().is_none() && self.is_here(&pre.uri(request)) {
+            return self.for_us(request);
+        }
+        self.proxy.validate(&self.stack, request, &[])?;
+        self.initial(request, pre, now)
+    }
+
+    fn preprocess(&self, request: &Request, flow: &Flow) -> Result<Preprocessed, Reject> {
+        let transports = self.stack.transports();
+        preprocess(request, flow, &|uri| transports.is_our_uri(uri))
+    }
+
+    fn is_here(&self, uri: &Uri<'_>) -> bool {
+        self.stack.transports().is_our_uri(uri)
+    }
+
+    /// A request that ends at this node: the core tells of a registration (3GPP TS 24.229 §5.7.1.1), or probes.
+    fn for_us(&self, request: &Request) -> Result<Decision, Reject> {
+        match request.method() {
+            Method::Register | Method::Options => Ok(Decision::Answer(200)),
+            Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Message
+            | Method::Update
+            | Method::Prack
+            | Method::Info
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Refer
+            | Method::Publish
+            | Method::Extension => Err(Reject::new(404).because("no served user here without a Route")),
+        }
+    }
+
+    /// A request outside any dialog, which the core sent through us for a served user.
+    fn initial(&mut self, request: &Request, pre: Preprocessed, now: Now) -> Result<Decision, Reject> {
+        // Two URIs, one per session case, work with every core; P-Served-User alone is not sent by all of them.
+        let by_uri = pre.own().find_map(|uri| SessionCase::from_bytes(uri.user()?));
+        let served = ServedUser::of(request, &pre.uri(request), by_uri)
+            .ok_or(Reject::new(403).because("session case unknown: neither sip:orig@ or sip:term@ nor P-Served-User"))?;
+        if request.method() != Method::Invite {
+            return self.standalone(request, pre, &served);
+        }
+        let admission = admit(request, &served, &self.control, &self.config.media_path).map_err(|r| self.refuse(&r))?;
+        match admission.media_path {
+            MediaPath::Off => Ok(self.open_relay(request, pre, served, &admission, now)),
+            MediaPath::On => Ok(Decision::Bridge(pre, served, admission)),
+        }
+    }
+
+    /// A standalone request (MESSAGE and the like): authorised, then passed on.
+    fn standalone(&self, request: &Request, pre: Preprocessed, served: &ServedUser) -> Result<Decision, Reject> {
+        if request.method() == Method::Message {
+            let service = cpm::classify(request).unwrap_or(Service::PagerMessage);
+            self.control.authorise(&served.aor, service).map_err(|r| self.refuse(&r))?;
+        }
+        Ok(Decision::Forward(pre, Plan::to(ForwardTo::along())))
+    }
+
+    /// Off the media path: the INVITE goes on as it is, and the dialog passes here.
+    fn open_relay(
+        &mut self,
+        request: &Request,
+        pre: Preprocessed,
+        served: ServedUser,
+        admission: &Admission,
+        now: Now,
+    ) -> Decision {
+        let token = Token { case: served.case, id: self.stack.entropy().u64() };
+        tracing::info!(case = close::case_word(served.case), "session off the media path is being set up");
+        self.control.opened(&served.aor);
+        let tag = self.relays.open(token, served, request, now);
+        let record_route = Some(RecordRoute::here(token.user()));
+        let edits = assert_service(admission);
+        Decision::Forward(pre, Plan { record_route, edits, tag, ..Plan::to(ForwardTo::along()) })
+    }
+
+    fn on_ack(&mut self, ack: Box<Request>, flow: Flow, now: Now) {
+        let Ok(pre) = self.preprocess(&ack, &flow) else { return };
+        if pre.own().any(|uri| Token::parse(&uri).is_some()) {
+            self.proxy.forward_ack(
+                &mut self.stack,
+                &ack,
+                &pre,
+                ForwardTo::along(),
+                &Edits::new(),
+                &Target::from_uri,
+            );
+        } else {
+            drop(self.ua.handle(&mut self.stack, Event::Ack { request: ack, flow }, now));
+        }
+    }
+
+    fn on_proxy_event(&mut self, event: ProxyEvent, now: Now) {
+        let ended = match event {
+            ProxyEvent::Response { tag, status, response, .. } => {
+                self.relays.on_response(tag, response.as_deref(), status, now)
+            }
+            ProxyEvent::Done { tag, .. } => self.relays.on_done(tag, now),
+        };
+        self.ended(ended);
+    }
+
+    fn ended(&mut self, ended: Option<Ended>) {
+        if let Some(Ended { aor, record }) = ended {
+            self.control.closed(&aor, record);
+        }
+    }
+
+    fn answer(&mut self, incoming: &Incoming, status: u16, now: Now) {
+        let tag = self.stack.entropy().tag();
+        let request = &incoming.request;
+        let answer = request.respond(status, &tag).copied(request, Name::Expires).header(Name::Server, PRODUCT).finish();
+        self.stack.respond(incoming.tx, status, answer, now);
+    }
+
+    pub(crate) fn refuse(&self, refusal: &Refusal) -> Reject {
+        let reject = Reject::new(refusal.status);
+        match refusal.warning_value(&self.config.name) {
+            Some(warning) => reject.with(Name::Warning, warning),
+            None => reject,
+        }
+    }
+}
+
+/// Where a request belongs.
+#[expect(clippy::large_enum_variant, reason = "made and taken apart once per request; a box would be an allocation on the hot path")]
+enum Decision {
+    /// It passes.
+    Forward(Preprocessed, Plan),
+    /// It opens a session that we bridge.
+    Bridge(Preprocessed, ServedUser, Admission),
+    /// It belongs to a leg of ours, if to anything.
+    Session,
+    /// It ends here.
+    Answer(u16),
+}
+
+/// Where the core asserted no service, the authorised preference is asserted in its place.
+pub(crate) fn assert_service(admission: &Admission) -> Edits {
+    let mut edits = Edits::new();
+    if let Some(service) = admission.assert_service {
+        edits.remove(Name::PPreferredService).append(Name::PAssertedService, service.icsi());
+    }
+    edits
+}
+
+impl Node for Participating {
+    fn handle_input(&mut self, input: Input, now: Now) {
+        self.stack.handle_input(input, now);
+        self.work(now);
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.stack.handle_timeout(now);
+        self.proxy.handle_timeout(&mut self.stack, now);
+        self.ua.handle_timeout(&mut self.stack, now);
+        for ended in self.relays.expire(now) {
+            self.ended(Some(ended));
+        }
+        self.work(now);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.stack.poll_output()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let due = [
+            self.stack.poll_timeout(),
+            self.proxy.poll_timeout(),
+            self.ua.poll_timeout(),
+            self.relays.next_timeout(),
+        ];
+        due.into_iter().flatten().min()
+    }
+}

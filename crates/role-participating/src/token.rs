@@ -1,0 +1,40 @@
+use cpm::SessionCase;
+use sip::Uri;
+
+/// The mark in our Record-Route: by it, requests of a dialog find the served user's session again. The session case is in it
+/// as well, so that a restarted node still knows on which side it stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Token {
+    pub(crate) case: SessionCase,
+    pub(crate) id: u64,
+}
+
+impl Token {
+    /// The user part of the Record-Route URI.
+    pub(crate) fn user(self) -> String {
+        format!("{}-{:016x}", self.case.as_str(), self.id)
+    }
+
+    /// Reads a Route URI of ours.
+    pub(crate) fn parse(uri: &Uri<'_>) -> Option<Token> {
+        let user = std::str::from_utf8(uri.user()?).ok()?;
+        let (case, id) = user.split_once('-')?;
+        let id = u64::from_str_radix(id, 16).ok().filter(|_| id.len() == 16)?;
+        Some(Token { case: SessionCase::from_bytes(case.as_bytes())?, id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_back_from_the_route() {
+        let token = Token { case: SessionCase::Terminating, id: 0x1234 };
+        let uri = format!("sip:{}@127.0.0.1:7060;transport=tcp;lr", token.user());
+        assert_eq!(Token::parse(&Uri::parse(uri.as_bytes()).unwrap()), Some(token));
+        for text in ["sip:term@h", "sip:term-12@h", "sip:other-0000000000001234@h", "sip:h;lr", "sip:orig-000000000000123g@h"] {
+            assert_eq!(Token::parse(&Uri::parse(text.as_bytes()).unwrap()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What comes in for server transactions: requests, and the timers of their machines.
+
+use sip::{Method, Name, Request};
+use sip_transport::Flow;
+use wire::{Instant, Now};
+
+use super::Stack;
+use super::machines::{Server, ServerMachine};
+use crate::effects::{Effects, Timer};
+use crate::event::{Event, Incoming, ServerId};
+use crate::key::{self, ServerKey};
+
+/// The To tag of the responses to requests that were refused for want of room.
+const REFUSED_TAG: &str = "refused";
+
+impl Stack {
+    pub(super) fn on_request(&mut self, request: Request, flow: Flow, now: Instant) {
+        let key = key::of(&request);
+        let hash = self.by_key.hash(&key);
+        if let Some(id) = self.by_key.find(hash, &key) {
+            return self.on_known_request(id, request, flow, now);
+        }
+        let method = request.method();
+        if method == Method::Ack {
+            return self.on_unmatched_ack(request, flow);
+        }
+        let cancelled = (method == Method::Cancel).then(|| self.cancelled_by(&request)).flatten();
+        // A CANCEL makes room, and an INVITE has one at most: there is always room for it.
+        if self.servers.len() >= self.options.max_transactions && cancelled.is_none() {
+            return self.refuse(&request, &flow);
+        }
+        let tx = self.open_server(hash, &key, &request, &flow, now);
+        if method == Method::Cancel {
+            self.on_cancel(tx, cancelled, request, now);
+        } else {
+            self.on_new_request(tx, request, flow, now);
+        }
+    }
+
+    /// The INVITE that a CANCEL is for.
+    fn cancelled_by(&self, cancel: &Request) -> Option<ServerId> {
+        let key = key::of_cancelled(cancel);
+        self.by_key.find(self.by_key.hash(&key), &key)
+    }
+
+    fn on_unmatched_ack(&mut self, request: Request, flow: Flow) {
+        if request.to_tag() == REFUSED_TAG.as_bytes() {
+            // Nothing was kept of the INVITE.
+            self.stats.retransmissions += 1;
+        } else {
+            self.events.push_back(Event::Ack { request: Box::new(request), flow });
+        }
+    }
+
+    fn on_known_request(&mut self, id: ServerId, request: Request, flow: Flow, now: Instant) {
+        let Some((server, cx)) = self.server(id, now) else { return };
+        let mut fx = Effects::default();
+        if server.machine.on_request(request.method(), &cx, &mut fx) {
+            self.events.push_back(Event::Ack { request: Box::new(request), flow });
+        } else {
+            self.stats.retransmissions += 1;
+        }
+        self.carry_out_server(id, fx);
+    }
+
+    fn on_new_request(&mut self, tx: ServerId, request: Request, flow: Flow, now: Instant) {
+        if request.method() == Method::Invite && self.options.auto_trying {
+            self.respond(tx, 100, request.respond(100, "").finish(), Now { at: now, ..Now::default() });
+        }
+        self.events.push_back(Event::Request(Box::new(Incoming { tx, request, flow })));
+    }
+
+    /// RFC 3261 §9.2: a CANCEL is answered by itself, and has an effect only while its INVITE has no final response.
+    fn on_cancel(&mut self, tx: ServerId, invite: Option<ServerId>, cancel: Request, now: Instant) {
+        let status = if invite.is_some() { 200 } else { 481 };
+        let tag = self.entropy.tag();
+        let answer = cancel.respond(status, &tag).finish();
+        self.respond(tx, status, answer, Now { at: now, ..Now::default() });
+        if let Some(tx) = invite.filter(|id| self.is_pending(*id)) {
+            let owner = self.servers.get(tx.0).and_then(|s| s.owner);
+            self.events.push_back(Event::Cancelled { tx, owner, cancel: Box::new(cancel) });
+        }
+    }
+
+    fn open_server(&mut self, hash: u64, key: &ServerKey, request: &Request, flow: &Flow, now: Instant) -> ServerId {
+        let machine = ServerMachine::new(request.method(), now);
+        let path = self.transports.return_path(request, flow);
+        let id = ServerId(self.servers.insert(Server { machine, hash, path, owner: None }));
+        self.by_key.insert(hash, key, id);
+        id
+    }
+
+    /// Too much is open: answered without keeping anything (RFC 3261 §21.5.4).
+    fn refuse(&mut self, request: &Request, flow: &Flow) {
+        self.stats.refused += 1;
+        let answer = request.respond(503, REFUSED_TAG).header(Name::RetryAfter, "5").finish();
+        let path = self.transports.return_path(request, flow);
+        self.transports.send_response(&path, answer);
+    }
+
+    pub(super) fn on_server_timer(&mut self, id: ServerId, timer: Timer, due: Instant, now: Instant) {
+        let Some((server, cx)) = self.server(id, now) else { return };
+        let mut fx = Effects::default();
+        server.machine.on_timer(timer, due, &cx, &mut fx);
+        self.carry_out_server(id, fx);
+    }
+}

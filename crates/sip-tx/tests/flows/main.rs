@@ -1,0 +1,8 @@
+//! The stack as its peers see it: on the simulated network, and fed by hand.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod cancel;
+mod matching;
+mod retransmission;
+mod role;
+mod streams;
