@@ -9,7 +9,8 @@ use crate::{Name, Request};
 
 /// Changes to a message that is forwarded: pieces are cut out and put in, everything else keeps its bytes and its order.
 ///
-/// Nothing is copied before [`Edit::finish`], which allocates once.
+/// All calls speak of the message as it came: `remove_top` twice removes the same values twice, that is, once. Of two changes
+/// to the same text the last counts. Nothing is copied before [`Edit::finish`], which allocates once.
 pub struct Edit<'a> {
     message: &'a Message,
     /// Texts put in, one after the other.
@@ -90,9 +91,9 @@ impl<'a> Edit<'a> {
     pub fn set(&mut self, name: Name, value: impl AsRef<[u8]>) -> &mut Self {
         let Some(first) = self.message.field(name) else { return self.set_new(name, value.as_ref()) };
         let text = self.text(&[value.as_ref()]);
-        let line = self.message.line_of(first);
-        self.cuts.retain(|cut| cut.at != line);
-        self.cut(self.message.fields[first].value.range(), text);
+        let (line, value) = (self.message.line_of(first), self.message.fields[first].value.range());
+        self.cuts.retain(|cut| cut.at != line && cut.at != value);
+        self.cut(value, text);
         let message = self.message;
         for (i, _) in message.fields.iter().enumerate().skip(first + 1).filter(|(_, f)| f.name == name) {
             self.cut(message.line_of(i), 0..0);

@@ -192,7 +192,12 @@ fn address(message: &Message, name: Name) -> Result<(AddressSpans, Span), ParseE
         uri,
         params: span_of(message, address.params().as_bytes()),
     };
-    Ok((spans, span_of(message, address.tag().unwrap_or_default())))
+    let tag = address.params().once("tag").map_err(|e| e.shifted(at))?;
+    // An empty tag would read as no tag, and a response would add a second one.
+    if tag == Some(b"") {
+        return Err(ParseError::new(at, "a tag that is not empty"));
+    }
+    Ok((spans, span_of(message, tag.unwrap_or_default())))
 }
 
 fn call_id(message: &Message) -> Result<(), ParseError> {

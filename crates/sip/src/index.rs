@@ -1,6 +1,6 @@
 //! Bytes to message: finds the start line, the header fields and the body, copies nothing.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
 
 use crate::essentials::Essentials;
@@ -9,18 +9,19 @@ use crate::scan::{is_token, is_token_byte};
 use crate::{Limits, Method, Name, ParseError, name};
 
 /// A head that is cut off or goes wrong after its start line is indexed up to the fault, so that it can be answered.
-pub(crate) fn index(bytes: Bytes, limits: &Limits) -> Result<Message, Malformed> {
+pub(crate) fn index(mut bytes: Bytes, limits: &Limits) -> Result<Message, Malformed> {
     let limit = limits.head.min(usize::from(u16::MAX));
-    // RFC 3261 §7.5: CRLFs before the start line are ignored.
+    // RFC 3261 §7.5: CRLFs before the start line are ignored; nor are they forwarded.
     let lead = bytes.chunks(2).take_while(|pair| *pair == b"\r\n").count() * 2;
+    bytes.advance(lead);
     let text = &bytes[..bytes.len().min(limit)];
     let cut = |at| if text.len() < bytes.len() { too_large(at) } else { ParseError::new(at, "CRLF") };
 
-    let line_end = match text.get(lead..).map_or(Err(None), |_| find_line_end(text, lead)) {
+    let line_end = match find_line_end(text, 0) {
         Ok(line_end) => line_end,
         Err(e) => return Err(Malformed { error: e.unwrap_or_else(|| cut(text.len())), message: None }),
     };
-    let start = start_line(&text[..line_end], lead).map_err(|error| Malformed { error, message: None })?;
+    let start = start_line(&text[..line_end]).map_err(|error| Malformed { error, message: None })?;
 
     let mut message = Message {
         start,
@@ -95,6 +96,9 @@ fn find_line_end(text: &[u8], from: usize) -> Result<usize, Option<ParseError>> 
 }
 
 fn field(text: &[u8], at: usize) -> Result<(Field, usize), Option<ParseError>> {
+    if b"\r\n".starts_with(&text[at..]) {
+        return Err(None);
+    }
     let colon = at + memchr::memchr(b':', &text[at..]).unwrap_or(text.len() - at);
     let mut name_end = colon;
     while name_end > at && matches!(text[name_end - 1], b' ' | b'\t') {
@@ -125,38 +129,34 @@ fn field(text: &[u8], at: usize) -> Result<(Field, usize), Option<ParseError>> {
     Ok((field, end + 2))
 }
 
-fn start_line(text: &[u8], at: usize) -> Result<StartLine, ParseError> {
-    let line = &text[at..];
+fn start_line(line: &[u8]) -> Result<StartLine, ParseError> {
     if line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"SIP/") {
-        return status_line(text, at);
+        return status_line(line);
     }
-    let method_end = memchr::memchr(b' ', line).ok_or(ParseError::new(at, "a method and a space"))?;
+    let method_end = memchr::memchr(b' ', line).ok_or(ParseError::new(0, "a method and a space"))?;
     if !is_token(&line[..method_end]) {
-        return Err(ParseError::new(at, "a method"));
+        return Err(ParseError::new(0, "a method"));
     }
     let version_at = memchr::memrchr(b' ', line)
         .filter(|i| *i > method_end)
-        .ok_or(ParseError::new(at + method_end + 1, "a Request-URI, a space and a version"))?;
+        .ok_or(ParseError::new(method_end + 1, "a Request-URI, a space and a version"))?;
     Ok(StartLine::Request {
         method: Method::from_bytes(&line[..method_end]),
-        token: Span::new(at, at + method_end),
-        uri: Span::new(at + method_end + 1, at + version_at),
+        token: Span::new(0, method_end),
+        uri: Span::new(method_end + 1, version_at),
     })
 }
 
-fn status_line(text: &[u8], at: usize) -> Result<StartLine, ParseError> {
-    let line = &text[at..];
+fn status_line(line: &[u8]) -> Result<StartLine, ParseError> {
     if !line[..line.len().min(8)].eq_ignore_ascii_case(b"SIP/2.0 ") {
-        return Err(ParseError::new(at, "SIP/2.0").with_status(505));
+        return Err(ParseError::new(0, "SIP/2.0").with_status(505));
     }
     let digits = line.get(8..11).filter(|d| d.iter().all(u8::is_ascii_digit));
     let status = digits.map(|d| d.iter().fold(0u16, |n, b| n * 10 + u16::from(b - b'0')));
     // The space before an empty reason phrase is mandatory, but missing on the wire often enough.
     match (status, line.get(11)) {
-        (Some(status @ 100..=699), Some(b' ')) => {
-            Ok(StartLine::Response { status, reason: Span::new(at + 12, at + line.len()) })
-        }
-        (Some(status @ 100..=699), None) => Ok(StartLine::Response { status, reason: Span::new(at + 11, at + 11) }),
-        _ => Err(ParseError::new(at + 8, "a status code from 100 to 699")),
+        (Some(status @ 100..=699), Some(b' ')) => Ok(StartLine::Response { status, reason: Span::new(12, line.len()) }),
+        (Some(status @ 100..=699), None) => Ok(StartLine::Response { status, reason: Span::new(11, 11) }),
+        _ => Err(ParseError::new(8, "a status code from 100 to 699")),
     }
 }

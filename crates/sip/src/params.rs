@@ -1,5 +1,5 @@
 use crate::ParseError;
-use crate::scan::{Scan, is_space, is_token_byte};
+use crate::scan::{Scan, is_value_byte};
 
 /// Header field parameters: `;name`, `;name=value`, `;name="value"`, in order (RFC 3261 §25.1 generic-param).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -16,7 +16,6 @@ impl<'a> Params<'a> {
             if scan.eat_separator(b'=') {
                 match scan.peek() {
                     Some(b'"') => drop(scan.quoted()?),
-                    // gen-value may be a host, so brackets and colons occur; the field also writes raw URIs and more.
                     Some(b) if is_value_byte(b) => drop(scan.take_while(is_value_byte)),
                     Some(_) | None => return Err(scan.error("a parameter value")),
                 }
@@ -35,6 +34,14 @@ impl<'a> Params<'a> {
     /// a quoted value comes without its quotes.
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+    }
+
+    /// The parameter's value, if it does not occur twice. Of two tags or branches one hop takes the first and another the
+    /// last; RFC 3261 §7.3.1 forbids to repeat any.
+    pub(crate) fn once(&self, name: &str) -> Result<Option<&'a [u8]>, ParseError> {
+        let mut found = self.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v);
+        let first = found.next();
+        if found.next().is_some() { Err(ParseError::new(0, "each parameter once")) } else { Ok(first) }
     }
 
     /// Whether the parameter is there, with or without a value.
@@ -65,13 +72,4 @@ impl<'a> Params<'a> {
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.text
     }
-}
-
-fn is_value_byte(b: u8) -> bool {
-    is_token_byte(b)
-        || matches!(
-            b,
-            b'[' | b']' | b':' | b'/' | b'@' | b'$' | b'&' | b'?' | b'#' | b'|' | b'{' | b'}' | b'^' | b'(' | b')'
-        )
-        || (b >= 0x80 && !is_space(b))
 }

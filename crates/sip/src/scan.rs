@@ -6,6 +6,7 @@ const TOKEN: u8 = 1;
 const SPACE: u8 = 2;
 const HOST: u8 = 4;
 const URI_MARK: u8 = 8;
+const VALUE: u8 = 16;
 
 /// Character classes: token characters, linear white space (a folded line's CR and LF count), host characters, and
 /// characters that mean something in a URI or may not occur there.
@@ -23,6 +24,10 @@ static CLASS: [u8; 256] = {
             b' ' | b'\t' | b'\r' | b'\n' => class[c] = SPACE,
             _ => {}
         }
+        // gen-value may be a host, so brackets and colons occur; the field also writes raw URIs and more.
+        if class[c] & TOKEN != 0 || b >= 0x80 || is_loose_value_byte(b) {
+            class[c] |= VALUE;
+        }
         if b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f | b'@' | b'%') {
             class[c] |= URI_MARK;
         }
@@ -30,6 +35,10 @@ static CLASS: [u8; 256] = {
     }
     class
 };
+
+const fn is_loose_value_byte(b: u8) -> bool {
+    matches!(b, b'[' | b']' | b':' | b'/' | b'@' | b'$' | b'&' | b'?' | b'#' | b'|' | b'{' | b'}' | b'^' | b'(' | b')')
+}
 
 pub(crate) fn is_token_byte(b: u8) -> bool {
     CLASS[usize::from(b)] & TOKEN != 0
@@ -41,6 +50,11 @@ pub(crate) fn is_space(b: u8) -> bool {
 
 pub(crate) fn is_host_byte(b: u8) -> bool {
     CLASS[usize::from(b)] & HOST != 0
+}
+
+/// What a parameter's value may hold without quotes.
+pub(crate) fn is_value_byte(b: u8) -> bool {
+    CLASS[usize::from(b)] & VALUE != 0
 }
 
 pub(crate) fn is_uri_mark(b: u8) -> bool {
@@ -156,18 +170,24 @@ impl<'a> Scan<'a> {
 
     /// A quoted string; returns what stands between the quotes, escapes untouched.
     pub(crate) fn quoted(&mut self) -> Result<&'a [u8], ParseError> {
-        self.expect(b'"', "a quoted string")?;
-        let start = self.at;
+        if self.peek() != Some(b'"') {
+            return Err(self.error("a quoted string"));
+        }
+        let start = self.at + 1;
+        self.skip_quoted().ok_or(self.error("the end of a quoted string"))?;
+        Ok(&self.text[start..self.at - 1])
+    }
+
+    /// Goes behind the quoted string that begins here; `None` if it does not end.
+    fn skip_quoted(&mut self) -> Option<()> {
+        let mut at = self.at + 1;
         loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(&self.text[start..self.at - 1]);
-                }
-                Some(b'\\') if self.at + 1 < self.text.len() => self.at += 2,
-                Some(0) | None | Some(b'\\') => return Err(self.error("the end of a quoted string")),
-                Some(_) => self.at += 1,
+            at += memchr::memchr2(b'"', b'\\', self.text.get(at..)?)?;
+            if self.text[at] == b'"' {
+                self.at = at + 1;
+                return Some(());
             }
+            at += 2;
         }
     }
 
@@ -226,7 +246,7 @@ impl<'a> Iterator for Commas<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest?;
-        let comma = if memchr::memchr(b',', rest).is_none() { None } else { top_level_comma(rest) };
+        let comma = top_level_comma(rest);
         match comma {
             Some(i) => {
                 self.rest = Some(&rest[i + 1..]);
@@ -241,20 +261,17 @@ impl<'a> Iterator for Commas<'a> {
 }
 
 fn top_level_comma(text: &[u8]) -> Option<usize> {
-    let (mut quoted, mut angle, mut escaped) = (false, false, false);
-    for (i, b) in text.iter().enumerate() {
-        if escaped {
-            escaped = false;
-            continue;
-        }
-        match b {
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'<' if !quoted => angle = true,
-            b'>' if !quoted => angle = false,
-            b',' if !quoted && !angle => return Some(i),
-            _ => {}
-        }
+    let mut at = 0;
+    loop {
+        at += memchr::memchr3(b',', b'<', b'"', &text[at..])?;
+        at += match text[at] {
+            b',' => return Some(at),
+            b'<' => memchr::memchr(b'>', &text[at..])? + 1,
+            _ => {
+                let mut quoted = Scan::new(&text[at..]);
+                quoted.skip_quoted()?;
+                quoted.at()
+            }
+        };
     }
-    None
 }

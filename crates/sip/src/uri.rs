@@ -192,6 +192,8 @@ impl fmt::Debug for Uri<'_> {
     }
 }
 
+const MAX_PARAMS: usize = 64;
+
 impl UriParts {
     fn parse(text: &[u8]) -> Result<UriParts, ParseError> {
         if text.len() > usize::from(u16::MAX) {
@@ -245,8 +247,16 @@ impl UriParts {
         if params.first().is_some_and(|b| *b != b';') {
             return Err(ParseError::new(at, "; or ? or the end of the URI"));
         }
-        if split_pairs(params, b';').any(|(name, _)| name.is_empty()) {
-            return Err(ParseError::new(at, "the name of a URI parameter"));
+        let mut count = 0;
+        for (name, _) in split_pairs(params, b';') {
+            count += 1;
+            if name.is_empty() {
+                return Err(ParseError::new(at, "the name of a URI parameter"));
+            }
+        }
+        // Comparing two URIs takes time with the product of their parameters.
+        if count > MAX_PARAMS {
+            return Err(ParseError::new(at, "fewer URI parameters"));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What Digest challenges and credentials share (RFC 3261 §25.1, RFC 7616 §3, RFC 8760).
 
 use crate::ParseError;
-use crate::scan::{Scan, is_space};
+use crate::scan::{Scan, is_space, is_token};
 
 /// A Digest algorithm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,7 +140,7 @@ fn next<'a>(scan: &mut Scan<'a>) -> Result<Option<Pair<'a>>, ParseError> {
     }
     let value = match scan.peek() {
         Some(b'"') => scan.quoted()?,
-        Some(_) | None => scan.take_while(|b| b > b' ' && b != b',' && b != b'"' && b != 0x7f),
+        Some(_) | None => scan.take_while(|b| b > b' ' && !matches!(b, b',' | b'"' | b'\\' | 0x7f)),
     };
     scan.skip_space();
     if !scan.is_at_end() && scan.peek() != Some(b',') {
@@ -158,9 +158,10 @@ pub(super) fn scheme(value: &[u8]) -> Result<(&[u8], &[u8], usize), ParseError> 
     Ok((scheme, scan.rest(), scan.at()))
 }
 
-/// Appends `name="value"` or `name=value`, with what separates it from what is there.
+/// Appends `name="value"` or, where the grammar wants a token and the value is one, `name=value`.
 pub(super) fn print(out: &mut Vec<u8>, name: &str, value: Option<&[u8]>, quotes: bool) {
     let Some(value) = value else { return };
+    let quotes = quotes || !is_token(value);
     out.extend_from_slice(if out.is_empty() { b"Digest " } else { b", " });
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(if quotes { b"=\"" } else { b"=" });

@@ -51,7 +51,8 @@ impl<'a> Via<'a> {
         scan.skip_space();
         let at = scan.at();
         let params = Params::parse(scan.rest()).map_err(|e| e.shifted(at))?;
-        Ok(Via { transport, host, port, branch: params.get("branch").unwrap_or_default(), params })
+        let branch = params.once("branch").map_err(|e| e.shifted(at))?.unwrap_or_default();
+        Ok(Via { transport, host, port, branch, params })
     }
 
     /// Whether the branch identifies the transaction by itself (RFC 3261 §17.2.3): it has the magic cookie and more.

@@ -1,0 +1,9 @@
+#![no_main]
+
+#[path = "../../crates/sip/tests/support/harness.rs"]
+mod harness;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let (_, target) = harness::TARGETS.into_iter().find(|(name, _)| *name == "message").expect("the harness has it");
+    target(data)
+});
