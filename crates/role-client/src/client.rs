@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use cpm::Service;
 use sip::{Method, Name, Request, Response};
-use sip_tx::{Event as TxEvent, Incoming, Options, Stack};
+use sip_tx::{Event as TxEvent, Incoming, Options, Owner, Stack};
 use sip_ua::digest::Account;
 use sip_ua::{Body, Cause, Headers, InvitePlan, Reject, Resolver, SessionKey, UaEvent, UserAgent};
 use sip_ua::{Registration, RegistrationEvent, RegistrationPlan};
@@ -12,6 +12,9 @@ use wire::{Entropy, Input, Instant, Node, Now, Output, Transport};
 use crate::invite::{self, SessionMedia};
 use crate::{ClosedBy, Config, Event, SessionId};
 
+/// The owner of the registration's transactions: the only ones that are the role's own.
+const REGISTRATION: u64 = 1;
+
 /// A CPM client: one device of one user.
 #[derive(Debug)]
 pub struct Client {
@@ -19,6 +22,8 @@ pub struct Client {
     stack: Stack,
     ua: UserAgent,
     registration: Registration,
+    /// Route of what the client sends from here on (RFC 3608).
+    service_route: Vec<Bytes>,
     sessions: BTreeMap<SessionKey, Chat>,
     events: VecDeque<Event>,
 }
@@ -48,12 +53,22 @@ impl Client {
         // Everything goes to the core first: it stands in every route set.
         let resolver = move |uri: &sip::Uri<'_>| sip_tx::Target::from_uri(uri).or(Some(core));
         let mut ua = UserAgent::new(ua_config, Resolver::new(resolver));
-        let account = Account::new(user_of(&config.aor), &config.password);
-        ua.set_account(Some(account.clone()));
-        let registration = Registration::new(account);
+        ua.set_account(Some(Account::new(user_of(&config.aor), &config.password)));
+        let mut stack = Stack::new(config.listeners.clone(), options, entropy);
+        let plan = RegistrationPlan {
+            registrar: format!("sip:{}", domain_of(&config.aor)).into(),
+            aor: format!("<{}>", config.aor).into(),
+            contact: contact(&config, &stack),
+            routes: Vec::new(),
+            expires: config.expires,
+            headers: Headers::new(),
+            target: Some(config.core),
+        };
+        let registration = Registration::new(plan, Owner::Role(REGISTRATION), &mut stack);
         Client {
-            stack: Stack::new(config.listeners.clone(), options, entropy),
+            stack,
             ua,
+            service_route: Vec::new(),
             registration,
             sessions: BTreeMap::new(),
             events: VecDeque::new(),
@@ -63,21 +78,13 @@ impl Client {
 
     /// Registers with the core, and keeps the registration up from then on.
     pub fn register(&mut self, now: Now) {
-        let plan = RegistrationPlan {
-            registrar: format!("sip:{}", domain_of(&self.config.aor)).into(),
-            aor: self.config.aor.clone().into(),
-            contact: self.contact(),
-            expires: self.config.expires,
-            headers: Headers::new(),
-            target: Some(self.config.core),
-        };
-        self.registration.register(&mut self.stack, plan, now);
+        self.registration.register(&self.ua, &mut self.stack, now);
         self.work(now);
     }
 
     /// Ends the registration.
     pub fn deregister(&mut self, now: Now) {
-        self.registration.deregister(&mut self.stack, now);
+        self.registration.unregister(&self.ua, &mut self.stack, now);
         self.work(now);
     }
 
@@ -90,7 +97,7 @@ impl Client {
             to: format!("<{to}>").into(),
             call_id: None,
             contact: self.contact(),
-            routes: self.registration.service_route().to_vec(),
+            routes: self.service_route.clone(),
             headers: invite::headers(&self.config.aor, self.stack.entropy()),
             body: Some(Body::sdp(media.offer())),
             target: Some(self.config.core),
@@ -140,7 +147,7 @@ impl Client {
     fn work(&mut self, now: Now) {
         loop {
             if let Some(event) = self.stack.poll_event() {
-                let event = self.registration.handle(&mut self.stack, event, now);
+                let event = self.registration.handle(&self.ua, &mut self.stack, event, now);
                 let Some(event) = event.and_then(|e| self.ua.handle(&mut self.stack, e, now)) else { continue };
                 if let TxEvent::Request(incoming) = event {
                     self.on_request(*incoming, now);
@@ -148,7 +155,7 @@ impl Client {
             } else if let Some((key, event)) = self.ua.poll_event() {
                 self.on_session_event(key, event, now);
             } else if let Some(event) = self.registration.poll_event() {
-                self.on_registration_event(&event);
+                self.on_registration_event(event);
             } else {
                 return;
             }
@@ -291,10 +298,13 @@ impl Client {
         self.events.push_back(event);
     }
 
-    fn on_registration_event(&mut self, event: &RegistrationEvent) {
+    fn on_registration_event(&mut self, event: RegistrationEvent) {
         self.events.push_back(match event {
-            RegistrationEvent::Registered { expires, .. } => Event::Registered { expires: *expires },
-            RegistrationEvent::Failed { status } => Event::RegistrationFailed { status: *status },
+            RegistrationEvent::Registered { expires, service_route, .. } => {
+                self.service_route = service_route;
+                Event::Registered { expires }
+            }
+            RegistrationEvent::Failed { status, .. } => Event::RegistrationFailed { status },
             RegistrationEvent::Unregistered => Event::Unregistered,
         });
     }
@@ -306,16 +316,20 @@ impl Client {
     }
 
     fn contact(&self) -> Bytes {
-        let transport = self.config.core.transport;
-        let addr = self.stack.transports().local(transport).unwrap_or(self.config.msrp);
-        let param = match transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-            Transport::Tls => ";transport=tls",
-        };
-        let user = user_of(&self.config.aor);
-        format!("<sip:{user}@{addr}{param}>;{}", Service::Session.feature_tag()).into()
+        contact(&self.config, &self.stack)
     }
+}
+
+/// The client's Contact: where it listens, and what it can do.
+fn contact(config: &Config, stack: &Stack) -> Bytes {
+    let transport = config.core.transport;
+    let addr = stack.transports().local(transport).unwrap_or(config.msrp);
+    let param = match transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+    };
+    format!("<sip:{}@{addr}{param}>;{}", user_of(&config.aor), Service::Session.feature_tag()).into()
 }
 
 impl Chat {
@@ -351,7 +365,7 @@ impl Node for Client {
     fn handle_timeout(&mut self, now: Now) {
         self.stack.handle_timeout(now);
         self.ua.handle_timeout(&mut self.stack, now);
-        self.registration.handle_timeout(&mut self.stack, now);
+        self.registration.handle_timeout(&self.ua, &mut self.stack, now);
         self.work(now);
     }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use sip::header::{Contact, ContactAddress};
 use sip::{Builder, Name, Request};
-use sip_proxy::Reject;
 use sip_tx::{Flow, Incoming};
-use sip_ua::digest::{self, Verdict};
-use wire::{Entropy, Now};
+use sip_ua::Reject;
+use sip_ua::digest::{Authenticator, Check, Secret, Side};
+use wire::{Entropy, Now, Redacted};
 
 use crate::Core;
 use crate::location::{Binding, Stale};
@@ -15,12 +15,12 @@ use crate::location::{Binding, Stale};
 /// The part of the registrar that is not location: who may register.
 #[derive(Debug)]
 pub(crate) struct Registrar {
-    digest: digest::Server,
+    authenticator: Authenticator,
 }
 
 impl Registrar {
     pub(crate) fn new(realm: &str, entropy: &mut Entropy) -> Registrar {
-        Registrar { digest: digest::Server::new(realm, entropy) }
+        Registrar { authenticator: Authenticator::new(realm, entropy) }
     }
 }
 
@@ -29,29 +29,24 @@ impl Core {
     pub(crate) fn register(&mut self, incoming: &Incoming, now: Now) {
         let (status, answer) = match self.registered(&incoming.request, &incoming.flow, now) {
             Ok(answer) => (200, answer),
-            Err(Refused::Challenge(challenges)) => {
+            Err(reject) => {
                 let tag = self.stack.entropy().tag();
-                let answer = incoming.request.respond(401, &tag);
-                let challenged = challenges.iter().fold(answer, |a, c| a.header(Name::WwwAuthenticate, c));
-                (401, challenged.finish())
-            }
-            Err(Refused::Reject(reject)) => {
-                let tag = self.stack.entropy().tag();
-                (reject.status, reject.answer(&incoming.request, &tag))
+                let answer = reject.headers.onto(incoming.request.respond(reject.status, &tag));
+                (reject.status, answer.finish())
             }
         };
         self.stack.respond(incoming.tx, status, answer, now);
     }
 
     /// The steps of RFC 3261 §10.3. Returns the 200.
-    fn registered(&mut self, request: &Request, flow: &Flow, now: Now) -> Result<bytes::Bytes, Refused> {
+    fn registered(&mut self, request: &Request, flow: &Flow, now: Now) -> Result<bytes::Bytes, Reject> {
         // 1. The domain is ours: whoever called us has seen to it.
         // 2. Extensions.
         let is_known = |tag: &&[u8]| tag.eq_ignore_ascii_case(b"path") || tag.eq_ignore_ascii_case(b"outbound");
         let unknown: Vec<_> =
             request.values(Name::Require).filter(|t| !is_known(t)).map(String::from_utf8_lossy).collect();
         if !unknown.is_empty() {
-            return Err(Reject::new(420).with(Name::Unsupported, unknown.join(", ")).into());
+            return Err(Reject::new(420).with(Name::Unsupported, unknown.join(", ")));
         }
 
         // 5. The address-of-record, before authentication: whom else could the credentials be for?
@@ -66,7 +61,7 @@ impl Core {
         match contacts.as_slice() {
             [Contact::Star] if request.header(Name::Expires) == Some(b"0") => self.location.unbind_all(&aor),
             list if list.iter().any(|c| matches!(c, Contact::Star)) => {
-                return Err(Reject::new(400).because("Contact: * stands alone, with Expires: 0").into());
+                return Err(because(400, "Contact: * stands alone, with Expires: 0"));
             }
             list => self.bind_all(&aor, list, request, flow, now)?,
         }
@@ -75,17 +70,18 @@ impl Core {
         Ok(self.registration_answer(request, &aor, now))
     }
 
-    fn authenticate(&mut self, request: &Request, aor: &str, now: Now) -> Result<(), Refused> {
-        let name = aor.strip_prefix("sip:").and_then(|a| a.split('@').next()).unwrap_or_default();
-        let password = self.config.subscribers.get(name).map(|s| s.password.clone()).unwrap_or_default();
+    fn authenticate(&mut self, request: &Request, aor: &str, now: Now) -> Result<(), Reject> {
+        let name = name_of(aor);
+        let authenticator = &mut self.registrar.authenticator;
         // IMS clients write the private identity `user@domain` as user name.
         let is_user = |user: &str| user == name || aor.strip_prefix("sip:") == Some(user);
-        match self.registrar.digest.verify(request, |user| is_user(user).then(|| password.clone()), now) {
-            Verdict::Granted { .. } => Ok(()),
-            Verdict::Denied => Err(Reject::new(403).because("these credentials are not the user's").into()),
-            Verdict::Challenge { stale } => {
-                Err(Refused::Challenge(self.registrar.digest.challenges(stale, self.stack.entropy(), now)))
-            }
+        let claimed = authenticator.username(request, Side::Server);
+        let subscriber = self.config.subscribers.get(name).filter(|_| claimed.as_deref().is_some_and(is_user));
+        let secret = subscriber.map(|s| Secret::Password(Redacted(s.password.clone())));
+        match authenticator.check(request, Side::Server, secret.as_ref(), now) {
+            Check::Granted { .. } => Ok(()),
+            Check::Missing { stale } => Err(authenticator.demand(Side::Server, stale, now)),
+            Check::Refused => Err(because(403, "these credentials are not the user's")),
         }
     }
 
@@ -96,12 +92,12 @@ impl Core {
         request: &Request,
         flow: &Flow,
         now: Now,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Reject> {
         let bounds = self.config.registration;
         let asked: Vec<_> =
             contacts.iter().filter_map(Contact::address).map(|c| (c, self.interval(&c, request))).collect();
         if asked.iter().any(|(_, interval)| !interval.is_zero() && *interval < bounds.min_expires) {
-            return Err(Reject::new(423).with(Name::MinExpires, bounds.min_expires.as_secs().to_string()).into());
+            return Err(Reject::new(423).with(Name::MinExpires, bounds.min_expires.as_secs().to_string()));
         }
         for (contact, interval) in asked {
             if interval.is_zero() {
@@ -111,8 +107,8 @@ impl Core {
             let binding = binding(&contact, request, flow, interval, now);
             match self.location.bind(aor, binding, bounds.max_contacts, now.at) {
                 Ok(()) => {}
-                Err(Stale::OutOfOrder) => return Err(Reject::new(500).because("CSeq not higher than before").into()),
-                Err(Stale::Full) => return Err(Reject::new(403).because("too many contacts").into()),
+                Err(Stale::OutOfOrder) => return Err(because(500, "CSeq not higher than before")),
+                Err(Stale::Full) => return Err(because(403, "too many contacts")),
             }
         }
         Ok(())
@@ -141,9 +137,8 @@ impl Core {
         let transport = request_transport(request);
         answer = answer.copied(request, Name::Path);
         answer = answer.header(Name::ServiceRoute, format!("<sip:{}{transport};lr;orig>", self.host));
-        let name = aor.strip_prefix("sip:").and_then(|a| a.split('@').next()).unwrap_or_default();
         answer = answer.header(Name::PAssociatedUri, format!("<{aor}>"));
-        if let Some(number) = self.config.subscribers.get(name).and_then(|s| s.number.as_ref()) {
+        if let Some(number) = self.config.subscribers.get(name_of(aor)).and_then(|s| s.number.as_ref()) {
             answer = answer.header(Name::PAssociatedUri, format!("<tel:{number}>"));
         }
         answer.finish()
@@ -172,18 +167,16 @@ fn binding(contact: &ContactAddress<'_>, request: &Request, flow: &Flow, interva
     }
 }
 
-/// Why a REGISTER is not answered 200.
-enum Refused {
-    Challenge(Vec<String>),
-    Reject(Reject),
-}
-
-impl From<Reject> for Refused {
-    fn from(reject: Reject) -> Refused {
-        Refused::Reject(reject)
-    }
+/// A refusal with a text for a person (RFC 3261 §20.43).
+fn because(status: u16, text: &str) -> Reject {
+    Reject::new(status).with(Name::Warning, format!("399 registrar \"{text}\""))
 }
 
 fn malformed(error: sip::ParseError) -> Reject {
-    Reject::new(400).because(format!("Contact: {error}"))
+    because(400, &format!("Contact: {error}"))
+}
+
+/// The user part of an address-of-record of ours.
+fn name_of(aor: &str) -> &str {
+    aor.strip_prefix("sip:").and_then(|a| a.split('@').next()).unwrap_or_default()
 }

@@ -64,6 +64,24 @@ fn both_close_at_once_and_every_bye_is_answered() {
 }
 
 #[test]
+fn both_clients_register_with_digest_as_drawn() {
+    for topology in Topology::all() {
+        let mut system = System::new(6, topology);
+        system.register();
+        system.settle();
+        for (flow, core) in flow::registration().into_iter().zip(["core-a", "core-b"]) {
+            let seen: Vec<_> = system
+                .observed_since(wire::Instant::ZERO)
+                .into_iter()
+                .filter(|o| o.from == core || o.to == core)
+                .collect();
+            let verdict = flow.check(&seen);
+            assert!(verdict.conforms(), "{}: {:#?}\n{}", flow.id, verdict.violations, system.net.ladder());
+        }
+    }
+}
+
+#[test]
 fn one_record_per_served_user_says_who_closed() {
     for topology in Topology::all() {
         let mut system = play(topology, CloseBy::B, 4);

@@ -83,7 +83,7 @@ impl Headers {
     }
 
     /// Prints them.
-    pub(crate) fn onto(&self, builder: Builder) -> Builder {
+    pub fn onto(&self, builder: Builder) -> Builder {
         self.fields.iter().fold(builder, |builder, (name, value)| builder.named(name, value))
     }
 

@@ -19,7 +19,7 @@ use crate::{Body, Dialog, DialogId, Headers, Reject, SessionKey, State, UaEvent,
 /// events with [`UserAgent::poll_event`].
 #[derive(Debug)]
 pub struct UserAgent {
-    shared: Shared,
+    pub(crate) shared: Shared,
     sessions: Slab<Session>,
     by_dialog: HashMap<DialogId, Key, foldhash::fast::RandomState>,
     /// The INVITEs that made sessions, for finding one that came a second time by another way.

@@ -142,7 +142,6 @@ impl Known {
             qop: self.qop.then_some((nc.as_bytes(), b"auth")),
             method: method.as_bytes(),
             uri,
-            body: None,
         }
         .response();
         let algorithm = match (self.hash, self.session) {

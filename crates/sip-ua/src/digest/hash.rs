@@ -23,8 +23,6 @@ pub(super) struct Inputs<'a> {
     pub(super) qop: Option<(&'a [u8], &'a [u8])>,
     pub(super) method: &'a [u8],
     pub(super) uri: &'a [u8],
-    /// H(body), for `auth-int`.
-    pub(super) body: Option<&'a str>,
 }
 
 impl Hash {
@@ -65,10 +63,7 @@ impl Inputs<'_> {
         let secret = self.secret.as_bytes();
         let bound = self.session.then(|| hash.joined(&[secret, self.nonce, self.cnonce]));
         let secret = bound.as_ref().map_or(secret, |bound| bound.as_bytes());
-        let request = match self.body {
-            None => hash.joined(&[self.method, self.uri]),
-            Some(body) => hash.joined(&[self.method, self.uri, body.as_bytes()]),
-        };
+        let request = hash.joined(&[self.method, self.uri]);
         match self.qop {
             // RFC 2069, for servers that offer no qop.
             None => hash.joined(&[secret, self.nonce, request.as_bytes()]),
@@ -77,7 +72,7 @@ impl Inputs<'_> {
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         for digit in [byte >> 4, byte & 15] {
             text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
@@ -93,7 +88,7 @@ mod tests {
     fn example<'a>(hash: Hash, secret: &'a str, nonce: &'a [u8], cnonce: &'a [u8]) -> Inputs<'a> {
         let qop = Some((&b"00000001"[..], &b"auth"[..]));
         let (method, uri) = (&b"GET"[..], &b"/dir/index.html"[..]);
-        Inputs { hash, session: false, secret, nonce, cnonce, qop, method, uri, body: None }
+        Inputs { hash, session: false, secret, nonce, cnonce, qop, method, uri }
     }
 
     #[test]

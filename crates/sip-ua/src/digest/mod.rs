@@ -2,7 +2,8 @@
 
 mod client;
 mod hash;
+mod nonce;
+mod server;
 
 pub use client::{Account, Client};
-mod server;
-pub use server::{Server, Verdict};
+pub use server::{Authenticator, Check, Secret, Side};

@@ -1,23 +1,209 @@
-//! TEMP
-#![allow(missing_docs)]
-use sip::Request;
-use wire::{Entropy, Now};
+use std::time::Duration;
+
+use sip::header::{Credentials, DigestChallenge, DigestCredentials, Qop};
+use sip::{Name, Request, Uri};
+use subtle::ConstantTimeEq;
+use wire::{Entropy, Now, Redacted};
+
+use super::hash::{Hash, Inputs};
+use super::nonce::{Age, Nonces};
+use crate::Reject;
+
+/// The server's end: demands credentials for one realm and checks them (RFC 7616 §3.4.6, RFC 8760).
+///
+/// SHA-256 is offered first, MD5 behind it for those that know nothing else, `qop="auth"` always.
 #[derive(Debug)]
-pub struct Server;
-#[derive(Debug)]
-pub enum Verdict {
-    Granted { username: String },
-    Denied,
-    Challenge { stale: bool },
+pub struct Authenticator {
+    realm: String,
+    nonces: Nonces,
+    offered: Vec<Hash>,
 }
-impl Server {
-    pub fn new(_realm: &str, _entropy: &mut Entropy) -> Server {
-        Server
-    }
-    pub fn verify(&mut self, _r: &Request, _p: impl FnOnce(&str) -> Option<String>, _now: Now) -> Verdict {
-        Verdict::Granted { username: String::new() }
-    }
-    pub fn challenges(&self, _stale: bool, _e: &mut Entropy, _now: Now) -> Vec<String> {
-        vec![]
+
+/// In which capacity credentials are demanded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// By the registrar or user agent that the request is for: 401.
+    Server,
+    /// By a proxy on the way: 407.
+    Proxy,
+}
+
+/// What proves a user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Secret {
+    /// The password.
+    Password(Redacted<String>),
+    /// H(user:realm:password) in lower-case hexadecimal, for each algorithm that there is one for.
+    Hashed {
+        /// By MD5.
+        md5: Option<Redacted<String>>,
+        /// By SHA-256.
+        sha256: Option<Redacted<String>>,
+    },
+}
+
+/// What is to be thought of a request's credentials.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Check {
+    /// They are this user's.
+    Granted {
+        /// The user name.
+        username: Redacted<String>,
+    },
+    /// There are none that we could check, or only their nonce is no good any more: answer with
+    /// [`Authenticator::demand`].
+    Missing {
+        /// Whether the password was right: then the client need not ask its user again.
+        stale: bool,
+    },
+    /// They are wrong: answer 403, or demand again.
+    Refused,
+}
+
+/// How long a nonce is good for.
+const LIFETIME: Duration = Duration::from_secs(3600);
+/// Nonces in use whose counts are remembered.
+const NONCES: usize = 100_000;
+/// Credentials looked at in one request.
+const MAX_CREDENTIALS: usize = 8;
+
+impl Side {
+    const fn names(self) -> (u16, Name, Name) {
+        match self {
+            Side::Server => (401, Name::WwwAuthenticate, Name::Authorization),
+            Side::Proxy => (407, Name::ProxyAuthenticate, Name::ProxyAuthorization),
+        }
     }
 }
+
+impl Authenticator {
+    /// An authenticator with a secret of its own: nonces of others, and of its own earlier life, are stale to it.
+    pub fn new(realm: impl Into<String>, entropy: &mut Entropy) -> Authenticator {
+        let nonces = Nonces::new(entropy, LIFETIME, NONCES);
+        Authenticator { realm: realm.into(), nonces, offered: vec![Hash::Sha256, Hash::Md5] }
+    }
+
+    /// Leaves MD5 out: for where every client knows better.
+    #[must_use]
+    pub fn without_md5(mut self) -> Authenticator {
+        self.offered.retain(|hash| *hash != Hash::Md5);
+        self
+    }
+
+    /// The realm.
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// The answer that demands credentials: 401 or 407 with a fresh nonce, the strongest algorithm on top (RFC 8760 §2.4).
+    pub fn demand(&mut self, side: Side, stale: bool, now: Now) -> Reject {
+        let (status, name, _) = side.names();
+        let nonce = self.nonces.make(now);
+        let realm = sip::escape(self.realm.as_bytes());
+        self.offered.iter().fold(Reject::new(status), |reject, hash| {
+            let challenge = DigestChallenge {
+                realm: &realm,
+                nonce: nonce.as_bytes(),
+                opaque: None,
+                stale,
+                algorithm: Some(hash.algorithm()),
+                qop: Some(b"auth"),
+                domain: None,
+            };
+            reject.with(name, challenge.print())
+        })
+    }
+
+    /// The user name that a request's credentials for our realm give, to look up what proves it.
+    pub fn username(&self, request: &Request, side: Side) -> Option<String> {
+        self.credentials(request, side).map(|credentials| name_of(&credentials))
+    }
+
+    /// Checks a request's credentials against what proves the user, `None` for one that nobody knows.
+    ///
+    /// The outcome does not show, in words or in time, whether the user is known.
+    pub fn check(&mut self, request: &Request, side: Side, secret: Option<&Secret>, now: Now) -> Check {
+        // 1. Credentials that we can check: Digest, our realm, an algorithm that we offered, qop with a count. The first
+        //    REGISTER of an IMS client has some with an empty nonce.
+        let Some(credentials) = self.credentials(request, side) else { return Check::Missing { stale: false } };
+        let Some((hash, session)) = Hash::of(credentials.algorithm()).filter(|(hash, _)| self.offered.contains(hash))
+        else {
+            return Check::Missing { stale: false };
+        };
+        let (Some(nc), Some(count), Some(Qop::Auth)) = (credentials.nc, credentials.nonce_count(), credentials.qop)
+        else {
+            return Check::Missing { stale: false };
+        };
+
+        // 2. They are for this request. The URI may have been rewritten on the way, its user and host not.
+        if !is_about(&credentials, request) {
+            return Check::Refused;
+        }
+
+        // 3. The password.
+        let is_known = secret.is_some();
+        let secret = self.prove(secret, hash, &credentials);
+        let expected = Inputs {
+            hash,
+            session,
+            secret: &secret,
+            nonce: credentials.nonce,
+            cnonce: credentials.cnonce.unwrap_or_default(),
+            qop: Some((nc, b"auth")),
+            method: request.method_token(),
+            uri: credentials.uri,
+        }
+        .response();
+        let given = credentials.response.to_ascii_lowercase();
+        let is_right = bool::from(expected.as_bytes().ct_eq(&given));
+        let age = self.nonces.age(credentials.nonce, now);
+        if !is_right || !is_known {
+            // Behind a nonce of an earlier life nobody can tell; one more challenge can.
+            return if age == Age::Fresh { Check::Refused } else { Check::Missing { stale: false } };
+        }
+
+        // 4. The nonce: ours, young, and with a count not seen before (RFC 7616 §5.12).
+        if age != Age::Fresh || !self.nonces.count(credentials.nonce, count, now) {
+            return Check::Missing { stale: true };
+        }
+        Check::Granted { username: Redacted(name_of(&credentials)) }
+    }
+
+    fn credentials<'r>(&self, request: &'r Request, side: Side) -> Option<DigestCredentials<'r>> {
+        let (_, _, name) = side.names();
+        let realm = sip::escape(self.realm.as_bytes());
+        request.headers(name).take(MAX_CREDENTIALS).find_map(|value| match Credentials::parse(value) {
+            Ok(Credentials::Digest(credentials)) if credentials.realm == &realm[..] => Some(credentials),
+            Ok(Credentials::Digest(_) | Credentials::Other { .. }) | Err(_) => None,
+        })
+    }
+
+    /// H(A1) by one algorithm; of an unknown user, or where there is none, one that nothing matches.
+    fn prove(&self, secret: Option<&Secret>, hash: Hash, credentials: &DigestCredentials<'_>) -> String {
+        let joined = |password: &[u8]| hash.joined(&[credentials.username, credentials.realm, password]);
+        match (secret, hash) {
+            (Some(Secret::Password(password)), _) => joined(password.0.as_bytes()),
+            (Some(Secret::Hashed { md5: Some(hashed), .. }), Hash::Md5)
+            | (Some(Secret::Hashed { sha256: Some(hashed), .. }), Hash::Sha256) => hashed.0.clone(),
+            (Some(Secret::Hashed { .. }), Hash::Md5 | Hash::Sha256) => String::new(),
+            (None, _) => joined(b""),
+        }
+    }
+}
+
+fn name_of(credentials: &DigestCredentials<'_>) -> String {
+    String::from_utf8_lossy(&sip::unescape(credentials.username)).into_owned()
+}
+
+/// RFC 7616 §3.4.6: the digest-uri must name what the request is for.
+fn is_about(credentials: &DigestCredentials<'_>, request: &Request) -> bool {
+    if credentials.uri == request.uri_text() {
+        return true;
+    }
+    let Ok(uri) = Uri::parse(credentials.uri) else { return false };
+    let asked = request.uri();
+    uri.user() == asked.user() && uri.host().eq_ignore_ascii_case(asked.host())
+}
+
+#[cfg(test)]
+mod tests;
