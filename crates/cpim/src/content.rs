@@ -157,10 +157,10 @@ impl fmt::Debug for Content<'_> {
     }
 }
 
-/// Whether a line can only be a header field of the content.
-pub(crate) fn is_mime_field(line: &str) -> bool {
-    let starts = |with: &str| line.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
-    name_of(line).is_some() && (starts("content-") || starts("mime-version:"))
+/// Whether a line can only be meant as a header field of the content.
+pub(crate) fn is_mime_field(line: &[u8]) -> bool {
+    let starts = |with: &[u8]| line.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    starts(b"content-") && line.contains(&b':') || starts(b"mime-version:")
 }
 
 /// Header fields are there if an empty line ends them and one of them is a MIME field. Otherwise the content began at once:
@@ -169,6 +169,8 @@ fn look_ahead(lines: &mut Lines<'_>, whole: bool) -> Result<Block, ParseError> {
     let (mut mime, mut count) = (false, 0);
     let block_without = |mime| if mime { Block::Headers } else { Block::None };
     loop {
+        // Also one that is wrong, so that no reader takes for text what another takes for the type of the content.
+        mime |= is_mime_field(lines.peek());
         let line = match lines.next() {
             Ok(Some(line)) => line,
             Ok(None) if whole => return Ok(block_without(mime)),
@@ -184,7 +186,6 @@ fn look_ahead(lines: &mut Lines<'_>, whole: bool) -> Result<Block, ParseError> {
         if !folded && name_of(line.text).is_none() && (whole || line.ended) {
             return Ok(block_without(mime));
         }
-        mime |= is_mime_field(line.text);
         count += 1;
         if count > MAX_HEADERS {
             return Ok(block_without(mime));
@@ -199,7 +200,8 @@ fn is_folded(line: Line<'_>) -> bool {
 fn read_fields<'a>(bytes: &'a [u8], lines: &mut Lines<'a>) -> Result<Vec<MimeField<'a>>, ParseError> {
     let mut fields: Vec<MimeField<'a>> = Vec::new();
     let mut value_start = 0;
-    loop {
+    // Lines, so that folds count: each of them is read together with those before it.
+    for _ in 0..=MAX_HEADERS {
         let end = lines.at();
         let missing = ParseError::truncated(end, "the empty line before the content");
         let line = lines.next()?.ok_or(missing)?;
@@ -214,10 +216,8 @@ fn read_fields<'a>(bytes: &'a [u8], lines: &mut Lines<'a>) -> Result<Vec<MimeFie
         }
         let wrong = ParseError { truncated: !line.ended, ..ParseError::new(line.at, "a header field of the content") };
         let name = name_of(line.text).ok_or(wrong)?;
-        if fields.len() == MAX_HEADERS {
-            return Err(ParseError::new(line.at, "the content after at most 128 header fields"));
-        }
         value_start = line.at + name.len() + 1;
         fields.push(MimeField { name, raw: line.text[name.len() + 1..].trim_ascii() });
     }
+    Err(ParseError::new(lines.at(), "the content after at most 128 lines of header fields"))
 }

@@ -50,7 +50,7 @@ impl<'a> Envelope<'a> {
                 "" if first && line.ended => return Err(ParseError::new(at, "a message header")),
                 "" if line.ended => break false,
                 "" => return Err(missing),
-                text if is_mime_field(text) && !first => {
+                text if is_mime_field(text.as_bytes()) && !first => {
                     lines.go_back(at);
                     break true;
                 }

@@ -43,6 +43,13 @@ impl<'a> Lines<'a> {
         self.at = at;
     }
 
+    /// The octets of the next line, or the first of them.
+    pub(crate) fn peek(&self) -> &'a [u8] {
+        let rest = &self.bytes[self.at..];
+        let window = &rest[..rest.len().min(MAX_LINE)];
+        &window[..memchr(b'\n', window).unwrap_or(window.len())]
+    }
+
     /// The next line, `None` at the end of the bytes.
     pub(crate) fn next(&mut self) -> Result<Option<Line<'a>>, ParseError> {
         let rest = &self.bytes[self.at..];
