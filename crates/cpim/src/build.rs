@@ -4,7 +4,7 @@ use crate::escape::escape;
 use crate::header::{NS_CPM, NS_IMDN};
 use crate::{ANONYMOUS, Address, DateTime, Dispositions, Imdn, IsComposing, MessageId};
 
-/// Prints a new message: CRLF, escapes of RFC 3862 §2.3.2, NS before what needs it.
+/// Prints a new message: CRLF, escapes of RFC 3862 §2.3.1, NS before what needs it.
 #[derive(Debug)]
 pub struct Builder {
     head: String,
@@ -56,17 +56,17 @@ impl Builder {
         Builder { asks: self.asks.union(receipts), ..self }
     }
 
-    /// imdn.Original-To (RFC 5438 §6.5).
+    /// imdn.Original-To (RFC 5438 §6).
     pub fn original_to(self, address: Address<'_>) -> Builder {
         self.imdn("Original-To", &address.to_string())
     }
 
-    /// imdn.IMDN-Record-Route (RFC 5438 §6.6).
+    /// imdn.IMDN-Record-Route (RFC 5438 §6).
     pub fn record_route(self, address: Address<'_>) -> Builder {
         self.imdn("IMDN-Record-Route", &address.to_string())
     }
 
-    /// imdn.IMDN-Route (RFC 5438 §6.7).
+    /// imdn.IMDN-Route (RFC 5438 §6).
     pub fn route(self, address: Address<'_>) -> Builder {
         self.imdn("IMDN-Route", &address.to_string())
     }

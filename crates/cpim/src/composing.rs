@@ -26,7 +26,7 @@ pub struct IsComposing {
 }
 
 impl IsComposing {
-    /// The media type of the document (RFC 3994 §5.2).
+    /// The media type of the document (RFC 3994).
     pub const MEDIA_TYPE: &'static str = "application/im-iscomposing+xml";
 
     /// A notification that says nothing but the state.

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// One kind of receipt that a sender can ask for (RFC 5438 §6.2, and `interworking` of CPM).
+/// One kind of receipt that a sender can ask for (RFC 5438 §6, and `interworking` of CPM).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Disposition {
     /// `positive-delivery`: it reached the recipient.

@@ -31,7 +31,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// Reads the start of a message that is still arriving, as the first chunk of a large one. The content is what has
-    /// arrived of it. An error that is [`ParseError::truncated`] may go away when more has come.
+    /// arrived of it. An error that is [truncated](ParseError#structfield.truncated) may go away when more has come.
     pub fn parse_start(bytes: &'a [u8]) -> Result<Envelope<'a>, ParseError> {
         Envelope::read(bytes, false)
     }
@@ -106,17 +106,17 @@ impl<'a> Envelope<'a> {
         self.addresses(Namespace::Cpim, "cc")
     }
 
-    /// imdn.Original-To: whom it was for before an exploder or a forwarding changed To (RFC 5438 §6.5).
+    /// imdn.Original-To: whom it was for before an exploder or a forwarding changed To (RFC 5438 §6).
     pub fn original_to(&self) -> Option<Address<'a>> {
         self.addresses(Namespace::Imdn, "Original-To").next()
     }
 
-    /// imdn.IMDN-Record-Route: who wants to see the receipts, the last one first (RFC 5438 §6.6).
+    /// imdn.IMDN-Record-Route: who wants to see the receipts, the last one first (RFC 5438 §6).
     pub fn record_route(&self) -> impl Iterator<Item = Address<'a>> {
         self.addresses(Namespace::Imdn, "IMDN-Record-Route")
     }
 
-    /// imdn.IMDN-Route: the way of a receipt (RFC 5438 §6.7).
+    /// imdn.IMDN-Route: the way of a receipt (RFC 5438 §6).
     pub fn route(&self) -> impl Iterator<Item = Address<'a>> {
         self.addresses(Namespace::Imdn, "IMDN-Route")
     }
@@ -151,7 +151,7 @@ impl<'a> Envelope<'a> {
         self.header(Namespace::Cpm, "Payload-Type").map(Header::value)
     }
 
-    /// The first header that Require says must be understood and that this crate does not know (RFC 3862 §4.7). A final
+    /// The first header that Require says must be understood and that this crate does not know (RFC 3862 §3.5). A final
     /// recipient refuses such a message.
     pub fn not_understood(&self) -> Option<&'a str> {
         let required = self.headers_named(Namespace::Cpim, "Require").flat_map(|h| h.raw.split(','));
@@ -204,7 +204,7 @@ impl<'a> Envelope<'a> {
         self.wants(Disposition::Interworking)
     }
 
-    /// Never for a receipt, whatever it asks for (RFC 5438 §5: there would be no end), never for typing, and never without a
+    /// Never for a receipt, whatever it asks for (RFC 5438 §7.2: there would be no end), never for typing, and never without a
     /// Message-ID, which the receipt would have to name.
     fn wants(&self, disposition: Disposition) -> bool {
         self.dispositions.contains(disposition) && self.message_id.is_some() && !self.is_imdn() && !self.is_composing()

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-/// Undoes the escapes of RFC 3862 §2.3.2. An escape that the RFC does not know stays as it is; a `\u` that is no character
+/// Undoes the escapes of RFC 3862 §2.3.1. An escape that the RFC does not know stays as it is; a `\u` that is no character
 /// (half a surrogate pair) becomes U+FFFD.
 pub(crate) fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
@@ -50,7 +50,7 @@ fn hex4(text: &str) -> Option<(u16, &str)> {
     Some((u16::from_str_radix(digits, 16).ok()?, &text[4..]))
 }
 
-/// Appends `text` with what a header value may not hold escaped (RFC 3862 §2.3.2).
+/// Appends `text` with what a header value may not hold escaped (RFC 3862 §2.3.1).
 pub(crate) fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {

@@ -50,7 +50,7 @@ impl<'a> Namespace<'a> {
     }
 }
 
-/// One message header (RFC 3862 §2.3), as it came.
+/// One message header (RFC 3862 §3), as it came.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Header<'a> {
     /// What its prefix, or the lack of one, stands for.

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use crate::xml::{self, Element, leaf};
 use crate::{DateTime, Disposition, Envelope, MessageId, ParseError};
 
-/// A disposition notification (RFC 5438 §7.2): what became of a message.
+/// A disposition notification (RFC 5438 §11): what became of a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Imdn {
     message_id: String,
@@ -171,7 +171,7 @@ impl Processing {
 }
 
 impl Imdn {
-    /// The media type of the document (RFC 5438 §12.2).
+    /// The media type of the document (RFC 5438 §11).
     pub const MEDIA_TYPE: &'static str = "message/imdn+xml";
 
     /// A notification about the message of that identifier, with nothing else said.
@@ -198,7 +198,7 @@ impl Imdn {
             Some(Disposition::Processing) => message.wants_processing_receipt(),
             Some(Disposition::Interworking) | None => message.wants_interworking_receipt(),
         };
-        // RFC 5438 §7.2.1.2: the time is that of the message, not that of the notification.
+        // RFC 5438 §11: the time is that of the message, not that of the notification.
         let date_time = message.date_time().and_then(Result::ok);
         message.message_id().filter(|_| wanted).map(|id| Imdn { date_time, ..Imdn::new(id, notification) })
     }

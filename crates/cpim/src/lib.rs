@@ -2,7 +2,7 @@
 //!
 //! A received message is its bytes, kept by whoever received it, and an [`Envelope`] that says where things stand in them.
 //! Reading is tolerant of what real clients send; relaying is [`Envelope::as_bytes`], so every octet stays as it came. New
-//! messages are printed by a [`Builder`], with CRLF and the escapes of RFC 3862 §2.3.2.
+//! messages are printed by a [`Builder`], with CRLF and the escapes of RFC 3862 §2.3.1.
 //!
 //! The documents inside are [`Imdn`] and [`IsComposing`]. What is remembered between messages, each within a bound, is in
 //! [`DuplicateFilter`] (received), [`Awaited`] (sent, receipts outstanding), [`Composer`] and [`TypingIndicator`].
@@ -45,5 +45,5 @@ pub use message_id::MessageId;
 pub use typing::{Composer, TypingIndicator};
 pub use xml::MAX_DOCUMENT;
 
-/// The media type of a CPIM message (RFC 3862 §6).
+/// The media type of a CPIM message (RFC 3862 §2.1).
 pub const MEDIA_TYPE: &str = "message/cpim";

@@ -72,7 +72,7 @@ impl<'a> Lines<'a> {
             let cut_short = !ended && e.error_len().is_none();
             ParseError { truncated: cut_short, ..ParseError::new(at + e.valid_up_to(), "UTF-8") }
         })?;
-        // RFC 3862 §2.3.1: no control characters; a CR alone would be a line end for some and not for others.
+        // RFC 3862 §2.3: no control characters; a CR alone would be a line end for some and not for others.
         match text.bytes().position(|b| b.is_ascii_control() && b != b'\t') {
             Some(n) => Err(ParseError::new(at + n, "no control character in a header")),
             None => Ok(Some(Line { at, text, ended })),

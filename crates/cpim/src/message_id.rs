@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::ParseError;
 
-/// The imdn.Message-ID of a message (RFC 5438 §6.3): what receipts and the recognition of duplicates go by.
+/// The imdn.Message-ID of a message (RFC 5438 §6): what receipts and the recognition of duplicates go by.
 ///
 /// Any visible ASCII characters, compared octet by octet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
