@@ -1,4 +1,5 @@
 //! `duologue lab` as a user runs it: the whole system on real sockets, judged by what is printed and by the exit status.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::{Command, Output};
 use std::time::Duration;
