@@ -5,5 +5,6 @@
 
 mod ground;
 mod kamailio_in_front;
+mod lab_on_the_wire;
 mod sipp_clients;
 mod torture;
