@@ -7,7 +7,7 @@ use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
 use wire::{Entropy, Input, Instant, Node, Now, Output};
 
 use crate::Config;
-use crate::location::Location;
+use crate::location::{Binding, Location};
 use crate::odi::Odi;
 use crate::registrar::Registrar;
 
@@ -127,7 +127,7 @@ impl Core {
         let plan = if request.to_tag().is_empty() {
             self.initial(request, &incoming.flow, &pre, now)?
         } else {
-            self.in_dialog(request, &pre, now.at)?
+            self.in_dialog(request, &incoming.flow, &pre, now.at)?
         };
         Ok(Decision::Forward(pre, plan))
     }
@@ -152,25 +152,43 @@ impl Core {
         if pre.own().next().is_none() {
             return;
         }
-        let along = ForwardTo { target: self.last_hop(ack, &pre, now.at), ..ForwardTo::along() };
-        self.proxy.forward_ack(&mut self.stack, ack, &pre, along, &Edits::new(), &resolve);
+        for to in self.ways_on(ack, &pre, now.at) {
+            self.proxy.forward_ack(&mut self.stack, ack, &pre, to, &Edits::new(), &resolve);
+        }
     }
 
     /// A request inside a dialog follows its route set, in which we must have been (RFC 3261 §16.4).
-    fn in_dialog(&self, request: &Request, pre: &Preprocessed, now: Instant) -> Result<Plan, Reject> {
+    fn in_dialog(&self, request: &Request, flow: &Flow, pre: &Preprocessed, now: Instant) -> Result<Plan, Reject> {
         if pre.own().next().is_none() {
             return Err(Reject::new(481).because("not in the route set of this dialog"));
         }
-        let along = ForwardTo { target: self.last_hop(request, pre, now), ..ForwardTo::along() };
-        Ok(Plan::to(along))
+        let ways = self.ways_on(request, pre, now);
+        if ways.is_empty() {
+            return Err(Reject::new(480));
+        }
+        let mut plan = Plan::fork(ways);
+        if self.origin(request, flow) == Origin::Client {
+            disbelieve(&mut plan.edits);
+        }
+        Ok(plan)
     }
 
-    /// The registered way to the contact on the request line, when no Route is left.
-    fn last_hop(&self, request: &Request, pre: &Preprocessed, now: Instant) -> Option<Target> {
+    /// Where a request inside a dialog goes: along its Route; when none is left, to the contact on its request line, the
+    /// way that it registered. Clients also name their address-of-record or a GRUU of theirs as Contact: then to whichever
+    /// device it is, for the others are in no such dialog and say so.
+    fn ways_on(&self, request: &Request, pre: &Preprocessed, now: Instant) -> Vec<ForwardTo> {
+        let uri = pre.uri(request);
         if pre.routes(request).next().is_some() {
-            return None;
+            return vec![ForwardTo::along()];
         }
-        self.location.by_contact(&pre.uri(request), now)?.target()
+        if let Some(binding) = self.location.by_contact(&uri, now) {
+            return vec![ForwardTo { target: binding.target(), ..ForwardTo::along() }];
+        }
+        let Some(user) = self.user_at(&uri) else { return vec![ForwardTo::along()] };
+        let instance = uri.param("gr");
+        let bindings = self.location.bindings(&user, now);
+        let is_meant = |b: &&&Binding| instance.is_none_or(|gr| gr.is_empty() || b.instance.as_deref() == Some(gr));
+        bindings.iter().filter(is_meant).map(|b| b.way()).collect()
     }
 
     /// A request outside any dialog: where is it in the service chain?
@@ -292,7 +310,8 @@ impl Core {
         self.to_contacts(request, &uri, &user, edits, now)
     }
 
-    /// To the user's devices, all that can take it at once (RFC 3261 §16.5, RFC 3841 §7.2).
+    /// To the user's devices that can take it (RFC 3841 §7.2): at once those that it prefers alike, one preference after the
+    /// other (RFC 3261 §16.6).
     fn to_contacts(
         &self,
         request: &Request,
@@ -302,17 +321,15 @@ impl Core {
         now: Instant,
     ) -> Result<Plan, Reject> {
         let bindings = self.location.bindings(user, now);
-        let targets = bindings.iter().filter(|b| b.can_take(request)).map(|b| {
-            let to = ForwardTo::uri(b.uri.clone())
-                .via_routes(b.path.iter().map(|p| String::from_utf8_lossy(p).into_owned()));
-            ForwardTo { target: b.target().filter(|_| b.path.is_empty()), ..to }
-        });
-        let targets: Vec<_> = targets.collect();
-        if targets.is_empty() {
-            return Err(Reject::new(480));
-        }
+        let takers: Vec<_> = bindings.into_iter().filter(|b| b.can_take(request)).collect();
+        let mut groups = takers.chunk_by(|a, b| a.q == b.q).map(|group| group.iter().map(|b| b.way()).collect());
+        let targets = groups.next().ok_or(Reject::new(480))?;
+        let then = groups.collect();
         edits.set(Name::PCalledPartyId, format!("<{uri}>"));
-        Ok(Plan { record_route: Some(RecordRoute::here("")), edits, ..Plan::fork(targets) })
+        // RFC 3325 §5: what the callee asserts of itself in its responses is not believed either.
+        let mut response_edits = Edits::new();
+        response_edits.set(Name::PAssertedIdentity, format!("<{user}>"));
+        Ok(Plan { targets, then, record_route: Some(RecordRoute::here("")), edits, response_edits, ..Plan::default() })
     }
 
     /// Through the participating function, with the way back below it (3GPP TS 24.229 §5.4.3.2 step 4).
@@ -365,16 +382,15 @@ impl Core {
             let known = Uri::parse(aor.as_bytes()).ok()?;
             return self.is_home(&known).then(|| aor.clone());
         }
-        let name = uri.user().and_then(|u| std::str::from_utf8(u).ok())?;
-        (self.is_home(uri) && self.config.subscribers.contains_key(name)).then(|| aor(uri))
+        let aor = aor(uri);
+        let name = aor.strip_prefix("sip:")?.split_once('@')?.0;
+        (self.is_home(uri) && self.config.subscribers.contains_key(name)).then_some(aor)
     }
 
     /// RFC 3325 §5 and RFC 6050 §4: what the client prefers is asserted if it may say so, what it asserts itself is dropped.
     fn assert_identity(&mut self, request: &Request, user: &str) -> Edits {
         let mut edits = Edits::new();
-        for name in [Name::PPreferredIdentity, Name::PAssertedIdentity, Name::PServedUser] {
-            edits.remove(name);
-        }
+        disbelieve(&mut edits);
         let name = user.strip_prefix("sip:").and_then(|u| u.split('@').next()).unwrap_or_default();
         let number = self.config.subscribers.get(name).and_then(|s| s.number.clone());
         let preferred =
@@ -386,7 +402,6 @@ impl Core {
         if let Some(second) = second {
             edits.append(Name::PAssertedIdentity, format!("<{second}>"));
         }
-        edits.remove(Name::PAssertedService);
         if let Some(service) = request.header(Name::PPreferredService) {
             edits.append(Name::PAssertedService, service.to_vec());
             edits.remove(Name::PPreferredService);
@@ -394,6 +409,13 @@ impl Core {
         let icid = self.stack.entropy().tag();
         edits.set(Name::PChargingVector, format!("icid-value={icid};orig-ioi={}", self.config.domain));
         edits
+    }
+}
+
+/// Takes away what only the network may say of a client (RFC 3325 §5, RFC 6050 §4, RFC 5502 §4).
+fn disbelieve(edits: &mut Edits) {
+    for name in [Name::PPreferredIdentity, Name::PAssertedIdentity, Name::PServedUser, Name::PAssertedService] {
+        edits.remove(name);
     }
 }
 

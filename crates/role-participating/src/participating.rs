@@ -1,4 +1,4 @@
-use cpm::{MediaPath, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
+use cpm::{MediaPath, Profile, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
 use sip::{Method, Name, Request, Uri};
 use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, ProxyEvent, RecordRoute, Reject, preprocess};
 use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
@@ -64,6 +64,11 @@ impl Participating {
     /// Sessions that are open or being set up.
     pub fn open_sessions(&self) -> usize {
         self.control.open_sessions()
+    }
+
+    /// Gives a user a profile: from the next request on, sessions that are open go on.
+    pub fn set_profile(&mut self, aor: &str, profile: Profile) {
+        self.control.set_profile(aor, profile);
     }
 
     /// Takes the record of a session that has ended, oldest first.

@@ -5,10 +5,12 @@ use flow::{CloseBy, Dialogs, MediaPath, Observed, Verdict};
 use role_client::{Client, Event, SessionId};
 use role_core::Core;
 use sim::{Net, NodeId};
+use sip_tx::Target;
 use wire::{Instant, Now, Transport};
 
 use crate::pf::{BrokenPf, Fault};
-use crate::setup::{BOB, Setup, Site};
+use crate::phone::Phone;
+use crate::setup::{ALICE, BOB, Setup, Site};
 use crate::watch::observed;
 
 /// Where the two participating functions stand, and what SIP runs over.
@@ -115,6 +117,19 @@ impl System {
             setup,
             lives: 0,
         }
+    }
+
+    /// A phone that does what the test says, called `name`, of the user of Client A (behind Core A) or of Client B (behind
+    /// Core B): one more device, at `10.0.0.9` or `10.0.1.9` and `port`.
+    pub fn phone(&mut self, name: &str, of: Site, port: u16) -> NodeId<Phone> {
+        let (host, aor, password, core) = match of {
+            Site::ClientA | Site::CoreA | Site::PfA => ("10.0.0.9", ALICE, "alicepw", Site::CoreA),
+            Site::ClientB | Site::CoreB | Site::PfB => ("10.0.1.9", BOB, "bobpw", Site::CoreB),
+        };
+        let address = sim::addr(&format!("{host}:{port}"));
+        let entropy = self.net.entropy();
+        let core = Target::new(self.topology.transport, core.sip());
+        self.net.add(name, &[address], Phone::new(aor, password, address, core, entropy))
     }
 
     /// Kills a node. The records that it has written are kept; what a client told its user was told by another life.
