@@ -162,7 +162,7 @@ impl Bridge {
         let (session, holding) = (self.sides[passing.from], &mut self.holding[passing.from]);
         if holds {
             *holding += 1;
-            endpoint.pause(session);
+            endpoint.pause(session, now);
         } else {
             *holding -= 1;
             if *holding == 0 {

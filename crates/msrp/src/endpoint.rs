@@ -166,9 +166,13 @@ impl Endpoint {
         self.check_invariants();
     }
 
-    /// Stops reading for a session, and with it for all that share its connection.
-    pub fn pause(&mut self, session: SessionId) {
-        self.set_paused(session, true);
+    /// Stops reading for a session, and with it for all that share its connection. Answers to what we send are not read
+    /// either, so until [`Endpoint::resume`] they are not missed.
+    pub fn pause(&mut self, session: SessionId, now: Now) {
+        if let Some(conn) = self.set_paused(session, true) {
+            self.settle(conn, now);
+        }
+        self.check_invariants();
     }
 
     /// Goes on reading for a session.
@@ -198,9 +202,7 @@ impl Endpoint {
     fn set_paused(&mut self, session: SessionId, paused: bool) -> Option<ConnId> {
         let session = self.sessions.get_mut(session.0)?;
         session.is_paused = paused;
-        let conn = session.conn?;
-        self.tell_reading(conn);
-        Some(conn)
+        session.conn
     }
 
     fn on_accepted(&mut self, conn: ConnId, is_tls: bool, now: Now) {
@@ -267,7 +269,7 @@ impl Endpoint {
         is_clogged || link.sessions.iter().any(is_paused)
     }
 
-    fn tell_reading(&mut self, conn: ConnId) {
+    fn tell_reading(&mut self, conn: ConnId, now: Now) {
         let Some(link) = self.connections.get(&conn) else { return };
         let stop = self.is_stopped(link);
         if let Some(link) = self.connections.get_mut(&conn)
@@ -275,13 +277,18 @@ impl Endpoint {
         {
             link.told_to_stop = stop;
             self.events.push_back(Event::Reading { conn, wanted: !stop });
+            // What came in the meantime was not read, answers included.
+            let deadline = now.at + self.options.transaction_timeout;
+            for transaction in link.transactions.iter_mut().filter(|transaction| transaction.deadline.is_some()) {
+                transaction.deadline = Some(deadline);
+            }
         }
     }
 
     /// The end of every change to a connection: write what may be written, say whether to read, arm the timers.
     fn settle(&mut self, conn: ConnId, now: Now) {
         self.pump(conn, now);
-        self.tell_reading(conn);
+        self.tell_reading(conn, now);
         self.arm_connection(conn);
     }
 

@@ -114,11 +114,6 @@ impl Incoming {
         self.total.filter(|total| self.has_last && self.next == total + 1)
     }
 
-    /// Octets handed on so far.
-    pub(crate) const fn delivered(&self) -> u64 {
-        self.next - 1
-    }
-
     /// The last octet that came.
     fn reached(&self) -> u64 {
         let held = self.held.last_key_value().map_or(0, |(at, piece)| at + piece.len() as u64 - 1);

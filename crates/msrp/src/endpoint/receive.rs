@@ -371,7 +371,7 @@ impl Endpoint {
             return;
         }
         if let Some(text) = print::response(request, status, &self.options.heads) {
-            self.write(conn, text, now);
+            self.write_frame(conn, text, now);
         }
     }
 

@@ -95,7 +95,7 @@ impl Endpoint {
         print::field(&mut text, "Byte-Range", &range.to_string());
         print::field(&mut text, "Status", &format!("000 {status}"));
         print::end_line(&mut text, id.as_bytes(), Flag::Complete);
-        self.write(conn, text.freeze(), now);
+        self.write_frame(conn, text.freeze(), now);
     }
 
     /// A session has its connection. The side that connects sends first, to name the session (RFC 4975 §5.4): a message if

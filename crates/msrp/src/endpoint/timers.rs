@@ -3,7 +3,7 @@
 use wire::{ConnId, Instant, Now};
 
 use super::Endpoint;
-use crate::connection::Sent;
+use crate::connection::{Sent, Transaction};
 use crate::{Event, Failure, Incomplete, SessionId};
 
 /// Whose deadline an entry of the queue is. What is due is read from the owner.
@@ -67,7 +67,7 @@ impl Endpoint {
                 self.write_empty(conn, session, Sent::KeepAlive, now);
             }
         }
-        while let Some(transaction) = self.connections.get_mut(&conn).and_then(|link| link.take_due_transaction(now.at)) {
+        while let Some(transaction) = self.take_due_transaction(conn, now.at) {
             match transaction.what {
                 Sent::Chunk(outgoing) => self.fail(outgoing, Failure::Timeout, now),
                 // The peer is gone: the connection does not carry anything any more.
@@ -77,6 +77,18 @@ impl Endpoint {
             }
         }
         self.settle(conn, now);
+    }
+
+    /// The oldest transaction without an answer, unless answers are not being read.
+    fn take_due_transaction(&mut self, conn: ConnId, at: Instant) -> Option<Transaction> {
+        let link = self.connections.get(&conn)?;
+        if self.is_stopped(link) {
+            let later = at + self.options.transaction_timeout;
+            let transactions = &mut self.connections.get_mut(&conn)?.transactions;
+            transactions.iter_mut().filter(|transaction| transaction.deadline.is_some()).for_each(|t| t.deadline = Some(later));
+            return None;
+        }
+        self.connections.get_mut(&conn)?.take_due_transaction(at)
     }
 
     fn on_session_due(&mut self, session: SessionId, due: Instant, now: Now) {

@@ -22,12 +22,13 @@ const MAX_QUIET: usize = 1024;
 impl Endpoint {
     /// Writes as long as something waits, the host keeps up and the window is open.
     pub(super) fn pump(&mut self, conn: ConnId, now: Now) {
-        while let Some(link) = self.connections.get_mut(&conn)
+        while let Some(link) = self.connections.get(&conn)
             && link.is_up
             && self.options.write_budget.is_none_or(|budget| link.unsent < budget)
         {
             let open = link.open.as_ref().map_or(0, |open| open.octets);
-            if link.in_flight + open >= self.options.window {
+            // Answers that we do not read cannot open the window: two sides that hold each other up would do so for ever.
+            if link.in_flight + open >= self.options.window && !self.is_stopped(link) {
                 // The peer answers a chunk when it ends.
                 if open == 0 {
                     break;
@@ -35,14 +36,20 @@ impl Endpoint {
                 self.end_open_chunk(conn, Flag::Continued, now);
                 continue;
             }
-            let Some(outgoing) = link.ready.pop_front() else { break };
+            let Some(outgoing) = self.connections.get_mut(&conn).and_then(|link| link.ready.pop_front()) else { break };
             self.write_next(conn, outgoing, now);
             self.after_turn(outgoing);
         }
     }
 
+    /// Writes a whole frame. The chunk that is being written is interrupted for it.
+    pub(super) fn write_frame(&mut self, conn: ConnId, frame: Bytes, now: Now) {
+        self.end_open_chunk(conn, Flag::Continued, now);
+        self.write(conn, frame, now);
+    }
+
     /// Hands octets to the host.
-    pub(super) fn write(&mut self, conn: ConnId, data: Bytes, now: Now) {
+    fn write(&mut self, conn: ConnId, data: Bytes, now: Now) {
         let Some(link) = self.connections.get_mut(&conn) else { return };
         link.handed += data.len() as u64;
         if self.options.write_budget.is_some() {
@@ -62,7 +69,7 @@ impl Endpoint {
         print::field(&mut text, "Message-ID", &self.entropy.tag());
         print::field(&mut text, "Byte-Range", "1-0/0");
         print::end_line(&mut text, id.as_bytes(), Flag::Complete);
-        self.write(conn, text.freeze(), now);
+        self.write_frame(conn, text.freeze(), now);
         self.expect_answer(conn, id, what, 0, now);
     }
 
@@ -81,7 +88,7 @@ impl Endpoint {
         let mut text = chunk_head(message, &id, &message.range(Some(0)), 0);
         text.extend_from_slice(b"\r\n\r\n");
         print::end_line(&mut text, id.as_bytes(), Flag::Aborted);
-        self.write(conn, text.freeze(), now);
+        self.write_frame(conn, text.freeze(), now);
     }
 
     fn write_next(&mut self, conn: ConnId, outgoing: OutgoingId, now: Now) {
@@ -127,7 +134,7 @@ impl Endpoint {
         text.extend_from_slice(b"\r\n");
         let flag = if message.is_exhausted() { Flag::Complete } else { Flag::Continued };
         print::end_line(&mut text, id.as_bytes(), flag);
-        self.write(conn, text.freeze(), now);
+        self.write_frame(conn, text.freeze(), now);
         self.on_chunk_written(conn, outgoing, id, len, flag, now);
     }
 
