@@ -4,7 +4,7 @@ use bytes::Bytes;
 use wire::Now;
 
 use crate::{
-    ByteRange, Endpoint, Event, Failure, FailureReport, IncomingId, MessageId, Outline, OutgoingId, SessionId, Status,
+    ByteRange, Endpoint, Event, Failure, FailureReport, IncomingId, MessageId, OutgoingId, Outline, SessionId, Status,
 };
 
 /// When a bridge answers 200 to the chunk that completes a message.
@@ -78,7 +78,9 @@ impl Bridge {
             Event::Incomplete { incoming, .. } => self.on_incomplete(incoming, endpoint, now),
             Event::WantsMore { outgoing, .. } => self.hold(outgoing, false, endpoint, now),
             Event::Sent { outgoing, .. } => self.on_sent(outgoing, endpoint, now),
-            Event::Failed { outgoing, message_id, why, .. } => self.on_failed(outgoing, &message_id, why, endpoint, now),
+            Event::Failed { outgoing, message_id, why, .. } => {
+                self.on_failed(outgoing, &message_id, why, endpoint, now)
+            }
             Event::Report { message_id, range, status, .. } => {
                 endpoint.report(self.sides[1 - side], &message_id, &range, status, now);
             }
@@ -91,7 +93,7 @@ impl Bridge {
 
     fn on_started(&mut self, from: usize, incoming: IncomingId, outline: Outline, endpoint: &mut Endpoint, now: Now) {
         let failure_report = outline.failure_report;
-        match endpoint.begin(self.sides[1 - from], outline, now) {
+        match endpoint.begin(self.sides[1 - from], outline) {
             Ok(outgoing) => {
                 self.incoming.insert(incoming, outgoing);
                 let passing = Passing { incoming, from, failure_report, is_accepted: false, holds: false };

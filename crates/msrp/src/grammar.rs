@@ -10,7 +10,7 @@ pub(crate) fn is_ident(text: &[u8]) -> bool {
         && text.iter().copied().all(is_ident_char)
 }
 
-pub(crate) const fn is_ident_char(byte: u8) -> bool {
+const fn is_ident_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+' | b'%' | b'=')
 }
 

@@ -45,7 +45,13 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    pub(crate) const fn new(session: SessionId, id: MessageId, max_size: u64, success_report: bool, now: Instant) -> Incoming {
+    pub(crate) const fn new(
+        session: SessionId,
+        id: MessageId,
+        max_size: u64,
+        success_report: bool,
+        now: Instant,
+    ) -> Incoming {
         Incoming {
             session,
             id,

@@ -4,6 +4,9 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{ByteRange, FailureReport, MessageId, SessionId};
 
+/// RFC 4975 §7.1.1: a larger chunk must be such that it can be interrupted.
+pub(crate) const SMALL: usize = 2048;
+
 /// A message that is going out: what is left of it to write, and how much of what was written is not answered.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
@@ -32,7 +35,13 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) const fn new(session: SessionId, id: MessageId, total: Option<u64>, fields: Bytes, mime: Bytes) -> Outgoing {
+    pub(crate) const fn new(
+        session: SessionId,
+        id: MessageId,
+        total: Option<u64>,
+        fields: Bytes,
+        mime: Bytes,
+    ) -> Outgoing {
         Outgoing {
             session,
             id,
@@ -80,9 +89,10 @@ impl Outgoing {
 
     /// Whether there is a chunk to write: octets, or the end.
     pub(crate) fn has_chunk(&self) -> bool {
-        // A small message waits for its end, to go as one chunk of known size.
-        let is_small = self.total.is_some_and(|total| total <= 2048);
-        !self.is_written && (self.finished || (self.queued > 0 && !is_small))
+        // The last octets, and so all of a small message, wait for the word that they are the last: then their chunk is it.
+        let is_small = self.total.is_some_and(|total| total <= SMALL as u64);
+        let is_all = self.queued <= SMALL && self.total == Some(self.next - 1 + self.queued as u64);
+        !self.is_written && (self.finished || (self.queued > 0 && !is_small && !is_all))
     }
 
     /// Whether every octet was taken and no more come.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::grammar::{is_ident, is_ident_char, is_token_char, status_code};
+use crate::grammar::{is_ident, is_token_char, status_code};
 use crate::head::{Field, Head, Method, Name, Span, Start};
 use crate::{HeadLimits, ParseError, Status};
 
@@ -23,7 +23,7 @@ pub(crate) fn start_line(line: &[u8]) -> Result<StartLine, ParseError> {
     let rest = line.strip_prefix(b"MSRP ").ok_or(ParseError::new(0, "MSRP and a space"))?;
     let len = memchr::memchr(b' ', rest).ok_or(ParseError::new(line.len(), "a space and a method or status"))?;
     let id = &rest[..len];
-    if !(1..=MAX_FOLLOWED).contains(&len) || !id.iter().copied().all(is_ident_char) {
+    if !(1..=MAX_FOLLOWED).contains(&len) || !id.iter().all(u8::is_ascii_graphic) {
         return Err(ParseError::new(5, "a transaction identifier"));
     }
     let mut fault = (!is_ident(id)).then_some(ParseError::new(5, "a transaction identifier of 4 to 32 characters"));

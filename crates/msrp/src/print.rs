@@ -75,3 +75,17 @@ fn lines(out: &mut BytesMut, parts: &[&[u8]]) {
         out.put_slice(part);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_whose_mark_is_in_the_body_is_drawn_again() {
+        let mut same = Entropy::from_seed(5);
+        let (first, second) = (TransactionId(same.token()), TransactionId(same.token()));
+        let body = [b"x".as_slice(), &first.mark(), b"y"].concat();
+        assert_eq!(TransactionId::draw(&mut Entropy::from_seed(5), &body), second);
+        assert_eq!(TransactionId::draw(&mut Entropy::from_seed(5), &body[2..]), first);
+    }
+}

@@ -133,6 +133,7 @@ fn faults_that_leave_the_frame_readable_are_kept_in_the_head() {
     for (head, at) in [
         ("MSRP abc SEND\r\n", Some(5)),
         ("MSRP -abcd SEND\r\n", Some(5)),
+        ("MSRP ab/cd SEND\r\n", Some(5)),
         ("MSRP a23456789012345678901234567890123 SEND\r\n", Some(5)),
         ("MSRP abcd send\r\n", Some(10)),
         ("MSRP abcd SEND \r\n", Some(10)),
@@ -167,7 +168,7 @@ fn a_stream_that_cannot_be_followed_is_broken() {
         "MSRP abcd\r\n",
         "MSRP abcd \r\n",
         "MSRP  SEND\r\n",
-        "MSRP ab/cd SEND\r\n",
+        "MSRP ab\u{1}cd SEND\r\n",
         "MSRP abcd SEND\nX: y\n",
         "\u{16}\u{3}\u{1}",
         "MSRQ",

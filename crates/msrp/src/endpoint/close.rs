@@ -5,7 +5,7 @@ use std::time::Duration;
 use wire::{ConnId, Now, Output};
 
 use super::Endpoint;
-use crate::{Event, Failure, Incomplete, IncomingId, SessionId, Status};
+use crate::{Event, Failure, IncomingId, Incomplete, SessionId, Status};
 
 impl Endpoint {
     /// Begins to close a session: nothing new is taken or sent, what is under way may end within `bound`. Then what has not

@@ -10,7 +10,8 @@ use crate::head::{Head, Method, Name, Start};
 use crate::incoming::{Incoming, Misfit};
 use crate::session::Outcome;
 use crate::{
-    ByteRange, Confirm, Event, FailureReport, Incomplete, IncomingId, MessageId, Outline, SessionId, Status, path, print,
+    ByteRange, Confirm, Event, FailureReport, IncomingId, Incomplete, MessageId, Outline, SessionId, Status, path,
+    print,
 };
 
 /// What is done with a request instead of what it asks for.
@@ -25,7 +26,9 @@ enum Refusal {
 impl Endpoint {
     /// Answers 200 to a complete message that the caller confirms itself.
     pub fn accept(&mut self, incoming: IncomingId, now: Now) {
-        let Some(message) = self.incoming.get_mut(incoming.0).filter(|message| message.complete().is_some()) else { return };
+        let Some(message) = self.incoming.get_mut(incoming.0).filter(|message| message.complete().is_some()) else {
+            return;
+        };
         let (request, session) = (message.pending.take(), message.session);
         self.answer_pending(session, request, Status::OK, now);
         self.end_incoming(incoming, Outcome::Taken);
@@ -126,7 +129,8 @@ impl Endpoint {
 
     /// Finds the session of a request (RFC 4975 §7.3): one of ours, named by the whole To-Path, on this connection or none.
     fn route(&mut self, conn: ConnId, head: &Head) -> Result<SessionId, Refusal> {
-        let (to, from) = (head.value(Name::ToPath).ok_or(Refusal::Ignore)?, head.value(Name::FromPath).ok_or(Refusal::Ignore)?);
+        let (to, from) =
+            (head.value(Name::ToPath).ok_or(Refusal::Ignore)?, head.value(Name::FromPath).ok_or(Refusal::Ignore)?);
         let link = self.connections.get_mut(&conn).ok_or(Refusal::Ignore)?;
         if let Some(route) = &link.route
             && route.to == to.as_bytes()
@@ -142,7 +146,9 @@ impl Endpoint {
         let uri = sdp::MsrpUri::parse(to).map_err(|_| unknown)?;
         let session = uri.session_id().and_then(|id| self.by_id.get(id)).copied().ok_or(unknown)?;
         let known = self.sessions.get(session.0).ok_or(unknown)?;
-        if !known.is_peer(from) || (known.options.local.is_tls() && !link.is_tls) {
+        let local = &known.options.local;
+        let is_ours = uri.is_tls() == local.is_tls() && uri.transport().eq_ignore_ascii_case(local.transport());
+        if !is_ours || !known.is_peer(from) || (local.is_tls() && !link.is_tls) {
             return Err(unknown);
         }
         match known.conn {
@@ -273,7 +279,15 @@ impl Endpoint {
         }
     }
 
-    fn on_chunk_end(&mut self, conn: ConnId, incoming: IncomingId, next: u64, request: Box<Head>, flag: Flag, now: Now) {
+    fn on_chunk_end(
+        &mut self,
+        conn: ConnId,
+        incoming: IncomingId,
+        next: u64,
+        request: Box<Head>,
+        flag: Flag,
+        now: Now,
+    ) {
         let failure_report = request.failure_report().unwrap_or_default();
         let Some(message) = self.incoming.get_mut(incoming.0) else { return };
         let session = message.session;
@@ -321,7 +335,8 @@ impl Endpoint {
         }
         let Ok(session) = self.route(conn, head) else { return };
         let Some(known) = self.sessions.get(session.0).filter(|known| known.conn == Some(conn)) else { return };
-        let Some(message_id) = head.message_id().filter(|id| known.reportable.get(id).is_some()).and_then(MessageId::parse)
+        let Some(message_id) =
+            head.message_id().filter(|id| known.reportable.get(id).is_some()).and_then(MessageId::parse)
         else {
             return;
         };

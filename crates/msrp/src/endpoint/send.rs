@@ -7,22 +7,30 @@ use super::Endpoint;
 use crate::connection::Sent;
 use crate::frame::Flag;
 use crate::head::{Head, Start};
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, SMALL};
 use crate::print::{self, TransactionId};
-use crate::{ByteRange, Event, Failure, FailureReport, MessageId, Outline, OutgoingId, SendError, SessionId, Status};
+use crate::{ByteRange, Event, Failure, FailureReport, MessageId, OutgoingId, Outline, SendError, SessionId, Status};
 
 impl Endpoint {
     /// Sends a message that is there as a whole.
-    pub fn send(&mut self, session: SessionId, outline: Outline, body: Bytes, now: Now) -> Result<OutgoingId, SendError> {
+    pub fn send(
+        &mut self,
+        session: SessionId,
+        outline: Outline,
+        body: Bytes,
+        now: Now,
+    ) -> Result<OutgoingId, SendError> {
         let outline = Outline { total: Some(body.len() as u64), ..outline };
-        let outgoing = self.begin(session, outline, now)?;
-        self.push(outgoing, body, now);
+        let outgoing = self.begin(session, outline)?;
+        if let Some(message) = self.outgoing.get_mut(outgoing.0) {
+            message.push(body);
+        }
         self.finish(outgoing, now);
         Ok(outgoing)
     }
 
     /// Begins a message whose octets come bit by bit. It waits for the connection if there is none yet.
-    pub fn begin(&mut self, session: SessionId, outline: Outline, _now: Now) -> Result<OutgoingId, SendError> {
+    pub fn begin(&mut self, session: SessionId, outline: Outline) -> Result<OutgoingId, SendError> {
         let known = self.sessions.get(session.0).filter(|known| !known.is_draining()).ok_or(SendError::Closed)?;
         if known.options.remote.is_empty() {
             return Err(SendError::NoPath);
@@ -60,7 +68,7 @@ impl Endpoint {
         }
         self.advance(outgoing, now);
         let Some(message) = self.outgoing.get_mut(outgoing.0) else { return true };
-        message.is_full = message.queued() > self.options.queue;
+        message.is_full = message.queued() > self.options.queue.max(SMALL);
         !message.is_full
     }
 

@@ -85,7 +85,10 @@ impl Endpoint {
         if self.is_stopped(link) {
             let later = at + self.options.transaction_timeout;
             let transactions = &mut self.connections.get_mut(&conn)?.transactions;
-            transactions.iter_mut().filter(|transaction| transaction.deadline.is_some()).for_each(|t| t.deadline = Some(later));
+            transactions
+                .iter_mut()
+                .filter(|transaction| transaction.deadline.is_some())
+                .for_each(|t| t.deadline = Some(later));
             return None;
         }
         self.connections.get_mut(&conn)?.take_due_transaction(at)

@@ -6,12 +6,10 @@ use wire::{ConnId, Now, Output};
 use super::Endpoint;
 use crate::connection::{OpenChunk, Sent, Transaction};
 use crate::frame::Flag;
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, SMALL};
 use crate::print::{self, TransactionId};
 use crate::{ByteRange, Event, FailureReport, OutgoingId, SessionId};
 
-/// RFC 4975 §7.1.1: a larger chunk must be such that it can be interrupted.
-pub(crate) const SMALL: usize = 2048;
 /// What is written of a large chunk before another message gets its turn.
 const SLICE: usize = 8 * 1024;
 /// What a chunk weighs in the window beside its octets, so that the number of open transactions is bounded too.
@@ -171,7 +169,15 @@ impl Endpoint {
         }
     }
 
-    fn on_chunk_written(&mut self, conn: ConnId, outgoing: OutgoingId, id: TransactionId, octets: usize, flag: Flag, now: Now) {
+    fn on_chunk_written(
+        &mut self,
+        conn: ConnId,
+        outgoing: OutgoingId,
+        id: TransactionId,
+        octets: usize,
+        flag: Flag,
+        now: Now,
+    ) {
         let Some(message) = self.outgoing.get_mut(outgoing.0).filter(|_| flag != Flag::Aborted) else { return };
         message.is_written = flag == Flag::Complete;
         let (session, message_id) = (message.session, message.id.clone());
@@ -242,4 +248,23 @@ fn chunk_head(message: &Outgoing, id: &TransactionId, range: &ByteRange, body: u
     print::field(&mut text, "Byte-Range", &range.to_string());
     text.extend_from_slice(&message.mime);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_ends_before_its_end_line_occurs_in_it_however_it_is_cut() {
+        let id = TransactionId::draw(&mut wire::Entropy::from_seed(1), b"");
+        let body = [b"some octets, then ".as_slice(), &id.mark(), b" and more"].concat();
+        let end = 18 + id.mark().len();
+        for size in 1..body.len() {
+            let outgoing = OutgoingId(wire::Slab::new().insert(()));
+            let mut open = OpenChunk { outgoing, id, octets: 0, tail: Vec::new() };
+            let refused = body.chunks(size).position(|slice| !open.admits(slice));
+            assert_eq!(refused, Some((end - 1) / size), "in pieces of {size}");
+            assert!(open.octets < end && open.tail.len() < id.mark().len());
+        }
+    }
 }

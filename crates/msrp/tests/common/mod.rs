@@ -1,5 +1,6 @@
 //! What the tests share: a phone and a B2BUA for the simulation, and a raw peer that writes MSRP by hand.
 #![expect(dead_code, unreachable_pub, reason = "every test file uses its own part")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use msrp::{
-    Acknowledge, Bridge, Confirm, Endpoint, Event, Incomplete, IncomingId, Options, Outline, SessionId, SessionOptions,
+    Acknowledge, Bridge, Confirm, Endpoint, Event, IncomingId, Incomplete, Options, Outline, SessionId, SessionOptions,
 };
 use sdp::MsrpUri;
 use wire::{ConnId, Entropy, Input, Instant, Node, Now, Output, Transport};
@@ -29,21 +30,18 @@ pub struct Phone {
 }
 
 impl Phone {
-    pub fn new(entropy: Entropy, addr: SocketAddr, id: &str, change: impl FnOnce(&mut Options, &mut SessionOptions)) -> Phone {
+    pub fn new(
+        entropy: Entropy,
+        addr: SocketAddr,
+        id: &str,
+        change: impl FnOnce(&mut Options, &mut SessionOptions),
+    ) -> Phone {
         let mut options = Options::default();
         let mut session = SessionOptions::new(uri(addr, id), Vec::new());
         change(&mut options, &mut session);
         let mut endpoint = Endpoint::new(options, entropy);
         let session = endpoint.open(session).unwrap();
-        Phone {
-            endpoint,
-            session,
-            events: Vec::new(),
-            inbox: Vec::new(),
-            partial: BTreeMap::new(),
-            addr,
-            opened: 0,
-        }
+        Phone { endpoint, session, events: Vec::new(), inbox: Vec::new(), partial: BTreeMap::new(), addr, opened: 0 }
     }
 
     pub fn meet(&mut self, peer: MsrpUri) {
@@ -145,7 +143,8 @@ impl Pf {
     pub fn new(entropy: Entropy, addr: SocketAddr, ids: [&str; 2], acknowledge: Acknowledge, chunk: usize) -> Pf {
         let mut endpoint = Endpoint::new(Options::default(), entropy);
         let [a, b] = ids.map(|id| {
-            let options = SessionOptions { confirm: Confirm::ByCaller, chunk, ..SessionOptions::new(uri(addr, id), Vec::new()) };
+            let options =
+                SessionOptions { confirm: Confirm::ByCaller, chunk, ..SessionOptions::new(uri(addr, id), Vec::new()) };
             endpoint.open(options).unwrap()
         });
         Pf { endpoint, bridge: Bridge::new(a, b, acknowledge), events: Vec::new() }
@@ -228,7 +227,9 @@ impl Raw {
     }
 
     pub fn bind(&mut self) {
-        let bind = format!("MSRP bind0 SEND\r\nTo-Path: {LOCAL}\r\nFrom-Path: {REMOTE}\r\nMessage-ID: bind0\r\n-------bind0$\r\n");
+        let bind = format!(
+            "MSRP bind0 SEND\r\nTo-Path: {LOCAL}\r\nFrom-Path: {REMOTE}\r\nMessage-ID: bind0\r\n-------bind0$\r\n"
+        );
         let answer = self.put(bind.as_bytes());
         assert!(answer.starts_with("MSRP bind0 200 OK\r\n"), "{answer}");
     }
