@@ -264,7 +264,7 @@ impl Endpoint {
 
     /// Whether the connection is not to be read on: a session asks for it, or the peer does not read our answers.
     fn is_stopped(&self, link: &Connection) -> bool {
-        let is_clogged = self.options.write_budget.is_some_and(|budget| link.unsent > budget.saturating_mul(2));
+        let is_clogged = link.unsent > self.options.backlog;
         let is_paused = |session: &SessionId| self.sessions.get(session.0).is_some_and(|session| session.is_paused);
         is_clogged || link.sessions.iter().any(is_paused)
     }

@@ -22,6 +22,10 @@ pub struct Options {
     /// Octets handed to the host and not yet written, above which messages wait; answers never do. `None` is for a host
     /// that does not call [`Endpoint::handle_written`](crate::Endpoint::handle_written).
     pub write_budget: Option<usize>,
+    /// Octets handed to the host and not yet written, answers included, above which the connection is not read any more.
+    /// Counts only with a write budget. Keep it far above what a peer may ask for in one breath: two sides that both stop
+    /// reading because they cannot write would wait for each other.
+    pub backlog: usize,
     /// Octets in chunks without an answer on one connection, above which messages wait.
     pub window: usize,
     /// Octets of one outgoing message that wait, above which its source is asked to stop.
@@ -50,6 +54,7 @@ impl Default for Options {
             message_timeout: Duration::from_secs(60),
             keep_alive: None,
             write_budget: None,
+            backlog: 1024 * 1024,
             window: 512 * 1024,
             queue: 64 * 1024,
             reorder: 64 * 1024,

@@ -153,7 +153,14 @@ struct World {
 
 /// Alice and Bob, each connected to a PF by a connection that the client opened.
 fn world(seed: u64, chunks: [usize; 3]) -> World {
-    let options = Options { write_budget: Some(2000), queue: 4000, window: 6000, inbox: 4000, ..Options::default() };
+    let options = Options {
+        write_budget: Some(2000),
+        queue: 4000,
+        window: 6000,
+        inbox: 4000,
+        backlog: 50_000,
+        ..Options::default()
+    };
     let at = ["10.0.0.1:1", "10.0.0.9:9", "10.0.0.2:2"].map(sim::addr);
     let session = |local, id, remote, peer, chunk| SessionOptions {
         chunk,
@@ -192,7 +199,7 @@ fn any_body(large: usize) -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn everything_arrives_through_a_bridge_and_nothing_grows(
