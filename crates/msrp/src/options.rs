@@ -9,7 +9,7 @@ use crate::HeadLimits;
 pub struct Options {
     /// Bounds on heads.
     pub heads: HeadLimits,
-    /// How long an accepted connection may stay without a session (RFC 4975 §14.1 has no figure).
+    /// How long an accepted connection may stay without a session.
     pub bind_timeout: Duration,
     /// How long a peer may take over one head.
     pub head_timeout: Duration,

@@ -146,33 +146,21 @@ impl Endpoint {
         self.check_drained(session);
     }
 
-    /// Takes a message off the tables because it failed. What of it can still be taken back is.
+    /// Takes a message off the tables because it failed. If its receiver may wait for more of it, the receiver is told.
     pub(super) fn fail(&mut self, outgoing: OutgoingId, why: Failure, now: Now) {
-        let Some(session) = self.outgoing.get(outgoing.0).map(|message| message.session) else { return };
+        let Some(message) = self.outgoing.get(outgoing.0) else { return };
+        let (session, is_partly_sent) = (message.session, message.has_begun() && why == Failure::Unsent);
         if let Some(conn) = self.sessions.get(session.0).and_then(|known| known.conn)
             && let Some(link) = self.connections.get_mut(&conn)
         {
             link.ready.retain(|other| *other != outgoing);
             if link.open.as_ref().is_some_and(|open| open.outgoing == outgoing) {
                 self.end_open_chunk(conn, Flag::Aborted, now);
-            } else if link.is_up
-                && why == Failure::Unsent
-                && let Some(message) = self.outgoing.remove(outgoing.0)
-            {
-                if message.has_begun() {
-                    self.write_abort(conn, &message, now);
-                }
-                self.forget_outgoing(outgoing, message, why);
-                return;
+            } else if link.is_up && is_partly_sent {
+                self.write_abort(conn, outgoing, now);
             }
         }
-        if let Some(message) = self.outgoing.remove(outgoing.0) {
-            self.forget_outgoing(outgoing, message, why);
-        }
-    }
-
-    fn forget_outgoing(&mut self, outgoing: OutgoingId, message: Outgoing, why: Failure) {
-        let session = message.session;
+        let Some(message) = self.outgoing.remove(outgoing.0) else { return };
         if let Some(known) = self.sessions.get_mut(session.0) {
             known.outgoing.retain(|other| *other != outgoing);
         }

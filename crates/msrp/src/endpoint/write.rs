@@ -81,7 +81,8 @@ impl Endpoint {
     }
 
     /// Writes the empty chunk that gives a message up, which stands between two of its chunks.
-    pub(super) fn write_abort(&mut self, conn: ConnId, message: &Outgoing, now: Now) {
+    pub(super) fn write_abort(&mut self, conn: ConnId, outgoing: OutgoingId, now: Now) {
+        let Some(message) = self.outgoing.get(outgoing.0) else { return };
         let id = TransactionId::draw(&mut self.entropy, b"");
         let mut text = chunk_head(message, &id, &message.range(Some(0)), 0);
         text.extend_from_slice(b"\r\n\r\n");
@@ -114,7 +115,7 @@ impl Endpoint {
         self.make_ready(outgoing);
         if let Some(message) = self.outgoing.get_mut(outgoing.0)
             && message.is_full
-            && message.queued() <= self.options.queue / 2
+            && message.queued() <= (self.options.queue / 2).max(SMALL)
         {
             message.is_full = false;
             self.events.push_back(Event::WantsMore { session: message.session, outgoing });
