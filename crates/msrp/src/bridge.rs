@@ -40,6 +40,8 @@ struct Passing {
     /// The side it comes from.
     from: usize,
     failure_report: FailureReport,
+    /// All of it has come.
+    is_whole: bool,
     is_accepted: bool,
     holds: bool,
 }
@@ -63,6 +65,15 @@ impl Bridge {
     /// Whether no message is on its way.
     pub fn is_empty(&self) -> bool {
         self.outgoing.is_empty()
+    }
+
+    /// Messages on their way from one side: those that have come as a whole, and those of which more is to come.
+    pub fn under_way(&self, from: SessionId) -> (usize, usize) {
+        let from_here = self.outgoing.values().filter(|passing| self.sides[passing.from] == from);
+        from_here.fold((0, 0), |(whole, partial), passing| match passing.is_whole {
+            true => (whole + 1, partial),
+            false => (whole, partial + 1),
+        })
     }
 
     /// Takes an event of the endpoint. Gives it back if it is none of the bridge's: of another session, or about a session
@@ -96,7 +107,8 @@ impl Bridge {
         match endpoint.begin(self.sides[1 - from], outline) {
             Ok(outgoing) => {
                 self.incoming.insert(incoming, outgoing);
-                let passing = Passing { incoming, from, failure_report, is_accepted: false, holds: false };
+                let passing =
+                    Passing { incoming, from, failure_report, is_whole: false, is_accepted: false, holds: false };
                 self.outgoing.insert(outgoing, passing);
             }
             // The other side is closing, or not open yet.
@@ -115,9 +127,9 @@ impl Bridge {
     fn on_complete(&mut self, incoming: IncomingId, endpoint: &mut Endpoint, now: Now) {
         let Some(outgoing) = self.incoming.get(&incoming).copied() else { return };
         endpoint.finish(outgoing, now);
-        if self.acknowledge == Acknowledge::WhenQueued
-            && let Some(passing) = self.outgoing.get_mut(&outgoing)
-        {
+        let Some(passing) = self.outgoing.get_mut(&outgoing) else { return };
+        passing.is_whole = true;
+        if self.acknowledge == Acknowledge::WhenQueued {
             passing.is_accepted = true;
             endpoint.accept(incoming, now);
         }

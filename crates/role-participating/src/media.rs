@@ -23,6 +23,11 @@ impl LegMedia {
         LegMedia { listener, session_id, origin }
     }
 
+    /// Where the peer of this leg finds us.
+    pub(crate) fn uri(&self) -> MsrpUri {
+        MsrpUri::new(false, self.listener.ip(), self.listener.port(), &self.session_id)
+    }
+
     /// The offer of one leg as this leg makes it: we can be dialled and can dial.
     pub(crate) fn offer(&self, peer: &[u8]) -> Option<Bytes> {
         self.rewrite(peer, Setup::ActPass)
@@ -41,7 +46,7 @@ impl LegMedia {
         let change = Rewrite {
             address,
             port,
-            path: vec![MsrpUri::new(false, address, port, &self.session_id)],
+            path: vec![self.uri()],
             setup: Some(setup),
             fingerprint: None,
             tls: false,

@@ -7,6 +7,7 @@ use wire::{Entropy, Input, Instant, Node, Now, Output};
 
 use crate::admit::{Admission, admit};
 use crate::bridges::Bridges;
+use crate::media_plane::MediaPlane;
 use crate::relay::{Ended, Relays};
 use crate::token::Token;
 use crate::{Config, close};
@@ -24,6 +25,7 @@ pub struct Participating {
     pub(crate) control: ServiceControl,
     relays: Relays,
     pub(crate) bridges: Bridges,
+    pub(crate) media: MediaPlane,
 }
 
 /// What a node holds: all zero, once every session and transaction is over.
@@ -41,6 +43,10 @@ pub struct Open {
     pub legs: usize,
     /// Sessions that service control counts.
     pub counted: usize,
+    /// MSRP sessions: one for each leg.
+    pub msrp_sessions: usize,
+    /// MSRP connections.
+    pub msrp_connections: usize,
 }
 
 impl Participating {
@@ -50,7 +56,9 @@ impl Participating {
         let ua_config =
             sip_ua::Config { product: PRODUCT.to_owned(), methods: Vec::new(), ..sip_ua::Config::default() };
         let control = ServiceControl::new(config.default_profile.clone(), config.profiles.clone());
+        let media = MediaPlane::new(config.msrp, entropy.fork());
         Participating {
+            media,
             stack: Stack::new(config.listeners.clone(), options, entropy),
             proxy,
             ua: UserAgent::new(ua_config, Resolver::new(Target::from_uri)),
@@ -79,6 +87,7 @@ impl Participating {
     /// What the node holds.
     pub fn open(&self) -> Open {
         let (clients, servers) = self.stack.transactions();
+        let (msrp_sessions, msrp_connections) = self.media.endpoint.len();
         Open {
             transactions: clients + servers,
             contexts: self.proxy.len(),
@@ -86,6 +95,8 @@ impl Participating {
             bridges: self.bridges.len(),
             legs: self.ua.len(),
             counted: self.control.open_sessions(),
+            msrp_sessions,
+            msrp_connections,
         }
     }
 
@@ -103,6 +114,10 @@ impl Participating {
                 self.on_proxy_event(event, now);
             } else if let Some((session, event)) = self.ua.poll_event() {
                 self.on_session_event(session, event, now);
+            } else if let Some(event) = self.media.endpoint.poll_event() {
+                self.on_msrp_event(event, now);
+            } else if let Some(key) = self.bridges.next_moved() {
+                self.go_on_closing(key, now);
             } else {
                 return;
             }
@@ -301,7 +316,11 @@ pub(crate) fn assert_service(admission: &Admission) -> Edits {
 
 impl Node for Participating {
     fn handle_input(&mut self, input: Input, now: Now) {
-        self.stack.handle_input(input, now);
+        if self.media.takes(&input) {
+            self.media.endpoint.handle_input(input, now);
+        } else {
+            self.stack.handle_input(input, now);
+        }
         self.work(now);
     }
 
@@ -309,19 +328,27 @@ impl Node for Participating {
         self.stack.handle_timeout(now);
         self.proxy.handle_timeout(&mut self.stack, now);
         self.ua.handle_timeout(&mut self.stack, now);
+        self.media.endpoint.handle_timeout(now);
         for ended in self.relays.expire(now) {
             self.ended(Some(ended));
         }
+        self.expire_drains(now);
         self.work(now);
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.stack.poll_output()
+        self.stack.poll_output().or_else(|| self.media.endpoint.poll_output())
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let due =
-            [self.stack.poll_timeout(), self.proxy.poll_timeout(), self.ua.poll_timeout(), self.relays.next_timeout()];
+        let due = [
+            self.stack.poll_timeout(),
+            self.proxy.poll_timeout(),
+            self.ua.poll_timeout(),
+            self.media.endpoint.poll_timeout(),
+            self.relays.next_timeout(),
+            self.bridges.drains.next(),
+        ];
         due.into_iter().flatten().min()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord};
+use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord, Traffic};
 use sip::{Method, Name, Request, Response};
 use wire::{Instant, Now, TimerQueue, Timestamp};
 
@@ -204,6 +204,8 @@ impl Relays {
             started,
             ended: now.utc,
             closing,
+            sent: Traffic::default(),
+            received: Traffic::default(),
         });
         Some(Ended { aor: relay.served.aor, record })
     }

@@ -64,7 +64,8 @@ impl Site {
         })
     }
 
-    fn msrp(self) -> SocketAddr {
+    /// Where it listens for MSRP, if it does.
+    pub fn msrp(self) -> SocketAddr {
         SocketAddr::new(self.sip().ip(), 2855)
     }
 

@@ -4,7 +4,7 @@ use cpm::SessionRecord;
 use flow::{CloseBy, Dialogs, MediaPath, Observed, Verdict};
 use role_client::{Client, Event, SessionId};
 use role_core::Core;
-use sim::{Net, NodeId};
+use sim::{Arrow, Net, NodeId};
 use sip_tx::Target;
 use wire::{Instant, Now, Transport};
 
@@ -102,7 +102,7 @@ impl System {
 
     pub(crate) fn build(setup: Setup) -> System {
         let mut net = setup.net();
-        System {
+        let mut system = System {
             client_a: net.add("client-a", &[Site::ClientA.sip()], setup.client(Site::ClientA, 0)),
             core_a: net.add("core-a", &[Site::CoreA.sip()], setup.core(Site::CoreA, 0)),
             pf_a: net.add("pf-a", &[Site::PfA.sip()], setup.pf(Site::PfA, 0)),
@@ -116,7 +116,10 @@ impl System {
             calls: Vec::new(),
             setup,
             lives: 0,
-        }
+        };
+        system.net.listen(system.pf_a, Transport::Tcp, Site::PfA.msrp());
+        system.net.listen(system.pf_b, Transport::Tcp, Site::PfB.msrp());
+        system
     }
 
     /// A phone that does what the test says, called `name`, of the user of Client A (behind Core A) or of Client B (behind
@@ -279,9 +282,11 @@ impl System {
         }
     }
 
-    /// What was on the wire since `from`, in the order of sending, lost messages included.
+    /// What SIP was on the wire since `from`, in the order of sending, lost messages included.
     pub fn observed_since(&self, from: Instant) -> Vec<Observed> {
-        let mut seen: Vec<_> = self.net.arrows().iter().filter(|a| a.sent_at >= from && !a.duplicate).collect();
+        let is_sip = |a: &&Arrow| !a.label.starts_with("MSRP");
+        let arrows = self.net.arrows().iter().filter(is_sip);
+        let mut seen: Vec<_> = arrows.filter(|a| a.sent_at >= from && !a.duplicate).collect();
         seen.sort_by_key(|a| a.sent_at);
         seen.into_iter().map(observed).collect()
     }
