@@ -139,6 +139,14 @@ impl Endpoint {
         self.sessions.get(session.0).map(|session| session.stats)
     }
 
+    /// Octets that are kept: read from a connection and not looked at, out of order, or waiting to be written.
+    pub fn buffered_octets(&self) -> usize {
+        let unread = self.connections.values().map(|link| link.inbox_octets);
+        let early = self.incoming.iter().map(|(_, message)| message.held_octets);
+        let waiting = self.outgoing.iter().map(|(_, message)| message.queued());
+        unread.chain(early).chain(waiting).sum()
+    }
+
     /// Takes what came from the network. Connections accepted on the node's MSRP listeners are passed here, as is everything
     /// about connections that [`Endpoint::owns`].
     pub fn handle_input(&mut self, input: Input, now: Now) {

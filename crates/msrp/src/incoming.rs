@@ -41,7 +41,7 @@ pub(crate) struct Incoming {
     /// The next octet to hand on.
     next: u64,
     held: BTreeMap<u64, BytesMut>,
-    held_octets: usize,
+    pub(crate) held_octets: usize,
 }
 
 impl Incoming {

@@ -100,6 +100,11 @@ impl Participating {
         }
     }
 
+    /// Octets of messages that have come and not gone on, bounded whatever the size of a message.
+    pub fn buffered_octets(&self) -> usize {
+        self.media.endpoint.buffered_octets()
+    }
+
     /// The protocol stack, for its counters.
     pub const fn stack(&self) -> &Stack {
         &self.stack
