@@ -37,7 +37,8 @@ pub struct Phone {
     pub failures: usize,
     /// The last dialog.
     pub dialog: Option<PhoneDialog>,
-    cseq: u32,
+    /// Sequence number of its last request outside dialogs.
+    pub cseq: u32,
     tag: String,
     last: Option<(ClientId, Ask)>,
     /// INVITEs without a final answer, and what is to be answered when.
@@ -90,6 +91,11 @@ impl Phone {
             ringing: Vec::new(),
             due: Vec::new(),
         }
+    }
+
+    /// Registers with this name and password from now on.
+    pub fn set_password(&mut self, user: &str, password: &str) {
+        self.digest = Digest::new(Account::new(user, password));
     }
 
     /// Registers its Contact for ten minutes.
@@ -254,7 +260,7 @@ impl Phone {
         if response.status() == 401 && response.cseq().method == Method::Register && self.digest.learn(&response) {
             return self.authorize(now);
         }
-        if response.is_success() {
+        if response.status() != 401 {
             self.digest.accepted();
         }
         if response.is_success() && response.cseq().method == Method::Invite {
