@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cpm::Service;
 use sip::{Method, Name, Request, Response};
 use sip_tx::{ClientId, Event, Incoming, Listener, Owner, ServerId, Stack, Target};
 use sip_ua::digest::{Account, Client as Digest};
@@ -70,14 +71,15 @@ impl Phone {
         let listeners = [Transport::Udp, Transport::Tcp].map(|transport| Listener { transport, addr: address });
         let mut stack = Stack::new(listeners.to_vec(), sip_tx::Options { auto_trying: false, ..options() }, entropy);
         let param = if core.transport == Transport::Tcp { ";transport=tcp" } else { "" };
-        let feature = cpm::Service::Session.feature_tag();
+        // As handsets write it: one feature tag with a list in quotes.
+        let services = [Service::Session, Service::PagerMessage].map(|s| s.icsi().replace(':', "%3A")).join(",");
         Phone {
             tag: stack.entropy().tag(),
             stack,
             address,
             core,
             aor: aor.to_owned(),
-            contact: format!("<sip:{user}@{address}{param}>;{feature}"),
+            contact: format!("<sip:{user}@{address}{param}>;+g.3gpp.icsi-ref=\"{services}\""),
             digest: Digest::new(Account::new(user, password)),
             script: vec![(Duration::ZERO, 200)],
             answer: 200,
