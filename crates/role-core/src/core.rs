@@ -93,6 +93,7 @@ impl Core {
             }
         }
         while self.proxy.poll_event().is_some() {}
+        self.location.check_invariants();
     }
 
     fn on_request(&mut self, incoming: Box<Incoming>, now: Now) {

@@ -152,6 +152,11 @@ impl Location {
         });
     }
 
+    /// What must hold after every input; looked at in debug builds only.
+    pub(crate) fn check_invariants(&self) {
+        debug_assert!(self.users.values().all(|list| !list.is_empty()), "a user without bindings is not kept");
+    }
+
     /// When the next binding expires.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
         self.users.values().flatten().map(|b| b.expires_at).min()

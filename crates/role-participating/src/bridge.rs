@@ -78,7 +78,12 @@ impl Bridge {
         self.legs[leg as usize].is_over
     }
 
-    /// The callee has answered: there is a session.
+    /// Whether both legs are over.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.legs.iter().all(|leg| leg.is_over)
+    }
+
+    /// The callee has answered and the caller was told: there is a session.
     pub(crate) fn started(&mut self, now: Now) {
         self.started.get_or_insert(now.utc);
     }
@@ -92,7 +97,7 @@ impl Bridge {
     /// A leg has ended. Returns the record when it was the last one.
     pub(crate) fn leg_over(&mut self, leg: Leg, now: Now) -> Option<Option<SessionRecord>> {
         self.legs[leg as usize].is_over = true;
-        if !self.legs.iter().all(|leg| leg.is_over) {
+        if !self.is_closed() {
             return None;
         }
         Some(self.started.map(|started| SessionRecord {

@@ -27,6 +27,16 @@ impl Bridges {
         self.bridges.len()
     }
 
+    /// Those that have not been counted as closed.
+    pub(crate) fn live(&self) -> usize {
+        self.bridges.iter().filter(|(_, bridge)| !bridge.is_closed()).count()
+    }
+
+    /// How many legs there are.
+    pub(crate) fn legs(&self) -> usize {
+        self.legs.len()
+    }
+
     fn insert(&mut self, bridge: Bridge) {
         let sessions = [Leg::Originating, Leg::Terminating].map(|leg| (bridge.session(leg), leg));
         let key = self.bridges.insert(bridge);
@@ -161,7 +171,6 @@ impl Participating {
     /// The callee has answered: so do we, with its answer (or, if the INVITE had none, its offer) as this leg's own.
     fn on_answered(&mut self, session: SessionKey, response: &Response, owes_answer: bool, now: Now) {
         let Some((bridge, Leg::Terminating)) = self.bridges.of(session) else { return };
-        bridge.started(now);
         let caller = bridge.session(Leg::Originating);
         let media = bridge.media(Leg::Originating).clone();
         let theirs = Body::of(response).filter(Body::is_sdp);
@@ -170,11 +179,20 @@ impl Participating {
             (Some(offer), false) => media.answer(&theirs.bytes, offer),
             (_, _) => media.offer(&theirs.bytes),
         });
+        // A callee that answers without MSRP cannot be talked to, and an INVITE cannot be left without an answer.
+        let Some(body) = body else {
+            let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &Reject::new(488), now);
+            return self.close_leg(session, None, now);
+        };
         let headers = Headers::new().copied(response, Name::PAssertedIdentity);
-        let answered = self.ua.accept(&mut self.stack, caller, &headers, body.map(Body::sdp), now);
-        if answered.is_err() {
-            // The caller has left while the callee answered (R10, R22): the ACK is out, now the BYE.
-            self.close_leg(session, None, now);
+        match self.ua.accept(&mut self.stack, caller, &headers, Some(Body::sdp(body)), now) {
+            Ok(()) => {
+                if let Some((bridge, _)) = self.bridges.of(session) {
+                    bridge.started(now);
+                }
+            }
+            // The caller has left while the callee answered (R10, R22): the ACK is out, now the BYE. There was no session.
+            Err(_) => self.close_leg(session, None, now),
         }
     }
 

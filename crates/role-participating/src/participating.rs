@@ -109,6 +109,19 @@ impl Participating {
         }
     }
 
+    /// What must hold after every input; looked at in debug builds only.
+    fn check_invariants(&self) {
+        // Counting is not free: a node with many sessions is checked by who tests it.
+        if !cfg!(debug_assertions) || self.control.open_sessions() > 64 {
+            return;
+        }
+        let sessions = self.relays.len() + self.bridges.live();
+        assert_eq!(self.control.open_sessions(), sessions, "every session is counted until it is over");
+        assert!(self.relays.requests() <= self.proxy.len(), "what is watched is being forwarded");
+        assert!(self.bridges.legs() <= self.ua.len(), "every leg is a session");
+        assert!(self.bridges.len() * 2 >= self.bridges.legs(), "every leg is a bridge's");
+    }
+
     fn on_stack_event(&mut self, event: Event, now: Now) {
         match self.proxy.handle(&mut self.stack, event, now) {
             Some(Event::Request(incoming)) => self.on_request(incoming, now),
@@ -268,6 +281,8 @@ impl Participating {
 
     pub(crate) fn refuse(&self, refusal: &Refusal) -> Reject {
         let reject = Reject::new(refusal.status);
+        // RFC 3261 §21.4.13: 415 says what would have been taken.
+        let reject = if refusal.status == 415 { reject.with(Name::Accept, "application/sdp") } else { reject };
         match refusal.warning_value(&self.config.name) {
             Some(warning) => reject.with(Name::Warning, warning),
             None => reject,
@@ -304,6 +319,7 @@ impl Node for Participating {
     fn handle_input(&mut self, input: Input, now: Now) {
         self.stack.handle_input(input, now);
         self.work(now);
+        self.check_invariants();
     }
 
     fn handle_timeout(&mut self, now: Now) {
@@ -314,6 +330,7 @@ impl Node for Participating {
             self.ended(Some(ended));
         }
         self.work(now);
+        self.check_invariants();
     }
 
     fn poll_output(&mut self) -> Option<Output> {

@@ -26,6 +26,8 @@ pub struct Phone {
     digest: Digest,
     /// What it does with the next INVITE: each status after its time.
     pub script: Vec<(Duration, u16)>,
+    /// The session description of its 200.
+    pub sdp: String,
     /// What it answers to everything else.
     pub answer: u16,
     /// What its responses say besides.
@@ -82,6 +84,7 @@ impl Phone {
             contact: format!("<sip:{user}@{address}{param}>;+g.3gpp.icsi-ref=\"{services}\""),
             digest: Digest::new(Account::new(user, password)),
             script: vec![(Duration::ZERO, 200)],
+            sdp: OFFER.to_owned(),
             answer: 200,
             says: Vec::new(),
             requests: Vec::new(),
@@ -248,7 +251,7 @@ impl Phone {
         response = response.header(Name::Contact, &self.contact);
         response = self.says.iter().fold(response, |response, (name, value)| response.header(*name, value));
         let accepts = request.method() == Method::Invite && (200..300).contains(&status);
-        let bytes = if accepts { response.body("application/sdp", OFFER.as_bytes()) } else { response.finish() };
+        let bytes = if accepts { response.body("application/sdp", self.sdp.as_bytes()) } else { response.finish() };
         if accepts && request.to_tag().is_empty() {
             self.dialog = Some(PhoneDialog::as_callee(request, &self.tag));
         }
@@ -272,6 +275,10 @@ impl Phone {
             }
             let ack = self.within("ACK").with("CSeq", &format!("{} ACK", response.cseq().number));
             self.send_within(ack, now);
+        }
+        let is_early = response.is_provisional() && !response.to_tag().is_empty() && self.dialog.is_none();
+        if is_early {
+            self.dialog = Some(PhoneDialog::as_caller(&response));
         }
         self.responses.push(response);
     }

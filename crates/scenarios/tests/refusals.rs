@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cpm::{Profile, Service};
 use flow::MediaPath;
-use scenarios::{ALICE, AUDIO, Ask, BOB, Phone, Setup, Site, System, Topology, audit, header};
+use scenarios::{ALICE, AUDIO, Ask, BOB, OFFER, Phone, Setup, Site, System, Topology, audit, header};
 use sim::NodeId;
 use sip::{Method, Name};
 use sip_tx::Target;
@@ -512,6 +512,69 @@ fn a_200_that_crosses_the_cancel_is_acknowledged_and_closed() {
             }
             assert_eq!(cast.came(Method::Ack).len(), 1, "{topology:?} {delay}\n{ladder}");
             assert_eq!(cast.came(Method::Bye).len(), 1, "{topology:?} {delay} {up}\n{}", cast.system.net.ladder());
+            cast.assert_nothing_is_left();
+        }
+    }
+}
+
+/// RFC 3261 §15: the caller may leave an early dialog by BYE.
+#[test]
+fn a_caller_may_leave_by_bye_while_it_still_rings() {
+    for topology in Topology::all() {
+        // What the callee does with its INVITE then: it refuses, as it should, or its 200 crosses the BYE.
+        for (answer, after) in [(487, 600), (200, 510)] {
+            let mut cast = Cast::new(Setup::new(34, topology));
+            let (caller, callee) = (cast.caller, cast.callee);
+            cast.phone(callee).script = vec![(Duration::from_millis(1), 180), (Duration::from_millis(after), answer)];
+            cast.system.net.node_mut(caller, |phone, now| phone.ask(Ask::invite(BOB), now));
+            cast.system.run_for(Duration::from_millis(500));
+            assert_eq!(cast.statuses(), [180]);
+            cast.system.net.node_mut(caller, Phone::bye);
+            cast.system.settle();
+            let ladder = cast.system.net.ladder();
+            let on_path = topology.pf_a == MediaPath::On || topology.pf_b == MediaPath::On;
+            let last = if on_path { Method::Cancel } else { Method::Bye };
+            assert_eq!(cast.came(last).len(), 1, "{topology:?} {answer}\n{ladder}");
+            cast.assert_nothing_is_left();
+        }
+    }
+}
+
+#[test]
+fn a_callee_that_answers_without_msrp_is_left_again() {
+    for topology in topologies() {
+        let mut cast = Cast::new(Setup::new(35, topology));
+        let callee = cast.callee;
+        cast.phone(callee).sdp = AUDIO.to_owned();
+        cast.ask(Ask::invite(BOB));
+        let on_path = topology.pf_a == MediaPath::On || topology.pf_b == MediaPath::On;
+        if !on_path {
+            // Whom a proxy calls is the caller's affair.
+            assert_eq!(cast.statuses(), [200]);
+            continue;
+        }
+        assert_eq!(cast.statuses(), [488], "{topology:?}\n{}", cast.system.net.ladder());
+        assert_eq!((cast.came(Method::Ack).len(), cast.came(Method::Bye).len()), (1, 1), "{topology:?}");
+        cast.assert_nothing_is_left();
+        assert_eq!(cast.system.records.iter().filter(|(_, r)| r.media_path == cpm::MediaPath::On).count(), 0);
+    }
+}
+
+#[test]
+fn a_body_that_a_function_on_the_media_path_cannot_carry_is_refused_and_passes_elsewhere() {
+    let parts = format!(
+        "--b\r\nContent-Type: application/sdp\r\n\r\n{OFFER}\r\n--b\r\nContent-Type: text/plain\r\n\r\nhi\r\n--b--\r\n"
+    );
+    for topology in topologies() {
+        let mut cast = Cast::new(Setup::new(36, topology));
+        cast.ask(Ask::invite(BOB).body("multipart/mixed;boundary=b", &parts));
+        if (topology.pf_a, topology.pf_b) == (MediaPath::Off, MediaPath::Off) {
+            assert_eq!(cast.statuses(), [200]);
+            let invite = cast.came(Method::Invite).remove(0);
+            assert_eq!(scenarios::body(&invite), parts);
+        } else {
+            assert_eq!(cast.statuses(), [415], "{topology:?}\n{}", cast.system.net.ladder());
+            assert_eq!(header(&cast.last(), Name::Accept), "application/sdp");
             cast.assert_nothing_is_left();
         }
     }

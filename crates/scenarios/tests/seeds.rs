@@ -149,6 +149,10 @@ fn tcp_may_be_cut_up_and_broken() {
 fn any_node_may_die_and_come_back() {
     for transport in [Transport::Udp, Transport::Tcp] {
         for_all(transport, |mut system, by, mut dice| {
+            // One of the three ways to close for each seed: there are six nodes that may die, too.
+            if system.net.seed() / 3 % 3 != by as u64 {
+                return;
+            }
             let victim = Site::ALL[dice.below(6) as usize];
             if transport == Transport::Udp {
                 system.net.set_link(Link::bad(0.05));
