@@ -1,6 +1,8 @@
 //! Setting a one-to-one session up and closing it, as the founding document draws it (C.2.3.1, Figures 9 and 10), in every
 //! topology, from either side and from both at once, over UDP and TCP.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test picks the events that it is about")]
+
 use std::time::Duration;
 
 use flow::{CloseBy, MediaPath};

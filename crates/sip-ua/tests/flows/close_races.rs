@@ -5,6 +5,7 @@ use sip::Method;
 use sip_ua::{Body, Cause, State};
 
 use crate::phone::{BOB_URI, Policy, SECOND, in_session, phones, run_out};
+use crate::scripted::Wire;
 
 #[test]
 fn byes_that_cross_are_both_answered() {
@@ -199,4 +200,27 @@ fn a_bye_received_while_our_reinvite_is_open_ends_the_session_and_a_late_2xx_is_
     let acks = net.arrows().iter().filter(|arrow| arrow.label == "ACK").count();
     assert_eq!(acks, 1, "{}", net.ladder());
     run_out(&mut net, &[alice, bob]);
+}
+
+#[test]
+fn after_byes_crossed_another_bye_finds_nothing() {
+    let (mut net, _alice, bob) = phones(11);
+    let wire = Wire::add(&mut net);
+    let dialog = wire.invite(&mut net);
+    net.clear_ladder();
+    net.node_mut(bob, |phone, now| phone.bye(now).unwrap());
+    for cseq in [11, 12] {
+        wire.send(&mut net, "BYE", &dialog.request("BYE", cseq));
+        net.run_for(SECOND / 10);
+    }
+    net.assert_ladder_untimed(
+        "
+        bob  -> wire  BYE
+        wire -> bob   BYE
+        bob  -> wire  200 OK
+        wire -> bob   BYE
+        bob  -> wire  481 Call/Transaction Does Not Exist
+    ",
+    );
+    assert_eq!(net[bob].log, ["invited", "acked", "bye crossed"]);
 }

@@ -1,0 +1,25 @@
+//! `duologue`: the one binary. `lab` plays a session between two operators on this machine and says whether it went as
+//! the specification has it; `serve` runs nodes from a configuration file.
+
+mod cli;
+mod lab;
+mod logs;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Lab(options) => logs::start(&cli.logs, "warn").and_then(|()| lab::run(&options)),
+        Command::Serve(options) => logs::start(&cli.logs, "info").and_then(|()| serve::run(&options)),
+    };
+    outcome.unwrap_or_else(|error| {
+        cli::complain(&error);
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,84 @@
+//! `duologue serve`.
+
+mod config;
+mod document;
+mod expand;
+mod nodes;
+
+use std::io::{Write as _, stdout};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::cli::{self, Serve};
+use config::{ConfigError, Plan};
+use nodes::Running;
+
+/// The documented default configuration.
+const DEFAULTS: &str = include_str!("../../../dist/duologue.toml");
+
+pub(crate) fn run(options: &Serve) -> anyhow::Result<ExitCode> {
+    if options.print_defaults {
+        stdout().write_all(DEFAULTS.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let plan = match load(&options.config) {
+        Ok(plan) => plan,
+        Err(error) => {
+            cli::complain(&error);
+            return Ok(ExitCode::from(cli::USAGE));
+        }
+    };
+    if options.check {
+        writeln!(stdout(), "{} is right: {}", options.config.display(), plan.summary())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    serve(plan)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(path: &Path) -> anyhow::Result<Plan> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!(
+            "cannot read {shown}; name another file with --config, or make one with `duologue serve --print-defaults`"
+        )
+    })?;
+    Plan::read(&text, &|name| std::env::var(name).ok()).with_context(|| format!("{shown} is wrong"))
+}
+
+fn serve(plan: Plan) -> anyhow::Result<()> {
+    // Before the first socket, so that no signal comes too early.
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot wait for signals")?;
+    let running = Running::start(plan)?;
+    for signal in signals.forever() {
+        if signal == SIGHUP {
+            tracing::warn!("SIGHUP: reloading is not there yet, the running configuration stays");
+            continue;
+        }
+        let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
+        tracing::info!(
+            signal = %name,
+            sessions = running.open_sessions(),
+            "stopping at once, sessions are not drained yet"
+        );
+        break;
+    }
+    running.stop();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_configuration_is_right() {
+        let plan = Plan::read(DEFAULTS, &|_| None).unwrap();
+        assert_eq!(plan.summary(), "1 core, 1 participating function");
+    }
+}

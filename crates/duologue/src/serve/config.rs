@@ -1,0 +1,167 @@
+//! From the file to what the nodes are started with. Every error names the key and the cure.
+
+mod core;
+mod pf;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+
+use node::{Addresses, CorePlan, PfPlan};
+use serde::Deserialize as _;
+use toml::de::{DeTable, Deserializer};
+use wire::Transport;
+
+use super::document::Document;
+use super::expand::{self, Variables};
+
+/// Why a configuration is refused.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// A value is wrong.
+    #[error("{key} {problem}; {cure}")]
+    Value { key: String, problem: String, cure: String },
+    /// The file is no TOML, or has a key that is unknown, missing or of the wrong kind; says where.
+    #[error("{0}")]
+    Document(String),
+}
+
+impl ConfigError {
+    pub(crate) fn new(key: impl fmt::Display, problem: &str, cure: &str) -> ConfigError {
+        ConfigError::Value { key: key.to_string(), problem: problem.to_owned(), cure: cure.to_owned() }
+    }
+}
+
+/// The nodes to start.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) cores: Vec<NodePlan<CorePlan>>,
+    pub(crate) pfs: Vec<NodePlan<PfPlan>>,
+}
+
+/// A node of one role.
+#[derive(Debug)]
+pub(crate) struct NodePlan<R> {
+    pub(crate) name: String,
+    pub(crate) addresses: Addresses,
+    pub(crate) options: sip_tx::Options,
+    pub(crate) role: R,
+}
+
+impl Plan {
+    /// Reads a configuration file.
+    pub(crate) fn read(text: &str, variables: Variables<'_>) -> Result<Plan, ConfigError> {
+        let document = parse(text, variables)?;
+        let cores = each("core", document.core, core::read)?;
+        let pfs = each("pf", document.pf, pf::read)?;
+        let plan = Plan { cores, pfs };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// `1 core, 2 participating functions`.
+    pub(crate) fn summary(&self) -> String {
+        let count = |n: usize, noun: &str| (n > 0).then(|| format!("{n} {noun}{}", if n == 1 { "" } else { "s" }));
+        let parts = [count(self.cores.len(), "core"), count(self.pfs.len(), "participating function")];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// What no node can see alone.
+    fn check(&self) -> Result<(), ConfigError> {
+        let cores = self.cores.iter().enumerate().map(|(i, n)| (format!("core[{i}]"), &n.name, &n.addresses));
+        let pfs = self.pfs.iter().enumerate().map(|(i, n)| (format!("pf[{i}]"), &n.name, &n.addresses));
+        let nodes: Vec<_> = cores.chain(pfs).collect();
+        if nodes.is_empty() {
+            return Err(ConfigError::new("the file", "names no node", "add a [[core]] or a [[pf]]"));
+        }
+        let (mut names, mut taken) = (BTreeSet::new(), BTreeSet::new());
+        for (key, name, addresses) in nodes {
+            if !names.insert(name) {
+                let problem = format!("is `{name}`, as that of another node");
+                return Err(ConfigError::new(format!("{key}.name"), &problem, "give every node a name of its own"));
+            }
+            let msrp = addresses.msrp.map(|addr| (Transport::Tcp, addr));
+            for (transport, addr) in addresses.sip.iter().copied().chain(msrp).filter(|(_, addr)| addr.port() != 0) {
+                if !taken.insert((transport, addr)) {
+                    let cure = "give every listener a port of its own";
+                    return Err(ConfigError::new(key, &format!("listens on {transport} {addr}, which is taken"), cure));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse(text: &str, variables: Variables<'_>) -> Result<Document, ConfigError> {
+    let document = |mut error: toml::de::Error| {
+        error.set_input(Some(text));
+        ConfigError::Document(error.to_string().trim_end().to_owned())
+    };
+    let mut table = DeTable::parse(text).map_err(document)?;
+    expand::table(table.get_mut(), "", variables)?;
+    Document::deserialize(Deserializer::from(table)).map_err(document)
+}
+
+fn each<D, R>(
+    key: &str,
+    documents: Vec<D>,
+    read: impl Fn(&str, D) -> Result<NodePlan<R>, ConfigError>,
+) -> Result<Vec<NodePlan<R>>, ConfigError> {
+    documents.into_iter().enumerate().map(|(i, document)| read(&format!("{key}[{i}]"), document)).collect()
+}
+
+/// What nodes of all roles have.
+fn node<R>(
+    key: &str,
+    name: String,
+    listen: &[String],
+    msrp: Option<SocketAddr>,
+    udp_path_mtu: Option<usize>,
+    role: R,
+) -> Result<NodePlan<R>, ConfigError> {
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    if name.is_empty() || !name.bytes().all(is_name) {
+        let cure = "use letters, digits, `-`, `.` and `_`";
+        return Err(ConfigError::new(format!("{key}.name"), &format!("is `{name}`"), cure));
+    }
+    if listen.is_empty() {
+        return Err(ConfigError::new(
+            format!("{key}.listen"),
+            "is empty",
+            "add an address such as \"udp:127.0.0.1:5060\"",
+        ));
+    }
+    let listener = |(i, text): (usize, &String)| listener(&format!("{key}.listen[{i}]"), text);
+    let sip = listen.iter().enumerate().map(listener).collect::<Result<Vec<_>, _>>()?;
+    // RFC 791: every path takes 576 octets; a datagram holds at most 65,535.
+    if udp_path_mtu.is_some_and(|mtu| !(576..=65_535).contains(&mtu)) {
+        let cure = "write a number from 576 to 65535, or leave it out";
+        return Err(ConfigError::new(format!("{key}.udp_path_mtu"), "is no MTU", cure));
+    }
+    let options = sip_tx::Options { path_mtu: udp_path_mtu, ..sip_tx::Options::default() };
+    Ok(NodePlan { name, addresses: Addresses { sip, msrp }, options, role })
+}
+
+fn listener(key: &str, text: &str) -> Result<(Transport, SocketAddr), ConfigError> {
+    let cure = "write a transport, an IP address and a port, such as \"udp:127.0.0.1:5060\" or \"tcp:[::1]:5060\"";
+    let wrong = |problem: &str| ConfigError::new(key, &format!("is `{text}`, {problem}"), cure);
+    let (transport, addr) = text.split_once(':').ok_or_else(|| wrong("which has no transport"))?;
+    let transport = match transport {
+        "udp" => Transport::Udp,
+        "tcp" => Transport::Tcp,
+        "tls" => return Err(ConfigError::new(key, "asks for TLS, which comes with the media plane", "use udp or tcp")),
+        _ => return Err(wrong("whose transport is neither udp nor tcp")),
+    };
+    let addr = addr.parse().map_err(|_| wrong("whose address cannot be read"))?;
+    Ok((transport, addr))
+}
+
+/// An address-of-record: `sip:user@domain`.
+fn aor(key: &str, text: &str) -> Result<String, ConfigError> {
+    let uri = sip::Uri::parse(text.as_bytes()).ok().filter(|uri| uri.is_sip() && uri.user().is_some());
+    let cure = "write an address-of-record such as \"sip:bob@home2.test\"";
+    uri.map(|uri| cpm::aor(&uri)).ok_or_else(|| ConfigError::new(key, &format!("is `{text}`"), cure))
+}
+
+#[cfg(test)]
+mod tests;

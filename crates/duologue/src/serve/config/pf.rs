@@ -1,0 +1,107 @@
+//! `[[pf]]`.
+
+use std::time::Duration;
+
+use cpm::{MediaPathPolicy, Profile, Reason, Service};
+use node::{PfPlan, SILENT_SESSION};
+
+use super::{ConfigError, NodePlan};
+use crate::serve::document::{self, MediaPath};
+
+/// The words for services.
+const SERVICES: [(Service, &str); 7] = [
+    (Service::Session, "session"),
+    (Service::GroupSession, "group-session"),
+    (Service::PagerMessage, "pager-message"),
+    (Service::LargeMessage, "large-message"),
+    (Service::Deferred, "deferred"),
+    (Service::FileTransfer, "file-transfer"),
+    (Service::SystemMessage, "system-message"),
+];
+
+pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, ConfigError> {
+    let default_profile = profile(&format!("{key}.profile"), &pf.profile, &Profile::default())?;
+    let mut profiles = std::collections::BTreeMap::new();
+    for (user, entry) in &pf.profiles {
+        let key = format!("{key}.profiles.\"{user}\"");
+        profiles.insert(super::aor(&key, user)?, profile(&key, entry, &default_profile)?);
+    }
+    let role = PfPlan {
+        media_path: media_path(key, pf.media_path, &pf.auto)?,
+        default_profile,
+        profiles,
+        trusted: trusted(&format!("{key}.trusted"), &pf.trusted)?,
+        silent_session: pf.silent_session.map_or(SILENT_SESSION, Duration::from_secs),
+    };
+    let msrp = pf.msrp.parse().map_err(|_| {
+        let cure = "write an IP address and a port, such as \"127.0.0.1:2855\"";
+        ConfigError::new(format!("{key}.msrp"), &format!("is `{}`", pf.msrp), cure)
+    })?;
+    super::node(key, pf.name, &pf.listen, Some(msrp), pf.udp_path_mtu, role)
+}
+
+fn media_path(key: &str, place: MediaPath, reasons: &[String]) -> Result<MediaPathPolicy, ConfigError> {
+    let auto = format!("{key}.auto");
+    let reasons = words(&auto, reasons, &Reason::ALL)?;
+    match place {
+        MediaPath::Auto if reasons.is_empty() => {
+            let cure = "name a reason such as \"recording\", or set media_path to \"off\"";
+            Err(ConfigError::new(auto, "names no reason to be on the media path", cure))
+        }
+        MediaPath::Auto => Ok(MediaPathPolicy::Auto(reasons)),
+        MediaPath::Off | MediaPath::On if !reasons.is_empty() => {
+            let cure = "set media_path to \"auto\", or take the reasons out";
+            Err(ConfigError::new(auto, "has reasons that are never asked for", cure))
+        }
+        MediaPath::Off => Ok(MediaPathPolicy::Off),
+        MediaPath::On => Ok(MediaPathPolicy::On),
+    }
+}
+
+fn trusted(key: &str, entries: &[String]) -> Result<Vec<std::net::IpAddr>, ConfigError> {
+    if entries.is_empty() {
+        return Err(ConfigError::new(
+            key,
+            "is empty, so every request would be refused",
+            "name the addresses of your cores",
+        ));
+    }
+    let parse = |(i, text): (usize, &String)| {
+        let wrong =
+            |_| ConfigError::new(format!("{key}[{i}]"), &format!("is `{text}`"), "write an IP address without port");
+        text.parse().map_err(wrong)
+    };
+    entries.iter().enumerate().map(parse).collect()
+}
+
+/// A profile whose missing keys are those of `usual`.
+fn profile(key: &str, entry: &document::Profile, usual: &Profile) -> Result<Profile, ConfigError> {
+    let usual = usual.clone();
+    let services =
+        entry.services.as_deref().map(|list| words(&format!("{key}.services"), list, &SERVICES)).transpose()?;
+    let aor = |(i, text): (usize, &String)| super::aor(&format!("{key}.blocked[{i}]"), text);
+    let blocked =
+        entry.blocked.as_ref().map(|list| list.iter().enumerate().map(aor).collect::<Result<_, _>>()).transpose()?;
+    Ok(Profile {
+        services: services.unwrap_or(usual.services),
+        max_sessions: entry.max_sessions.unwrap_or(usual.max_sessions),
+        blocked: blocked.unwrap_or(usual.blocked),
+        records_messages: entry.records_messages.unwrap_or(usual.records_messages),
+        defers_messages: entry.defers_messages.unwrap_or(usual.defers_messages),
+        devices: entry.devices.unwrap_or(usual.devices),
+        max_message_size: entry.max_message_size.or(usual.max_message_size),
+        closes_inactive: entry.closes_inactive.unwrap_or(usual.closes_inactive),
+    })
+}
+
+/// The things that a list of words stands for.
+fn words<T: Copy>(key: &str, list: &[String], known: &[(T, &str)]) -> Result<Vec<T>, ConfigError> {
+    let find = |(i, word): (usize, &String)| {
+        known.iter().find(|(_, name)| name == word).map(|(thing, _)| *thing).ok_or_else(|| {
+            let names: Vec<&str> = known.iter().map(|(_, name)| *name).collect();
+            let cure = format!("use {}", names.join(", "));
+            ConfigError::new(format!("{key}[{i}]"), &format!("is `{word}`, which is unknown"), &cure)
+        })
+    };
+    list.iter().enumerate().map(find).collect()
+}

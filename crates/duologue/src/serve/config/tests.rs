@@ -1,0 +1,184 @@
+use cpm::{MediaPathPolicy, Reason};
+
+use super::*;
+use crate::serve::DEFAULTS;
+
+/// A core and a participating function with what they need and no more.
+const SMALL: &str = r#"
+[[core]]
+name = "core-a"
+listen = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]
+domain = "Home1.test"
+pf = "sip:127.0.0.1:7060;transport=tcp"
+subscribers = { alice = { password = "${PASSWORD}" } }
+numbers = { "+15550002" = "sip:bob@home2.test" }
+peers = [{ domain = "home2.test", uri = "sip:127.0.0.1:5062" }]
+
+[[pf]]
+name = "pf-a"
+listen = ["udp:127.0.0.1:7060"]
+msrp = "127.0.0.1:2855"
+media_path = "auto"
+auto = ["recording"]
+trusted = ["127.0.0.1"]
+profile = { max_sessions = 3 }
+profiles = { "sip:carol@home1.test" = { records_messages = true } }
+"#;
+
+fn read(text: &str) -> Result<Plan, ConfigError> {
+    Plan::read(text, &|name| (name == "PASSWORD").then(|| "a\"b".to_owned()))
+}
+
+/// The refusal of [`SMALL`] with one thing changed.
+fn refusal(from: &str, to: &str) -> String {
+    assert!(SMALL.contains(from), "{from}");
+    read(&SMALL.replacen(from, to, 1)).unwrap_err().to_string()
+}
+
+#[test]
+fn a_small_configuration_is_read() {
+    let plan = read(SMALL).unwrap();
+    let (core, pf) = (&plan.cores[0], &plan.pfs[0]);
+    assert_eq!(core.addresses.sip.len(), 2);
+    assert_eq!(core.role.domain, "home1.test");
+    assert_eq!(core.role.subscribers["alice"].password, "a\"b");
+    let trigger = core.role.trigger.as_ref().unwrap();
+    assert_eq!(trigger.terminating, "sip:term@127.0.0.1:7060;transport=tcp");
+    assert_eq!(core.role.peers[0].addr.to_string(), "127.0.0.1:5062");
+    assert_eq!(pf.role.media_path, MediaPathPolicy::Auto(vec![Reason::Recording]));
+    assert_eq!(pf.addresses.msrp.unwrap().port(), 2855);
+    // What one user does not say is as for all users.
+    let carol = &pf.role.profiles["sip:carol@home1.test"];
+    assert_eq!((carol.records_messages, carol.max_sessions), (true, 3));
+    assert_eq!(plan.summary(), "1 core, 1 participating function");
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_cure() {
+    let cases = [
+        ("name = \"core-a\"", "name = \"core a\"", "core[0].name is `core a`; use letters"),
+        ("name = \"pf-a\"", "name = \"core-a\"", "pf[0].name is `core-a`, as that of another node; give every node"),
+        ("[\"udp:127.0.0.1:7060\"]", "[]", "pf[0].listen is empty; add an address such as"),
+        (
+            "udp:127.0.0.1:0",
+            "127.0.0.1:0",
+            "core[0].listen[0] is `127.0.0.1:0`, whose transport is neither udp nor tcp",
+        ),
+        (
+            "tcp:127.0.0.1:0",
+            "tcp:localhost:0",
+            "core[0].listen[1] is `tcp:localhost:0`, whose address cannot be read; write",
+        ),
+        (
+            "tcp:127.0.0.1:0",
+            "tls:127.0.0.1:0",
+            "core[0].listen[1] asks for TLS, which comes with the media plane; use udp",
+        ),
+        (
+            "udp:127.0.0.1:0",
+            "tcp:127.0.0.1:2855",
+            "pf[0] listens on tcp 127.0.0.1:2855, which is taken; give every listener",
+        ),
+        ("Home1.test", "sip:home1", "core[0].domain is `sip:home1`; write a domain name"),
+        ("sip:127.0.0.1:7060;transport=tcp", "sip:pf.test", "core[0].pf is `sip:pf.test`, whose host is a name"),
+        (
+            "sip:127.0.0.1:7060;",
+            "sip:x@127.0.0.1;",
+            "core[0].pf is `sip:x@127.0.0.1;transport=tcp`, which has a user part",
+        ),
+        ("${PASSWORD}", "${NOWHERE}", "core[0].subscribers.alice.password needs the environment variable NOWHERE"),
+        ("${PASSWORD}", "", "core[0].subscribers.alice.password is empty; give every user"),
+        (
+            "password =",
+            "number = \"555\", password =",
+            "core[0].subscribers.alice.number is `555`; write a number in global",
+        ),
+        ("sip:bob@home2.test", "bob", "core[0].numbers.\"+15550002\" is `bob`; write an address-of-record"),
+        (
+            "sip:127.0.0.1:5062",
+            "127.0.0.1:5062",
+            "core[0].peers[0].uri is `127.0.0.1:5062`, which is no SIP URI; write one",
+        ),
+        (
+            "domain = \"Home1.test\"",
+            "domain = \"x\"\nudp_path_mtu = 9",
+            "core[0].udp_path_mtu is no MTU; write a number",
+        ),
+        (
+            "domain = \"Home1.test\"",
+            "domain = \"x\"\nregistration = { min_expires = 9999 }",
+            "core[0].registration contradicts",
+        ),
+        ("127.0.0.1:2855", "2855", "pf[0].msrp is `2855`; write an IP address and a port"),
+        ("[\"recording\"]", "[\"fun\"]", "pf[0].auto[0] is `fun`, which is unknown; use recording, store-and-forward,"),
+        ("[\"recording\"]", "[]", "pf[0].auto names no reason to be on the media path; name a reason"),
+        ("\"auto\"", "\"off\"", "pf[0].auto has reasons that are never asked for; set media_path to \"auto\""),
+        ("[\"127.0.0.1\"]", "[\"all\"]", "pf[0].trusted[0] is `all`; write an IP address"),
+        ("[\"127.0.0.1\"]", "[]", "pf[0].trusted is empty, so every request would be refused; name the addresses"),
+        (
+            "max_sessions = 3",
+            "services = [\"sms\"]",
+            "pf[0].profile.services[0] is `sms`, which is unknown; use session,",
+        ),
+        ("sip:carol@home1.test", "carol", "pf[0].profiles.\"carol\" is `carol`; write an address-of-record"),
+    ];
+    for (from, to, expected) in cases {
+        let error = refusal(from, to);
+        assert!(error.starts_with(expected), "{to}: {error}");
+        assert!(error.contains("; "), "no cure: {error}");
+    }
+}
+
+#[test]
+fn a_wrong_key_is_shown_in_its_line_with_the_right_ones() {
+    let unknown = refusal("trusted =", "trust =");
+    assert!(unknown.contains("unknown field `trust`") && unknown.contains("`trusted`"), "{unknown}");
+    assert!(unknown.contains("trust = [\"127.0.0.1\"]") && unknown.contains("line 17"), "{unknown}");
+    let missing = refusal("msrp = \"127.0.0.1:2855\"", "");
+    assert!(missing.contains("missing field `msrp`"), "{missing}");
+    let kind = refusal("max_sessions = 3", "max_sessions = \"3\"");
+    assert!(kind.contains("max_sessions") && kind.contains("invalid type: string"), "{kind}");
+    let place = refusal("media_path = \"auto\"", "media_path = \"maybe\"");
+    assert!(place.contains("unknown variant `maybe`, expected one of `off`, `on`, `auto`"), "{place}");
+    let uri = refusal("pf = \"sip:127.0.0.1:7060;transport=tcp\"", "pf = { originating = \"sip:o@127.0.0.1\" }");
+    assert!(uri.contains("a table with the URIs `originating` and `terminating`"), "{uri}");
+    assert!(read("[[core]").unwrap_err().to_string().contains("line 1"));
+    assert_eq!(read("").unwrap_err().to_string(), "the file names no node; add a [[core]] or a [[pf]]");
+}
+
+/// Every key that a table may have, as the reader itself says when it meets an unknown one.
+fn keys(document: &str) -> Vec<String> {
+    let error = read(document).unwrap_err().to_string();
+    let (_, list) = error.split_once("expected one of ").or(error.split_once("expected ")).unwrap();
+    list.lines().next().unwrap().split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_is_documented_and_every_documented_key_is_read() {
+    let tables = [
+        "x = 1",
+        "[[core]]\nx = 1",
+        "[[pf]]\nx = 1",
+        "[[core]]\n[core.subscribers]\na = { x = 1 }",
+        "[[core]]\n[[core.peers]]\nx = 1",
+        "[[core]]\n[core.registration]\nx = 1",
+        "[[pf]]\n[pf.profile]\nx = 1",
+    ];
+    for key in tables.into_iter().flat_map(keys) {
+        let forms =
+            [format!("{key} = "), format!("[{key}."), format!(".{key}]"), format!("[[{key}]]"), format!(".{key}.")];
+        assert!(forms.iter().any(|form| DEFAULTS.contains(form)), "{key} is not documented");
+    }
+    // The other way round: with every comment that is a setting made one, the file is still right.
+    let is_setting = |line: &str| {
+        line.split_once(" = ")
+            .is_some_and(|(key, _)| !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    };
+    let uncomment =
+        |line: &str| line.strip_prefix("# ").filter(|rest| is_setting(rest)).unwrap_or(line).to_owned() + "\n";
+    let whole =
+        DEFAULTS.replace("pf = \"sip:127.0.0.1:5070\"\n", "").replace("media_path = \"off\"", "media_path = \"auto\"");
+    let whole: String = whole.lines().map(uncomment).collect();
+    assert!(whole.contains("\nudp_path_mtu = ") && whole.contains("\npf = {") && whole.contains("\nauto = ["));
+    read(&whole).unwrap();
+}

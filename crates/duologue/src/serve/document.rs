@@ -1,0 +1,111 @@
+//! The configuration file as it is written. What the words mean, and whether they fit together, is said in `config`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    #[serde(default)]
+    pub(super) core: Vec<Core>,
+    #[serde(default)]
+    pub(super) pf: Vec<Pf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Core {
+    pub(super) name: String,
+    pub(super) listen: Vec<String>,
+    pub(super) udp_path_mtu: Option<usize>,
+    pub(super) domain: String,
+    #[serde(default)]
+    pub(super) subscribers: BTreeMap<String, Subscriber>,
+    #[serde(default)]
+    pub(super) numbers: BTreeMap<String, String>,
+    pub(super) pf: Option<PfUri>,
+    #[serde(default)]
+    pub(super) peers: Vec<Peer>,
+    #[serde(default)]
+    pub(super) registration: Registration,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Subscriber {
+    pub(super) password: String,
+    pub(super) number: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a URI such as \"sip:127.0.0.1:5070\", or a table with the URIs `originating` and `terminating`"
+)]
+pub(super) enum PfUri {
+    Base(String),
+    Cases(Cases),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cases {
+    pub(super) originating: String,
+    pub(super) terminating: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Peer {
+    pub(super) domain: String,
+    pub(super) uri: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Registration {
+    pub(super) min_expires: Option<u32>,
+    pub(super) max_expires: Option<u32>,
+    pub(super) default_expires: Option<u32>,
+    pub(super) max_contacts: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pf {
+    pub(super) name: String,
+    pub(super) listen: Vec<String>,
+    pub(super) udp_path_mtu: Option<usize>,
+    pub(super) msrp: String,
+    pub(super) media_path: MediaPath,
+    #[serde(default)]
+    pub(super) auto: Vec<String>,
+    pub(super) trusted: Vec<String>,
+    pub(super) silent_session: Option<u64>,
+    #[serde(default)]
+    pub(super) profile: Profile,
+    #[serde(default)]
+    pub(super) profiles: BTreeMap<String, Profile>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum MediaPath {
+    Off,
+    On,
+    Auto,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Profile {
+    pub(super) services: Option<Vec<String>>,
+    pub(super) max_sessions: Option<usize>,
+    pub(super) blocked: Option<Vec<String>>,
+    pub(super) records_messages: Option<bool>,
+    pub(super) defers_messages: Option<bool>,
+    pub(super) devices: Option<usize>,
+    pub(super) max_message_size: Option<u64>,
+    pub(super) closes_inactive: Option<bool>,
+}

@@ -1,0 +1,56 @@
+//! The nodes of a configuration, running.
+
+use anyhow::Context as _;
+use engine::{Clock, Handle};
+use node::{Bound, Seat};
+use role_core::Core;
+use role_participating::Participating;
+use wire::Entropy;
+
+use super::config::{NodePlan, Plan};
+
+/// Every node in an engine of its own; dropping it stops them.
+pub(super) struct Running {
+    cores: Vec<Handle<Core>>,
+    pfs: Vec<Handle<Participating>>,
+}
+
+impl Running {
+    /// Binds everything, and only then starts anything: a node that cannot have its address stops the others from
+    /// answering calls that they could not finish.
+    pub(super) fn start(plan: Plan) -> anyhow::Result<Running> {
+        let cores = plan.cores.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
+        let pfs = plan.pfs.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
+        let cores = cores.into_iter().map(|(core, bound)| core.role.start(bound, seat(core.options)));
+        let cores = cores.collect::<Result<_, _>>()?;
+        let pfs = pfs.into_iter().map(|(pf, bound)| pf.role.start(bound, seat(pf.options)));
+        Ok(Running { cores, pfs: pfs.collect::<Result<_, _>>()? })
+    }
+
+    /// Sessions that the participating functions hold.
+    pub(super) fn open_sessions(&self) -> usize {
+        // An engine that has stopped holds none.
+        self.pfs.iter().map(|pf| pf.call(|pf, _| pf.open_sessions()).unwrap_or(0)).sum()
+    }
+
+    /// Stops all nodes.
+    pub(super) fn stop(self) {
+        drop((self.cores, self.pfs));
+    }
+}
+
+fn bind<R>(plan: NodePlan<R>) -> anyhow::Result<(NodePlan<R>, Bound)> {
+    let bound = Bound::bind(&plan.name, &plan.addresses).with_context(|| format!("node {}", plan.name))?;
+    for listener in bound.listeners() {
+        tracing::info!(node = %plan.name, transport = %listener.transport, addr = %listener.addr, "listening");
+    }
+    if let Some(addr) = bound.msrp() {
+        tracing::info!(node = %plan.name, transport = %"msrp", %addr, "listening");
+    }
+    Ok((plan, bound))
+}
+
+fn seat<N>(options: sip_tx::Options) -> Seat<N> {
+    let host = engine::Options { tap: None, on_idle: None, clock: Clock::start() };
+    Seat { options, entropy: Entropy::from_os(), host }
+}

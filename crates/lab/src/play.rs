@@ -1,0 +1,223 @@
+//! One session from registration to its close, driven by what happens and never by waiting a fixed time.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use engine::{CallError, Clock};
+use flow::CloseBy;
+use role_client::{Event, SessionId};
+use wire::Instant;
+
+use crate::judge::Judgement;
+use crate::recording::Recording;
+use crate::stage::{self, Side, Signal, Stage};
+use crate::{Finding, FlowReport, LabError, NODES, Scenario, Settings};
+
+const A: Side = 0;
+const B: Side = 1;
+
+/// When nothing has happened for so long, nothing will: longer than the first retransmissions of a lost datagram
+/// (0.5 s, 1 s, 2 s; RFC 3261 §17.1.2.2 with T1).
+const QUIET: Duration = Duration::from_secs(3);
+/// How long a flow may take in all.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// How long to listen, after the flow is complete, for arrows that it does not have.
+const AFTERMATH: Duration = Duration::from_millis(200);
+
+/// A flow that was played: the verdict, and the recording that it was made from.
+#[derive(Debug)]
+pub struct Played {
+    /// The verdict.
+    pub report: FlowReport,
+    recording: Recording,
+}
+
+/// Plays one scenario with six nodes of its own, and stops them.
+pub fn play(settings: &Settings, scenario: Scenario) -> Result<Played, LabError> {
+    let clock = Clock::start();
+    let mut recording = Recording::new(clock.now());
+    let (queue, signals) = channel();
+    let stage = Stage::set(settings, &scenario, clock, &queue, &mut recording)?;
+    // Once the engines are gone, so are all senders.
+    drop(queue);
+    let mut act =
+        Act { scenario, clock, recording, signals, users: [User::default(); 2], close: None, findings: vec![] };
+    act.run(&stage)?;
+    // Nothing more may come, and nothing may be left. What passes while the nodes stop, one after the other, tells nothing.
+    act.wait(AFTERMATH);
+    act.look_for_rests(&stage)?;
+    let nodes = stage.strike();
+    Ok(act.into_played(nodes))
+}
+
+/// Writes what was on the wire in these flows as a capture file.
+pub fn write_pcap<'p>(played: impl IntoIterator<Item = &'p Played>, out: &mut dyn Write) -> io::Result<()> {
+    crate::pcap::write(played.into_iter().map(|played| &played.recording), out)
+}
+
+/// What a client has told its user.
+#[derive(Clone, Copy, Default)]
+struct User {
+    registered: bool,
+    session: Option<SessionId>,
+    /// The session waits for its user to accept it.
+    rings: bool,
+    established: bool,
+    closed: bool,
+    /// It will not come to a session.
+    failed: bool,
+}
+
+struct Act {
+    scenario: Scenario,
+    clock: Clock,
+    recording: Recording,
+    signals: Receiver<Signal>,
+    users: [User; 2],
+    /// When the first user was told to close.
+    close: Option<Instant>,
+    findings: Vec<Finding>,
+}
+
+impl Act {
+    fn run(&mut self, stage: &Stage) -> Result<(), LabError> {
+        let [a, b] = &stage.clients;
+
+        // 1. Both clients register.
+        a.call(|client, now| client.register(now)).map_err(gone(0))?;
+        b.call(|client, now| client.register(now)).map_err(gone(5))?;
+        self.listen(stage, |act| act.both(|user| user.registered) && act.judge().is_registered())?;
+        if !self.both(|user| user.registered) {
+            return Ok(());
+        }
+
+        // 2. A invites B; B's user accepts (see `on_event`). It is set up when both sides say so and every ACK is there.
+        let to = stage::aor(B);
+        let session = a.call(move |client, now| client.invite(&to, now)).map_err(gone(0))?;
+        self.users[A].session = session;
+        self.listen(stage, |act| act.both(|user| user.established) && act.judge().is_set_up())?;
+        if !self.both(|user| user.established) {
+            return Ok(());
+        }
+
+        // 3. The user, or both at the same moment, closes; and it is over when the flow is complete at both ends.
+        self.close = Some(self.clock.at());
+        for side in [A, B].into_iter().filter(|side| self.closes(*side)) {
+            let Some(session) = self.users[side].session else { continue };
+            let close = stage.clients[side].cast(move |client, now| client.close(session, now));
+            close.map_err(gone(stage::CLIENTS[side]))?;
+        }
+        self.listen(stage, |act| act.both(|user| user.closed) && act.judge().is_closed())
+    }
+
+    fn closes(&self, side: Side) -> bool {
+        match self.scenario.close_by {
+            CloseBy::A => side == A,
+            CloseBy::B => side == B,
+            CloseBy::Both => true,
+        }
+    }
+
+    fn both(&self, is: impl Fn(&User) -> bool) -> bool {
+        self.users.iter().all(is)
+    }
+
+    fn judge(&self) -> Judgement {
+        Judgement::of(&self.scenario, &self.recording, self.close)
+    }
+
+    /// Takes what happens until `done`, until a client gives up, or until nothing happens any more.
+    fn listen(&mut self, stage: &Stage, done: impl Fn(&Act) -> bool) -> Result<(), LabError> {
+        loop {
+            if self.users.iter().any(|user| user.failed) || (done(self) && self.recording.all_received()) {
+                return Ok(());
+            }
+            let left = (Instant::ZERO + DEADLINE).saturating_since(self.clock.at());
+            let Ok(signal) = self.signals.recv_timeout(QUIET.min(left)) else { return Ok(()) };
+            self.take(signal);
+            if std::mem::take(&mut self.users[B].rings)
+                && let Some(session) = self.users[B].session
+            {
+                stage.clients[B].call(move |client, now| client.accept(session, now)).map_err(gone(5))?;
+            }
+        }
+    }
+
+    /// Takes what happens until nothing has happened for `quiet`.
+    fn wait(&mut self, quiet: Duration) {
+        while self.clock.at() < Instant::ZERO + DEADLINE
+            && let Ok(signal) = self.signals.recv_timeout(quiet)
+        {
+            self.take(signal);
+        }
+    }
+
+    fn take(&mut self, signal: Signal) {
+        match signal {
+            Signal::Wire(seen) => self.recording.record(seen),
+            Signal::Client(side, event) => self.on_event(side, event),
+        }
+    }
+
+    fn on_event(&mut self, side: Side, event: Event) {
+        let user = &mut self.users[side];
+        let name = NODES[stage::CLIENTS[side]];
+        match event {
+            Event::Registered { .. } => user.registered = true,
+            Event::RegistrationFailed { status } => {
+                user.failed = true;
+                self.findings.push(Finding::about("registration", name, &format!("could not register: {status}")));
+            }
+            Event::Incoming { session, .. } => {
+                user.rings = user.session.is_none();
+                user.session.get_or_insert(session);
+            }
+            Event::Established { .. } => user.established = true,
+            Event::Failed { status, .. } => {
+                user.failed = true;
+                self.findings.push(Finding::about("set-up", name, &format!("got no session: {status}")));
+            }
+            Event::Closed { .. } => user.closed = true,
+            Event::Unregistered | Event::Ringing { .. } => {}
+        }
+    }
+
+    /// A session that somebody still holds after the close is one that leaks.
+    fn look_for_rests(&mut self, stage: &Stage) -> Result<(), LabError> {
+        if self.close.is_none() {
+            return Ok(());
+        }
+        for (pf, index) in stage.pfs.iter().zip(stage::PFS) {
+            let open = pf.call(|pf, _| pf.open_sessions()).map_err(gone(index))?;
+            if open > 0 {
+                self.findings.push(Finding::about("session-left", NODES[index], "still holds the session"));
+            }
+        }
+        Ok(())
+    }
+
+    fn into_played(mut self, nodes: Vec<crate::NodeReport>) -> Played {
+        for (user, index) in self.users.iter().zip(stage::CLIENTS) {
+            let (kind, what) = if !user.registered {
+                ("registration", "never heard that it is registered")
+            } else if !user.established {
+                ("set-up", "never heard that the session is set up")
+            } else if !user.closed {
+                ("not-closed", "never heard that the session is over")
+            } else {
+                continue;
+            };
+            if !user.failed {
+                self.findings.push(Finding::about(kind, NODES[index], what));
+            }
+        }
+        self.findings.extend(self.recording.findings());
+        let report = FlowReport::new(self.scenario, self.judge(), self.findings, nodes);
+        Played { report, recording: self.recording }
+    }
+}
+
+fn gone(index: usize) -> impl Fn(CallError) -> LabError {
+    move |reason| LabError::Engine { node: NODES[index], reason }
+}
