@@ -71,7 +71,8 @@ pub(crate) fn host_port(text: &[u8]) -> Option<SocketAddr> {
 mod tests {
     use super::*;
 
-    const OK: &[u8] = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.3:7\r\nRecord-Route: <sip:orig-1@127.0.0.2;lr>\r\n\r\nv=0\r\n";
+    const OK: &[u8] =
+        b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.3:7\r\nRecord-Route: <sip:orig-1@127.0.0.2;lr>\r\n\r\nv=0\r\n";
 
     #[test]
     fn a_response_is_read_up_to_its_body() {
