@@ -53,8 +53,16 @@ pub struct Outcome {
     pub setup: Latency,
     /// From BYE to its 200.
     pub close: Latency,
-    /// Calls refused, given up or not started, and ACKs that never arrived.
+    /// All of the following.
     pub errors: u64,
+    /// Calls that were refused.
+    pub refused: u64,
+    /// Calls given up for want of an answer.
+    pub timed_out: u64,
+    /// Calls not started because too many were open.
+    pub skipped: u64,
+    /// ACKs that never arrived, from the start on.
+    pub lost_acks: u64,
     /// Requests that the generator had to repeat.
     pub retransmissions: u64,
     /// Memory of the server at the end.
@@ -153,8 +161,8 @@ impl Load {
         let latency = (self.tally.setup(), self.tally.close());
         self.drain()?;
         let per_call = |us: u64| us as f64 / calls.max(1) as f64;
-        let Tally { failed, timed_out, skipped, retransmitted, .. } = self.tally;
-        let lost = self.acks_sent.saturating_sub(self.acks_seen) + self.uac.unsent + self.uas.unsent;
+        let Tally { refused, timed_out, skipped, retransmitted, .. } = self.tally;
+        let lost_acks = self.acks_sent.saturating_sub(self.acks_seen);
         Ok(Outcome {
             calls,
             calls_per_s: calls as f64 / took.as_secs_f64(),
@@ -163,7 +171,11 @@ impl Load {
             system_us: per_call(after.system_us - before.system_us),
             setup: latency.0,
             close: latency.1,
-            errors: failed + timed_out + skipped + lost,
+            errors: refused + timed_out + skipped + lost_acks,
+            refused,
+            timed_out,
+            skipped,
+            lost_acks,
             retransmissions: retransmitted,
             memory_kib: after.memory_kib,
         })
@@ -179,7 +191,7 @@ impl Load {
         self.start_call(Instant::now(), EAGER);
         while self.tally.completed == 0 {
             let now = Instant::now();
-            if now > give_up || self.tally.failed + self.tally.timed_out > 0 {
+            if now > give_up || self.tally.refused + self.tally.timed_out > 0 {
                 let what = format!("no call gets through {}: {:?}", self.options.proxy, self.tally);
                 return Err(io::Error::new(io::ErrorKind::TimedOut, what));
             }
@@ -344,7 +356,7 @@ impl Load {
                 self.end(id.slot);
             }
             (State::Inviting | State::Ringing, true, 300..) | (State::Closing, false, 300..) => {
-                self.tally.failed += 1;
+                self.tally.refused += 1;
                 self.end(id.slot);
             }
             // Late, of an earlier request of the call.
@@ -359,7 +371,7 @@ impl Load {
         self.tally.set_up(now - call.sent);
         let Some(next) = call.dialog.next else {
             // Whoever forwarded the INVITE is to stay in the dialog.
-            self.tally.failed += 1;
+            self.tally.refused += 1;
             return self.end(id.slot);
         };
         call.begin(State::Closing, now, T1);

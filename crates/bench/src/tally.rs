@@ -9,7 +9,7 @@ pub(crate) struct Tally {
     /// Calls that went from INVITE to the 200 of the BYE.
     pub(crate) completed: u64,
     /// Calls that were refused.
-    pub(crate) failed: u64,
+    pub(crate) refused: u64,
     /// Calls given up for want of an answer.
     pub(crate) timed_out: u64,
     /// Requests that the generator had to repeat.
@@ -28,7 +28,7 @@ impl Tally {
         let histogram = || Histogram::new_with_bounds(1, MOST, 3).expect("the bounds are in order");
         Tally {
             completed: 0,
-            failed: 0,
+            refused: 0,
             timed_out: 0,
             retransmitted: 0,
             skipped: 0,
