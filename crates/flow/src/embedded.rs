@@ -11,7 +11,7 @@ macro_rules! embed {
 }
 
 /// File name and text. Where several flows fit a question, the first one here is the usual one.
-const FILES: [(&str, &str); 22] = [
+const FILES: [(&str, &str); 26] = [
     embed!("registration-a"),
     embed!("registration-b"),
     embed!("set-up-9"),
@@ -34,6 +34,10 @@ const FILES: [(&str, &str); 22] = [
     embed!("figure-10-crossing-leg-3"),
     embed!("m1-crossing-leg-1"),
     embed!("m2-crossing-leg-2"),
+    embed!("figure-10-crossing-in-pf-a"),
+    embed!("figure-10-crossing-in-pf-b"),
+    embed!("m1-crossing-in-pf-a"),
+    embed!("m2-crossing-in-pf-b"),
 ];
 
 static FLOWS: LazyLock<Vec<Flow>> = LazyLock::new(|| {

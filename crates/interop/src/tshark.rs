@@ -77,6 +77,14 @@ impl Tshark {
 }
 
 impl Capture {
+    /// A capture that somebody else made.
+    pub fn open(path: &Path) -> Self {
+        let scratch = Process::scratch();
+        fs::copy(path, file(&scratch)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        // It has no marks of ours: no packet is from nowhere.
+        Self { scratch, marks: "0.0.0.0".to_owned(), decode_as: Vec::new() }
+    }
+
     /// The pcap file; it goes with this value.
     pub fn path(&self) -> PathBuf {
         file(&self.scratch)

@@ -1,7 +1,7 @@
 //! One session from registration to its close, driven by what happens and never by waiting a fixed time.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use engine::{CallError, Clock};
@@ -24,6 +24,9 @@ const QUIET: Duration = Duration::from_secs(3);
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How long to listen, after the flow is complete, for arrows that it does not have.
 const AFTERMATH: Duration = Duration::from_millis(200);
+
+/// How long one user who is to close waits for the other.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// A flow that was played: the verdict, and the recording that it was made from.
 #[derive(Debug)]
@@ -103,10 +106,14 @@ impl Act {
 
         // 3. The user, or both at the same moment, closes; and it is over when the flow is complete at both ends.
         self.close = Some(self.clock.at());
-        for side in [A, B].into_iter().filter(|side| self.closes(*side)) {
-            let Some(session) = self.users[side].session else { continue };
-            let close = stage.clients[side].cast(move |client, now| client.close(session, now));
-            close.map_err(gone(stage::CLIENTS[side]))?;
+        let closing: Vec<Side> = [A, B].into_iter().filter(|side| self.closes(*side)).collect();
+        for (side, moment) in closing.iter().zip(same_moment(closing.len())) {
+            let Some(session) = self.users[*side].session else { continue };
+            let close = stage.clients[*side].cast(move |client, now| {
+                moment();
+                client.close(session, now);
+            });
+            close.map_err(gone(stage::CLIENTS[*side]))?;
         }
         self.listen(stage, |act| act.both(|user| user.closed) && act.judge().is_closed())
     }
@@ -216,6 +223,29 @@ impl Act {
         let report = FlowReport::new(self.scenario, self.judge(), self.findings, nodes);
         Played { report, recording: self.recording }
     }
+}
+
+/// Closures for `n` threads, each of which returns when all of them have been called: one thread may be slow to wake, and
+/// two users who close at once would close one after the other. None waits for long: one that is never called stops nobody.
+fn same_moment(n: usize) -> Vec<Box<dyn FnOnce() + Send>> {
+    let (doors, waiting): (Vec<Sender<()>>, Vec<Receiver<()>>) = (0..n).map(|_| channel()).unzip();
+    let meet = |(place, own): (usize, Receiver<()>)| {
+        let mut others = doors.clone();
+        others.remove(place);
+        let moment = move || {
+            // Who is not there any more need not hear it.
+            for door in &others {
+                let _ = door.send(());
+            }
+            for _ in &others {
+                if own.recv_timeout(MOMENT).is_err() {
+                    return;
+                }
+            }
+        };
+        Box::new(moment) as Box<dyn FnOnce() + Send>
+    };
+    waiting.into_iter().enumerate().map(meet).collect()
 }
 
 fn gone(index: usize) -> impl Fn(CallError) -> LabError {

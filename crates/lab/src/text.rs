@@ -11,7 +11,7 @@ pub fn text(report: &FlowReport, settings: &Settings, style: &Style) -> String {
     let mut out = String::new();
     let flow = report.parts.flow();
     line(&mut out, format_args!("{}: {}", flow.clause, flow.title));
-    line(&mut out, format_args!("SIP over {}, seed {}", settings.transport, settings.seed));
+    line(&mut out, format_args!("SIP over {}, seed {}", settings.transport.via_token(), settings.seed));
     let parts = &report.parts;
     for part in parts.registrations.iter().chain([&parts.set_up]) {
         line(&mut out, format_args!("  {}: {}", part.flow.title, summary(part)));

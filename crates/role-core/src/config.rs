@@ -63,6 +63,20 @@ pub struct Registration {
     pub default_expires: Duration,
     /// Contacts per user.
     pub max_contacts: usize,
+    /// What challenges offer.
+    pub digest: DigestOffer,
+}
+
+/// The algorithms of Digest authentication that challenges offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DigestOffer {
+    /// SHA-256, and MD5 for those that know nothing else (RFC 8760 §2.4).
+    #[default]
+    Both,
+    /// SHA-256 alone.
+    Sha256,
+    /// MD5 alone: for clients that look at the topmost challenge only, and do not know SHA-256.
+    Md5,
 }
 
 impl Default for Registration {
@@ -72,6 +86,7 @@ impl Default for Registration {
             max_expires: Duration::from_secs(3600),
             default_expires: Duration::from_secs(600),
             max_contacts: 10,
+            digest: DigestOffer::default(),
         }
     }
 }

@@ -53,7 +53,7 @@ impl Core {
     /// A core on sockets that the host has bound.
     pub fn new(config: Config, options: Options, mut entropy: Entropy) -> Core {
         let host = config.listeners.first().map_or_else(String::new, |l| l.addr.to_string());
-        let registrar = Registrar::new(&config.domain, &mut entropy);
+        let registrar = Registrar::new(&config.domain, config.registration.digest, &mut entropy);
         let proxy = Proxy::new(&mut entropy);
         let trigger = config.trigger.as_ref().and_then(|t| target_of(&t.originating)).map(|t| t.addr);
         let stack = Stack::new(config.listeners.clone(), options, entropy);

@@ -10,5 +10,5 @@ mod location;
 mod odi;
 mod registrar;
 
-pub use config::{Config, Peer, Registration, Subscriber, Trigger};
+pub use config::{Config, DigestOffer, Peer, Registration, Subscriber, Trigger};
 pub use core::Core;

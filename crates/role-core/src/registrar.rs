@@ -9,8 +9,8 @@ use sip_ua::Reject;
 use sip_ua::digest::{Authenticator, Check, Secret, Side};
 use wire::{Entropy, Now, Redacted};
 
-use crate::Core;
 use crate::location::{Binding, Stale};
+use crate::{Core, DigestOffer};
 
 /// The part of the registrar that is not location: who may register.
 #[derive(Debug)]
@@ -19,8 +19,14 @@ pub(crate) struct Registrar {
 }
 
 impl Registrar {
-    pub(crate) fn new(realm: &str, entropy: &mut Entropy) -> Registrar {
-        Registrar { authenticator: Authenticator::new(realm, entropy) }
+    pub(crate) fn new(realm: &str, offer: DigestOffer, entropy: &mut Entropy) -> Registrar {
+        let both = Authenticator::new(realm, entropy);
+        let authenticator = match offer {
+            DigestOffer::Both => both,
+            DigestOffer::Sha256 => both.without_md5(),
+            DigestOffer::Md5 => both.without_sha256(),
+        };
+        Registrar { authenticator }
     }
 }
 

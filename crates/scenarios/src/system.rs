@@ -1,17 +1,14 @@
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use cpm::{MediaPathPolicy, Profile};
+use cpm::SessionRecord;
 use flow::{CloseBy, Dialogs, MediaPath, Observed, Verdict};
 use role_client::{Client, Event, SessionId};
-use role_core::{Core, Peer, Registration, Subscriber, Trigger};
-use role_participating::Participating;
-use sim::{Net, NodeId, addr};
-use sip_tx::{Listener, Options, Target};
-use wire::{Entropy, Instant, Now, Transport};
+use role_core::Core;
+use sim::{Net, NodeId};
+use wire::{Instant, Now, Transport};
 
 use crate::pf::{BrokenPf, Fault};
+use crate::setup::{BOB, Setup, Site};
 use crate::watch::observed;
 
 /// Where the two participating functions stand, and what SIP runs over.
@@ -59,126 +56,101 @@ pub struct System {
     pub pf_b: NodeId<BrokenPf>,
     /// What the clients have told their users.
     pub told: Vec<(&'static str, Event)>,
-    events_a: Vec<Event>,
-    events_b: Vec<Event>,
+    /// The records that the participating functions have written.
+    pub records: Vec<(Site, SessionRecord)>,
+    /// What Client A was asked to open.
+    pub(crate) calls: Vec<SessionId>,
+    setup: Setup,
+    lives: u64,
 }
 
-/// Address-of-record of Client A's user.
-pub const ALICE: &str = "sip:alice@home1.test";
-/// Address-of-record of Client B's user.
-pub const BOB: &str = "sip:bob@home2.test";
-
-const ADDRS: [(&str, &str); 6] = [
-    ("client-a", "10.0.0.1:5060"),
-    ("core-a", "10.0.0.2:5060"),
-    ("pf-a", "10.0.0.3:5060"),
-    ("core-b", "10.0.1.2:5060"),
-    ("pf-b", "10.0.1.3:5060"),
-    ("client-b", "10.0.1.1:5060"),
-];
-
-fn sip_addr(name: &str) -> SocketAddr {
-    ADDRS.iter().find(|(n, _)| *n == name).map(|(_, a)| addr(a)).expect("a node of the system")
+/// How far a client's user knows a session to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    /// Asked for, ringing.
+    Begun,
+    /// Up.
+    Up,
+    /// Closed or failed.
+    Over,
 }
 
-fn msrp_addr(name: &str) -> SocketAddr {
-    SocketAddr::new(sip_addr(name).ip(), 2855)
-}
-
-fn listeners(name: &str) -> Vec<Listener> {
-    [Transport::Udp, Transport::Tcp].map(|transport| Listener { transport, addr: sip_addr(name) }).to_vec()
-}
-
-fn options() -> Options {
-    // The simulated network has no MTU of its own, so what is asked for by UDP goes by UDP.
-    Options { path_mtu: Some(65_535), ..Options::default() }
-}
-
-fn param(transport: Transport) -> &'static str {
-    if transport == Transport::Tcp { ";transport=tcp" } else { "" }
-}
-
-/// The configuration of a core, for tests that change it.
-pub fn core_config(name: &str, transport: Transport) -> role_core::Config {
-    let (domain, user, pf, peer_domain, peer) = match name {
-        "core-a" => ("home1.test", "alice", "pf-a", "home2.test", "core-b"),
-        _ => ("home2.test", "bob", "pf-b", "home1.test", "core-a"),
-    };
-    let numbers = [("+15550001", ALICE), ("+15550002", BOB)].map(|(n, aor)| (n.to_owned(), aor.to_owned()));
-    let number = if user == "alice" { "+15550001" } else { "+15550002" };
-    let subscriber = Subscriber { password: format!("{user}pw"), number: Some(number.to_owned()) };
-    role_core::Config {
-        domain: domain.to_owned(),
-        listeners: listeners(name),
-        subscribers: BTreeMap::from([(user.to_owned(), subscriber)]),
-        numbers: BTreeMap::from(numbers),
-        trigger: Some(Trigger {
-            originating: format!("sip:orig@{}{}", sip_addr(pf), param(transport)),
-            terminating: format!("sip:term@{}{}", sip_addr(pf), param(transport)),
-        }),
-        peers: vec![Peer {
-            domain: peer_domain.to_owned(),
-            uri: format!("sip:{}{}", sip_addr(peer), param(transport)),
-            addr: sip_addr(peer),
-        }],
-        registration: Registration::default(),
-    }
-}
-
-/// The configuration of a participating function, for tests that change it.
-pub fn pf_config(name: &str, media_path: MediaPath) -> role_participating::Config {
-    let core = if name == "pf-a" { "core-a" } else { "core-b" };
-    role_participating::Config {
-        name: format!("{name}.test"),
-        listeners: listeners(name),
-        msrp: msrp_addr(name),
-        media_path: if media_path == MediaPath::On { MediaPathPolicy::On } else { MediaPathPolicy::Off },
-        default_profile: Profile::default(),
-        profiles: BTreeMap::new(),
-        trusted: vec![sip_addr(core).ip()],
-        silent_session: Duration::from_secs(86_400),
+impl Told {
+    /// What an event says of which session.
+    pub(crate) const fn by(event: &Event) -> Option<(SessionId, Told)> {
+        match event {
+            Event::Incoming { session, .. } | Event::Ringing { session } => Some((*session, Told::Begun)),
+            Event::Established { session } => Some((*session, Told::Up)),
+            Event::Closed { session, .. } | Event::Failed { session, .. } => Some((*session, Told::Over)),
+            Event::Registered { .. } | Event::RegistrationFailed { .. } | Event::Unregistered => None,
+        }
     }
 }
 
 impl System {
     /// Six nodes in order.
     pub fn new(seed: u64, topology: Topology) -> System {
-        System::with_fault(seed, topology, None)
+        Setup::new(seed, topology).build()
     }
 
     /// Six nodes, PF A broken on purpose.
     pub fn with_fault(seed: u64, topology: Topology, fault: Option<Fault>) -> System {
-        let mut net = Net::new(seed);
-        let entropy = |n: u64| Entropy::from_seed(seed.wrapping_mul(16) + n);
-        let t = topology.transport;
-        let client = |name: &str, aor: &str, password: &str, core: &str| role_client::Config {
-            aor: aor.to_owned(),
-            password: password.to_owned(),
-            core: Target::new(t, sip_addr(core)),
-            listeners: listeners(name),
-            msrp: msrp_addr(name),
-            auto_accept: true,
-            user_agent: "CPM-client/OMA2.2 duologue/0.1".to_owned(),
-            expires: 600,
-        };
-        let a = Client::new(client("client-a", ALICE, "alicepw", "core-a"), options(), entropy(1));
-        let b = Client::new(client("client-b", BOB, "bobpw", "core-b"), options(), entropy(2));
-        let pf = |name: &str, place, n, fault| {
-            BrokenPf::new(Participating::new(pf_config(name, place), options(), entropy(n)), fault)
-        };
-        let core = |name: &str, n| Core::new(core_config(name, t), options(), entropy(n));
+        Setup { fault, ..Setup::new(seed, topology) }.build()
+    }
+
+    pub(crate) fn build(setup: Setup) -> System {
+        let mut net = setup.net();
         System {
-            client_a: net.add("client-a", &[sip_addr("client-a")], a),
-            core_a: net.add("core-a", &[sip_addr("core-a")], core("core-a", 3)),
-            pf_a: net.add("pf-a", &[sip_addr("pf-a")], pf("pf-a", topology.pf_a, 4, fault)),
-            core_b: net.add("core-b", &[sip_addr("core-b")], core("core-b", 5)),
-            pf_b: net.add("pf-b", &[sip_addr("pf-b")], pf("pf-b", topology.pf_b, 6, None)),
-            client_b: net.add("client-b", &[sip_addr("client-b")], b),
+            client_a: net.add("client-a", &[Site::ClientA.sip()], setup.client(Site::ClientA, 0)),
+            core_a: net.add("core-a", &[Site::CoreA.sip()], setup.core(Site::CoreA, 0)),
+            pf_a: net.add("pf-a", &[Site::PfA.sip()], setup.pf(Site::PfA, 0)),
+            core_b: net.add("core-b", &[Site::CoreB.sip()], setup.core(Site::CoreB, 0)),
+            pf_b: net.add("pf-b", &[Site::PfB.sip()], setup.pf(Site::PfB, 0)),
+            client_b: net.add("client-b", &[Site::ClientB.sip()], setup.client(Site::ClientB, 0)),
             net,
-            topology,
+            topology: setup.topology,
             told: Vec::new(),
-            events_a: Vec::new(),
-            events_b: Vec::new(),
+            records: Vec::new(),
+            calls: Vec::new(),
+            setup,
+            lives: 0,
+        }
+    }
+
+    /// Kills a node. The records that it has written are kept; what a client told its user was told by another life.
+    ///
+    /// # Panics
+    /// When it is down already.
+    pub fn crash(&mut self, site: Site) {
+        self.listen();
+        match site {
+            Site::ClientA => drop(self.net.crash(self.client_a)),
+            Site::ClientB => drop(self.net.crash(self.client_b)),
+            Site::CoreA => drop(self.net.crash(self.core_a)),
+            Site::CoreB => drop(self.net.crash(self.core_b)),
+            Site::PfA => drop(self.net.crash(self.pf_a)),
+            Site::PfB => drop(self.net.crash(self.pf_b)),
+        }
+        self.told.retain(|(who, _)| *who != site.name());
+        if site == Site::ClientA {
+            self.calls.clear();
+        }
+    }
+
+    /// Starts a crashed node again; it remembers nothing.
+    ///
+    /// # Panics
+    /// When it is up.
+    pub fn restart(&mut self, site: Site) {
+        self.lives += 1;
+        let (setup, life) = (&self.setup, self.lives);
+        match site {
+            Site::ClientA => self.net.restart(self.client_a, setup.client(site, life)),
+            Site::ClientB => self.net.restart(self.client_b, setup.client(site, life)),
+            Site::CoreA => self.net.restart(self.core_a, setup.core(site, life)),
+            Site::CoreB => self.net.restart(self.core_b, setup.core(site, life)),
+            Site::PfA => self.net.restart(self.pf_a, setup.pf(site, life)),
+            Site::PfB => self.net.restart(self.pf_b, setup.pf(site, life)),
         }
     }
 
@@ -201,17 +173,73 @@ impl System {
         self.listen();
     }
 
-    /// Takes what the clients tell their users.
+    /// Takes what the clients tell their users, and the records of the participating functions.
     pub fn listen(&mut self) {
         let drain = |client: &mut Client, _: Now| std::iter::from_fn(|| client.poll_event()).collect::<Vec<_>>();
-        for event in self.net.node_mut(self.client_a, drain) {
-            self.told.push(("client-a", event.clone()));
-            self.events_a.push(event);
+        for (name, client) in [("client-a", self.client_a), ("client-b", self.client_b)] {
+            if self.net.is_up(client) {
+                let events = self.net.node_mut(client, drain);
+                self.told.extend(events.into_iter().map(|event| (name, event)));
+            }
         }
-        for event in self.net.node_mut(self.client_b, drain) {
-            self.told.push(("client-b", event.clone()));
-            self.events_b.push(event);
+        for (site, pf) in [(Site::PfA, self.pf_a), (Site::PfB, self.pf_b)] {
+            if self.net.is_up(pf) {
+                let take =
+                    |pf: &mut BrokenPf, _: Now| std::iter::from_fn(|| pf.inner().take_record()).collect::<Vec<_>>();
+                let records = self.net.node_mut(pf, take);
+                self.records.extend(records.into_iter().map(|record| (site, record)));
+            }
         }
+    }
+
+    /// What a client has told its user.
+    pub fn told_by(&self, name: &str) -> impl Iterator<Item = &Event> {
+        self.told.iter().filter(move |(who, _)| *who == name).map(|(_, event)| event)
+    }
+
+    /// The sessions of a client that are up, oldest first.
+    pub fn up(&self, name: &str) -> Vec<SessionId> {
+        self.sessions(name).filter(|(_, told)| *told == Told::Up).map(|(session, _)| session).collect()
+    }
+
+    /// The sessions of a client that are not over, oldest first: up, or being set up.
+    pub fn live(&self, name: &str) -> Vec<SessionId> {
+        self.sessions(name).filter(|(_, told)| *told != Told::Over).map(|(session, _)| session).collect()
+    }
+
+    /// What a client's user has last been told of each session.
+    fn sessions(&self, name: &str) -> impl Iterator<Item = (SessionId, Told)> {
+        let called = self.calls.iter().filter(|_| name == "client-a").map(|session| (*session, Told::Begun));
+        let told = self.told_by(name).filter_map(Told::by);
+        let mut sessions: Vec<(SessionId, Told)> = Vec::new();
+        for (session, told) in called.chain(told) {
+            match sessions.iter_mut().find(|(known, _)| *known == session) {
+                Some(known) => known.1 = told,
+                None => sessions.push((session, told)),
+            }
+        }
+        sessions.into_iter()
+    }
+
+    /// The user of a client closes everything that is not over; returns how many sessions.
+    pub fn close_all_of(&mut self, name: &str) -> usize {
+        let client = if name == "client-a" { self.client_a } else { self.client_b };
+        let live = self.live(name);
+        for session in &live {
+            self.net.node_mut(client, |c, now| c.close(*session, now));
+        }
+        live.len()
+    }
+
+    /// Client A calls Client B.
+    ///
+    /// # Panics
+    /// When its core cannot be reached at all.
+    pub fn call(&mut self) -> SessionId {
+        let invite = |client: &mut Client, now| client.invite(BOB, now);
+        let session = self.net.node_mut(self.client_a, invite).expect("the core can be reached");
+        self.calls.push(session);
+        session
     }
 
     /// Client A calls, and both come to the end of setting up. Returns the session as each client names it.
@@ -219,19 +247,10 @@ impl System {
     /// # Panics
     /// When the session does not come up on both sides.
     pub fn establish(&mut self) -> (SessionId, SessionId) {
-        let a = self.net.node_mut(self.client_a, |c, now| c.invite(BOB, now)).expect("the core can be reached");
+        let a = self.call();
         self.settle();
-        assert!(self.events_a.contains(&Event::Established { session: a }), "{:?}\n{}", self.told, self.net.ladder());
-        let b = self.events_b.iter().rev().find_map(|e| match e {
-            Event::Established { session } => Some(*session),
-            Event::Registered { .. }
-            | Event::RegistrationFailed { .. }
-            | Event::Unregistered
-            | Event::Incoming { .. }
-            | Event::Ringing { .. }
-            | Event::Failed { .. }
-            | Event::Closed { .. } => None,
-        });
+        assert_eq!(self.up("client-a").last(), Some(&a), "{:?}\n{}", self.told, self.net.ladder());
+        let b = self.up("client-b").pop();
         (a, b.unwrap_or_else(|| panic!("client-b has no session: {:?}\n{}", self.told, self.net.ladder())))
     }
 

@@ -82,6 +82,10 @@ pub(crate) enum Timer {
     Progress,
     /// Try the re-INVITE or UPDATE again that met the peer's (RFC 3261 §14.1).
     Glare,
+    /// Nothing was heard of our INVITE since its last provisional response. Proxies on the way cancel after Timer C
+    /// (RFC 3261 §16.6 step 11), and whoever rings longer says so every minute (§13.3.1.1): silence for as long means that
+    /// a node on the way has died.
+    Unanswered,
     /// An early dialog was closed by BYE, but its INVITE goes on: cancel it.
     EarlyBye,
     /// Forget the session.
@@ -268,6 +272,7 @@ impl Session {
                 Timer::NoAck => self.on_no_ack(cx),
                 Timer::Progress => self.repeat_progress(cx),
                 Timer::Glare => self.retry_modification(cx),
+                Timer::Unanswered => self.give_up_calling(cx),
                 Timer::EarlyBye => self.cancel_closed_invite(cx),
                 Timer::Tombstone => {
                     self.abandon_requests(cx);

@@ -8,7 +8,8 @@ pub struct ParseError {
     pub at: usize,
     /// What the grammar wants there.
     pub expected: &'static str,
-    /// The status code that answers a request with this fault: 400 unless a better one fits (413, 505, 513).
+    /// The status code that answers a request with this fault: 400 unless a better one fits (413, 505, 513); 0 for one that
+    /// is dropped without an answer.
     pub status: u16,
 }
 

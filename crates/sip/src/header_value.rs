@@ -21,5 +21,6 @@ pub(crate) fn content_length(head: &[u8]) -> Result<u64, ParseError> {
             return Err(ParseError::new(at, "one Content-Length"));
         }
     }
-    found.ok_or(ParseError::new(head.len(), "a Content-Length, mandatory on streams"))
+    // Where the message ends is unknown, and so is whether it is whole: dropped, with the stream (RFC 3261 §18.3).
+    found.ok_or(ParseError::new(head.len(), "a Content-Length, mandatory on streams").with_status(0))
 }

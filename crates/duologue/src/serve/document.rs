@@ -69,6 +69,17 @@ pub(super) struct Registration {
     pub(super) max_expires: Option<u32>,
     pub(super) default_expires: Option<u32>,
     pub(super) max_contacts: Option<usize>,
+    pub(super) digest: Option<Digest>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+pub(super) enum Digest {
+    #[serde(rename = "both")]
+    Both,
+    #[serde(rename = "SHA-256")]
+    Sha256,
+    #[serde(rename = "MD5")]
+    Md5,
 }
 
 #[derive(Deserialize)]

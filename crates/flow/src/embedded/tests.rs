@@ -56,6 +56,8 @@ fn every_combination_of_places_and_closers_has_its_flows() {
             "c.2.3.1-figure-10-crossing",
             "c.2.3.1-figure-10-crossing-leg-1",
             "c.2.3.1-figure-10-crossing-leg-3",
+            "c.2.3.1-figure-10-crossing-in-pf-a",
+            "c.2.3.1-figure-10-crossing-in-pf-b",
             "c.2.3.1-figure-10",
             "c.2.3.1-figure-10-b-closes",
         ]
@@ -93,6 +95,25 @@ fn a_crossing_has_a_second_request_on_one_leg_only() {
             let or_481 = on_leg.filter(|arrow| arrow.message().is_final()).all(|arrow| arrow.messages.len() == 2);
             assert_eq!(or_481, crosses, "{id}, dialog {dialog}");
         }
+    }
+}
+
+#[test]
+fn a_pf_in_which_both_requests_meet_sends_none() {
+    for (id, pf) in [
+        ("c.2.3.1-figure-10-crossing-in-pf-a", "pf-a"),
+        ("c.2.3.1-figure-10-crossing-in-pf-b", "pf-b"),
+        ("c.2.3.1-m1-crossing-in-pf-a", "pf-a"),
+        ("c.2.3.1-m2-crossing-in-pf-b", "pf-b"),
+    ] {
+        let flow = by_id(id).unwrap();
+        assert_eq!((count(flow, Message::is_request), count(flow, Message::is_final)), (7, 7), "{id}");
+        let requests = |is: &dyn Fn(&Arrow) -> bool| {
+            flow.arrows.iter().filter(|arrow| arrow.message().is_request() && is(arrow)).count()
+        };
+        assert_eq!((requests(&|arrow| arrow.to == pf), requests(&|arrow| arrow.from == pf)), (2, 0), "{id}");
+        let transactions: BTreeSet<u16> = flow.arrows.iter().map(|arrow| arrow.transaction).collect();
+        assert_eq!(transactions.len(), flow.dialogs().len(), "{id}");
     }
 }
 

@@ -114,15 +114,21 @@ impl Transports {
         self.stats.malformed += 1;
         let Malformed { error, message } = malformed;
         self.complaints.malformed(flow.remote.ip(), &error, now);
+        if error.status == 0 {
+            return;
+        }
         let is_ack = |m: &Message| m.bytes().trim_ascii_start().starts_with(b"ACK ");
         let Some(mut message) = message.filter(|m| m.is_request() && !is_ack(m)) else { return };
         let needed = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
         let top = message.values(Name::Via).next().unwrap_or_default();
-        let Ok(via) = Via::parse(top) else { return };
-        if needed.iter().filter(|n| message.has(**n)).count() < 2 {
+        if top.is_empty() || needed.iter().filter(|n| message.has(**n)).count() < 2 {
             return;
         }
-        let remote = response_addr(&via, flow);
+        let remote = match Via::parse(top) {
+            Ok(via) => response_addr(&via, flow),
+            // The fault may be in the Via itself: its sent-by is all that an answer needs of it.
+            Err(_) => SocketAddr::new(flow.remote.ip(), sent_by_port(top).unwrap_or(5060)),
+        };
         message.stamp_received(flow.remote);
         let phrase = match error.status {
             400 => format!("Bad Request ({error})"),
@@ -134,6 +140,14 @@ impl Transports {
             None => self.datagram(flow.local, remote, answer),
         }
     }
+}
+
+/// The port of sent-by in a Via that is no Via otherwise.
+fn sent_by_port(via: &[u8]) -> Option<u16> {
+    let end = via.iter().position(|b| matches!(b, b';' | b',')).unwrap_or(via.len());
+    let sent_by = via[..end].trim_ascii().rsplit(|b| b.is_ascii_whitespace()).next()?;
+    let colon = sent_by.iter().rposition(|b| *b == b':')?;
+    std::str::from_utf8(&sent_by[colon + 1..]).ok()?.parse().ok()
 }
 
 /// The head up to the line with the fault, as a message of its own: enough, often, to answer a request whose head cannot be

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use sip::header::{Credentials, DigestChallenge, DigestCredentials, Qop};
-use sip::{Name, Request, Uri};
+use sip::{Name, Request};
 use subtle::ConstantTimeEq;
 use wire::{Entropy, Now, Redacted};
 
@@ -90,6 +90,13 @@ impl Authenticator {
         self
     }
 
+    /// Leaves SHA-256 out: for clients that look at the topmost challenge only, and do not know it.
+    #[must_use]
+    pub fn without_sha256(mut self) -> Authenticator {
+        self.offered.retain(|hash| *hash != Hash::Sha256);
+        self
+    }
+
     /// The realm.
     pub fn realm(&self) -> &str {
         &self.realm
@@ -135,10 +142,9 @@ impl Authenticator {
             return Check::Missing { stale: false };
         };
 
-        // 2. They are for this request. The URI may have been rewritten on the way, its user and host not.
-        if !is_about(&credentials, request) {
-            return Check::Refused;
-        }
+        // 2. The digest-uri (RFC 7616 §3.4.6) is hashed as the client wrote it, and not compared with the Request-URI: cores
+        //    rewrite that on the way, and clients write the address that they send to. What the comparison is for, that
+        //    nobody uses credentials for another request, the nonce count does (step 4).
 
         // 3. The password.
         let is_known = secret.is_some();
@@ -193,16 +199,6 @@ impl Authenticator {
 
 fn name_of(credentials: &DigestCredentials<'_>) -> String {
     String::from_utf8_lossy(&sip::unescape(credentials.username)).into_owned()
-}
-
-/// RFC 7616 §3.4.6: the digest-uri must name what the request is for.
-fn is_about(credentials: &DigestCredentials<'_>, request: &Request) -> bool {
-    if credentials.uri == request.uri_text() {
-        return true;
-    }
-    let Ok(uri) = Uri::parse(credentials.uri) else { return false };
-    let asked = request.uri();
-    uri.user() == asked.user() && uri.host().eq_ignore_ascii_case(asked.host())
 }
 
 #[cfg(test)]

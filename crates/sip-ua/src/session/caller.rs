@@ -5,7 +5,7 @@ use sip::{Request, Response};
 use sip_tx::{ClientId, Failure, Stack, Target};
 
 use super::challenge::Met;
-use super::{Cx, Exchange, Peer, Session, Side, State};
+use super::{Cx, Exchange, Peer, Session, Side, State, Timer};
 use crate::draft::Draft;
 use crate::{Body, Cause, Dialog, Headers, UaEvent};
 
@@ -62,6 +62,13 @@ impl Session {
 
     /// A response to the INVITE.
     pub(crate) fn on_invite_response(&mut self, response: Box<Response>, cx: &mut Cx<'_>) {
+        if matches!(self.state, State::Calling | State::Proceeding | State::Early) {
+            if response.is_provisional() {
+                self.timers.arm(Timer::Unanswered, cx.now.at + cx.stack.timing().timer_c);
+            } else {
+                self.timers.cancel(Timer::Unanswered);
+            }
+        }
         match response.status() {
             0..=100 => {
                 if self.state == State::Calling {
@@ -71,6 +78,13 @@ impl Session {
             101..=199 => self.on_provisional(response, cx),
             200..=299 => self.on_success(response, cx),
             status => self.on_refusal(status, Some(response), cx),
+        }
+    }
+
+    /// Nobody will answer: the CANCEL is for those on the way who still hold the INVITE.
+    pub(super) fn give_up_calling(&mut self, cx: &mut Cx<'_>) {
+        if matches!(self.state, State::Calling | State::Proceeding | State::Early) {
+            self.cancel_as(Cause::Lost, &Headers::new(), cx);
         }
     }
 

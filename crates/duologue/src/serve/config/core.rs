@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use node::{CorePlan, UriError};
-use role_core::{Registration, Subscriber, Trigger};
+use role_core::{DigestOffer, Registration, Subscriber, Trigger};
 
 use super::{ConfigError, NodePlan};
 use crate::serve::document;
@@ -98,6 +98,14 @@ fn wrong_uri(key: &str, uri: &str, reason: UriError) -> ConfigError {
     ConfigError::new(key, &format!("is `{uri}`, {}", reason.problem()), reason.cure())
 }
 
+fn digest(entry: document::Digest) -> DigestOffer {
+    match entry {
+        document::Digest::Both => DigestOffer::Both,
+        document::Digest::Sha256 => DigestOffer::Sha256,
+        document::Digest::Md5 => DigestOffer::Md5,
+    }
+}
+
 fn registration(key: &str, entry: &document::Registration) -> Result<Registration, ConfigError> {
     let usual = Registration::default();
     let seconds = |value: Option<u32>, usual: Duration| value.map_or(usual, |s| Duration::from_secs(s.into()));
@@ -106,6 +114,7 @@ fn registration(key: &str, entry: &document::Registration) -> Result<Registratio
         max_expires: seconds(entry.max_expires, usual.max_expires),
         default_expires: seconds(entry.default_expires, usual.default_expires),
         max_contacts: entry.max_contacts.unwrap_or(usual.max_contacts),
+        digest: entry.digest.map_or(usual.digest, digest),
     };
     let (min, max) = (registration.min_expires, registration.max_expires);
     if min > max || !(min..=max).contains(&registration.default_expires) {

@@ -1,0 +1,167 @@
+//! `duologue serve` as an operator runs it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// A core and its participating function on ports that the kernel chooses.
+const NODES: &str = r#"
+[[core]]
+name = "core-a"
+listen = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]
+domain = "home1.test"
+subscribers = { alice = { password = "${ALICE:-secret}" } }
+
+[[pf]]
+name = "pf-a"
+listen = ["udp:127.0.0.1:0"]
+msrp = "127.0.0.1:0"
+media_path = "off"
+trusted = ["127.0.0.1"]
+"#;
+
+fn serve() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_duologue"));
+    command.arg("serve").env_remove("RUST_LOG");
+    command
+}
+
+fn run(config: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = serve().arg("--config").arg(config).args(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn file(folder: &tempfile::TempDir, text: &str) -> std::path::PathBuf {
+    let path = folder.path().join("duologue.toml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// A server that has said where it listens; killed if the test fails.
+struct Server {
+    child: Child,
+    logs: BufReader<std::process::ChildStderr>,
+    /// Node, transport, address.
+    listening: Vec<(String, String, SocketAddr)>,
+}
+
+impl Server {
+    fn start(config: &Path, listeners: usize) -> Server {
+        let mut child = serve().arg("--config").arg(config).stderr(Stdio::piped()).spawn().unwrap();
+        let mut logs = BufReader::new(child.stderr.take().unwrap());
+        let listening = (0..listeners).map(|_| {
+            let mut line = String::new();
+            logs.read_line(&mut line).unwrap();
+            let field = |name: &str| {
+                let word = line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+                word.unwrap_or_else(|| panic!("{line}")).to_owned()
+            };
+            assert!(line.contains("listening "), "{line}");
+            (field("node"), field("transport"), field("addr").parse().unwrap())
+        });
+        let listening = listening.collect();
+        Server { child, logs, listening }
+    }
+
+    /// Stops it with a signal and gives the exit status and the rest of the logs.
+    fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+        let killed = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        let mut rest = String::new();
+        self.logs.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended already unless the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn nodes_say_where_they_listen_answer_there_and_stop_on_sigterm() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&file(&folder, NODES), 4);
+    let names: Vec<_> = server.listening.iter().map(|(node, transport, _)| format!("{node} {transport}")).collect();
+    assert_eq!(names, ["core-a udp", "core-a tcp", "pf-a udp", "pf-a msrp"]);
+    let core = server.listening[0].2;
+    assert_eq!(core, server.listening[1].2);
+
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let own = socket.local_addr().unwrap();
+    let register = format!(
+        "REGISTER sip:home1.test SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK1;rport\r\nMax-Forwards: 70\r\n\
+         From: <sip:alice@home1.test>;tag=1\r\nTo: <sip:alice@home1.test>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n\
+         Contact: <sip:alice@{own}>\r\nContent-Length: 0\r\n\r\n"
+    );
+    socket.send_to(register.as_bytes(), core).unwrap();
+    let mut answer = [0; 2048];
+    let (len, from) = socket.recv_from(&mut answer).unwrap();
+    assert!(answer[..len].starts_with(b"SIP/2.0 401 "), "{}", String::from_utf8_lossy(&answer[..len]));
+    assert_eq!(from, core);
+
+    let (status, logs) = server.stop("-TERM");
+    assert_eq!(status, Some(0), "{logs}");
+    assert!(logs.contains("stopping at once, sessions are not drained yet signal=SIGTERM sessions=0"), "{logs}");
+}
+
+#[test]
+fn sighup_changes_nothing_and_sigint_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(&file(&folder, NODES), 4);
+    assert!(Command::new("kill").args(["-HUP", &server.child.id().to_string()]).status().unwrap().success());
+    let mut line = String::new();
+    server.logs.read_line(&mut line).unwrap();
+    assert!(line.contains("the running configuration stays"), "{line}");
+    let (status, logs) = server.stop("-INT");
+    assert_eq!(status, Some(0), "{logs}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_named_with_status_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let holder = UdpSocket::bind(taken).unwrap();
+    let text = NODES.replacen("udp:127.0.0.1:0", &format!("udp:{taken}"), 1);
+    let (status, stdout, stderr) = run(&file(&folder, &text), &[]);
+    drop(holder);
+    assert_eq!((status, stdout.as_str()), (Some(1), ""), "{stderr}");
+    let expected = format!("error: node core-a: cannot listen on udp {taken}: Address already in use");
+    assert!(stderr.starts_with(&expected), "{stderr}");
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_status_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, &NODES.replace("media_path = \"off\"", "media_path = \"auto\""));
+    for arguments in [&[][..], &["--check"]] {
+        let (status, stdout, stderr) = run(&path, arguments);
+        assert_eq!((status, stdout.as_str()), (Some(2), ""), "{stderr}");
+        assert!(
+            stderr
+                .contains("duologue.toml is wrong: pf[0].auto names no reason to be on the media path; name a reason"),
+            "{stderr}"
+        );
+    }
+    let (status, _, stderr) = run(&folder.path().join("none.toml"), &["--check"]);
+    assert_eq!(status, Some(2));
+    assert!(stderr.contains("none.toml") && stderr.contains("--print-defaults"), "{stderr}");
+}
+
+#[test]
+fn the_defaults_are_printed_and_pass_the_check() {
+    let defaults = serve().arg("--print-defaults").output().unwrap();
+    assert!(defaults.status.success());
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, std::str::from_utf8(&defaults.stdout).unwrap());
+    let (status, stdout, stderr) = run(&path, &["--check"]);
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(stdout.ends_with("duologue.toml is right: 1 core, 1 participating function\n"), "{stdout}");
+}

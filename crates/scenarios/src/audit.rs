@@ -1,0 +1,102 @@
+//! What must hold whatever the network did: looked at in what was on the wire and in what the clients told their users.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flow::{Message, Observed};
+use role_client::{Event, SessionId};
+
+use crate::system::Told;
+use crate::{Site, System};
+
+/// Checks everything below; nodes that have died are given as `restarted`, since what they have forgotten nobody can hold
+/// against them.
+///
+/// # Panics
+/// When something does not hold.
+pub fn audit(system: &System, restarted: &[Site]) {
+    let seen = system.observed_since(wire::Instant::ZERO);
+    if let Err(broken) =
+        one_bye_per_leg_and_side(&seen, restarted).and_then(|()| one_final_answer_per_request(&seen, restarted))
+    {
+        panic!("{broken}\n{}", system.net.ladder());
+    }
+    one_end_per_session(system);
+    one_record_per_session(system, restarted);
+}
+
+fn is_restarted(restarted: &[Site], name: &str) -> bool {
+    restarted.iter().any(|site| site.name() == name)
+}
+
+/// Each side of a dialog closes it with at most one BYE: one sequence number, and one branch on each hop.
+/// Repetitions of the same transaction are the transport's affair.
+fn one_bye_per_leg_and_side(seen: &[Observed], restarted: &[Site]) -> Result<(), String> {
+    let mut byes: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    let mut copies: BTreeMap<(&str, &str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for arrow in seen.iter().filter(|arrow| arrow.message == Message::request("BYE")) {
+        byes.entry((&arrow.call_id, &arrow.from_tag)).or_default().insert(&arrow.cseq);
+        // A node that has forgotten a BYE forwards its repetition as a new one, and so does everybody behind it.
+        if restarted.is_empty() {
+            let hop = (arrow.from.as_str(), arrow.to.as_str(), arrow.call_id.as_str(), arrow.from_tag.as_str());
+            copies.entry(hop).or_default().insert(&arrow.branch);
+        }
+    }
+    if let Some((leg, numbers)) = byes.iter().find(|(_, numbers)| numbers.len() > 1) {
+        return Err(format!("a side closes its leg once: {leg:?} with {numbers:?}"));
+    }
+    if let Some((hop, branches)) = copies.iter().find(|(_, branches)| branches.len() > 1) {
+        return Err(format!("a node sends a BYE in one transaction: {hop:?} in {branches:?}"));
+    }
+    Ok(())
+}
+
+/// A server transaction sends one final status.
+fn one_final_answer_per_request(seen: &[Observed], restarted: &[Site]) -> Result<(), String> {
+    let mut answers: BTreeMap<(&str, &str, &str), BTreeSet<u16>> = BTreeMap::new();
+    for arrow in seen.iter().filter(|arrow| !is_restarted(restarted, &arrow.from)) {
+        if let Message::Response { status: 200.., .. } = arrow.message {
+            let status = arrow.message.status().unwrap_or_default();
+            answers.entry((&arrow.from, &arrow.branch, &arrow.cseq)).or_default().insert(status);
+        }
+    }
+    match answers.iter().find(|(_, statuses)| statuses.len() > 1) {
+        Some((request, statuses)) => Err(format!("one final answer per request: {request:?} with {statuses:?}")),
+        None => Ok(()),
+    }
+}
+
+/// A client tells its user of each session in order: up at most once, then over exactly once, or failed exactly once and
+/// never up. Nothing comes after the end.
+fn one_end_per_session(system: &System) {
+    let mut sessions: BTreeMap<(&str, SessionId), Told> = BTreeMap::new();
+    sessions.extend(system.calls.iter().map(|session| (("client-a", *session), Told::Begun)));
+    for (who, event) in &system.told {
+        let Some((session, next)) = Told::by(event) else { continue };
+        let is_close = matches!(event, Event::Closed { .. });
+        let known = sessions.insert((*who, session), next);
+        let in_order = match (known, next) {
+            (None, Told::Begun | Told::Up) | (Some(Told::Begun), Told::Begun | Told::Up) => true,
+            (None | Some(Told::Begun), Told::Over) => !is_close,
+            (Some(Told::Up), Told::Over) => is_close,
+            (Some(Told::Up), Told::Begun | Told::Up) | (Some(Told::Over), _) => false,
+        };
+        assert!(in_order, "{who} is told {event:?} when {session:?} is {known:?}: {:#?}", system.told);
+    }
+    for ((who, session), told) in sessions {
+        assert_eq!(told, Told::Over, "{who} is left with {session:?}: {:#?}\n{}", system.told, system.net.ladder());
+    }
+}
+
+/// A participating function writes a session down at most once. A B2BUA that has forgotten an INVITE makes another session
+/// of its repetition, with the same identities.
+fn one_record_per_session(system: &System, restarted: &[Site]) {
+    if restarted.contains(&Site::PfA) || restarted.contains(&Site::PfB) {
+        return;
+    }
+    let mut written = BTreeSet::new();
+    for (site, record) in &system.records {
+        assert!(record.ended >= record.started, "{record:?}");
+        let is_first = written.insert((*site, &record.contribution_id));
+        assert!(is_first, "{} wrote twice: {record:?}\n{}", site.name(), system.net.ladder());
+    }
+}

@@ -1,0 +1,213 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use cpm::{MediaPathPolicy, Profile};
+use flow::MediaPath;
+use role_client::Client;
+use role_core::{Core, Peer, Registration, Subscriber, Trigger};
+use role_participating::Participating;
+use sim::{Net, addr};
+use sip_tx::{Listener, Options, Target};
+use wire::{Entropy, Transport};
+
+use crate::pf::{BrokenPf, Fault};
+use crate::{System, Topology};
+
+/// Address-of-record of Client A's user.
+pub const ALICE: &str = "sip:alice@home1.test";
+/// Address-of-record of Client B's user.
+pub const BOB: &str = "sip:bob@home2.test";
+
+/// One of the six nodes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Site {
+    /// Client A.
+    ClientA,
+    /// Core A.
+    CoreA,
+    /// PF A.
+    PfA,
+    /// Core B.
+    CoreB,
+    /// PF B.
+    PfB,
+    /// Client B.
+    ClientB,
+}
+
+impl Site {
+    /// All six, from A to B.
+    pub const ALL: [Site; 6] = [Site::ClientA, Site::CoreA, Site::PfA, Site::CoreB, Site::PfB, Site::ClientB];
+
+    /// Its name in ladders and flows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Site::ClientA => "client-a",
+            Site::CoreA => "core-a",
+            Site::PfA => "pf-a",
+            Site::CoreB => "core-b",
+            Site::PfB => "pf-b",
+            Site::ClientB => "client-b",
+        }
+    }
+
+    /// Where it speaks SIP.
+    pub fn sip(self) -> SocketAddr {
+        addr(match self {
+            Site::ClientA => "10.0.0.1:5060",
+            Site::CoreA => "10.0.0.2:5060",
+            Site::PfA => "10.0.0.3:5060",
+            Site::CoreB => "10.0.1.2:5060",
+            Site::PfB => "10.0.1.3:5060",
+            Site::ClientB => "10.0.1.1:5060",
+        })
+    }
+
+    fn msrp(self) -> SocketAddr {
+        SocketAddr::new(self.sip().ip(), 2855)
+    }
+
+    fn listeners(self) -> Vec<Listener> {
+        [Transport::Udp, Transport::Tcp].map(|transport| Listener { transport, addr: self.sip() }).to_vec()
+    }
+}
+
+/// The configurations of the six nodes: a test changes them, then builds the [`System`].
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Everything drawn at random comes from it.
+    pub seed: u64,
+    /// Where the participating functions stand.
+    pub topology: Topology,
+    /// Client A.
+    pub client_a: role_client::Config,
+    /// Client B.
+    pub client_b: role_client::Config,
+    /// Core A.
+    pub core_a: role_core::Config,
+    /// Core B.
+    pub core_b: role_core::Config,
+    /// PF A.
+    pub pf_a: role_participating::Config,
+    /// PF B.
+    pub pf_b: role_participating::Config,
+    /// How PF A is broken.
+    pub fault: Option<Fault>,
+}
+
+impl Setup {
+    /// Six nodes in order.
+    pub fn new(seed: u64, topology: Topology) -> Setup {
+        let t = topology.transport;
+        Setup {
+            seed,
+            topology,
+            client_a: client_config(Site::ClientA, t),
+            client_b: client_config(Site::ClientB, t),
+            core_a: core_config(Site::CoreA, t),
+            core_b: core_config(Site::CoreB, t),
+            pf_a: pf_config(Site::PfA, topology.pf_a),
+            pf_b: pf_config(Site::PfB, topology.pf_b),
+            fault: None,
+        }
+    }
+
+    /// The nodes, on a network.
+    pub fn build(self) -> System {
+        System::build(self)
+    }
+
+    /// Dice of its own for every node in each of its lives.
+    fn entropy(&self, site: Site, life: u64) -> Entropy {
+        Entropy::from_seed(self.seed.wrapping_mul(16).wrapping_add(site as u64 + 1) ^ (life << 56))
+    }
+
+    pub(crate) fn client(&self, site: Site, life: u64) -> Client {
+        let config = if site == Site::ClientA { &self.client_a } else { &self.client_b };
+        Client::new(config.clone(), options(), self.entropy(site, life))
+    }
+
+    pub(crate) fn core(&self, site: Site, life: u64) -> Core {
+        let config = if site == Site::CoreA { &self.core_a } else { &self.core_b };
+        Core::new(config.clone(), options(), self.entropy(site, life))
+    }
+
+    pub(crate) fn pf(&self, site: Site, life: u64) -> BrokenPf {
+        let (config, fault) = if site == Site::PfA { (&self.pf_a, self.fault) } else { (&self.pf_b, None) };
+        BrokenPf::new(Participating::new(config.clone(), options(), self.entropy(site, life)), fault)
+    }
+
+    pub(crate) fn net(&self) -> Net {
+        Net::new(self.seed)
+    }
+}
+
+/// Options of a node on the simulated network.
+pub fn options() -> Options {
+    // The simulated network has no MTU of its own, so what is asked for by UDP goes by UDP.
+    Options { path_mtu: Some(65_535), ..Options::default() }
+}
+
+fn param(transport: Transport) -> &'static str {
+    if transport == Transport::Tcp { ";transport=tcp" } else { "" }
+}
+
+fn client_config(site: Site, transport: Transport) -> role_client::Config {
+    let (aor, password, core) = match site {
+        Site::ClientA => (ALICE, "alicepw", Site::CoreA),
+        Site::ClientB | Site::CoreA | Site::PfA | Site::CoreB | Site::PfB => (BOB, "bobpw", Site::CoreB),
+    };
+    role_client::Config {
+        aor: aor.to_owned(),
+        password: password.to_owned(),
+        core: Target::new(transport, core.sip()),
+        listeners: site.listeners(),
+        msrp: site.msrp(),
+        auto_accept: true,
+        user_agent: "CPM-client/OMA2.2 duologue/0.1".to_owned(),
+        expires: 600,
+    }
+}
+
+fn core_config(site: Site, transport: Transport) -> role_core::Config {
+    let (domain, user, pf, peer_domain, peer) = match site {
+        Site::CoreA => ("home1.test", "alice", Site::PfA, "home2.test", Site::CoreB),
+        Site::CoreB | Site::ClientA | Site::PfA | Site::PfB | Site::ClientB => {
+            ("home2.test", "bob", Site::PfB, "home1.test", Site::CoreA)
+        }
+    };
+    let numbers = [("+15550001", ALICE), ("+15550002", BOB)].map(|(n, aor)| (n.to_owned(), aor.to_owned()));
+    let number = if user == "alice" { "+15550001" } else { "+15550002" };
+    let subscriber = Subscriber { password: format!("{user}pw"), number: Some(number.to_owned()) };
+    role_core::Config {
+        domain: domain.to_owned(),
+        listeners: site.listeners(),
+        subscribers: BTreeMap::from([(user.to_owned(), subscriber)]),
+        numbers: BTreeMap::from(numbers),
+        trigger: Some(Trigger {
+            originating: format!("sip:orig@{}{}", pf.sip(), param(transport)),
+            terminating: format!("sip:term@{}{}", pf.sip(), param(transport)),
+        }),
+        peers: vec![Peer {
+            domain: peer_domain.to_owned(),
+            uri: format!("sip:{}{}", peer.sip(), param(transport)),
+            addr: peer.sip(),
+        }],
+        registration: Registration::default(),
+    }
+}
+
+fn pf_config(site: Site, media_path: MediaPath) -> role_participating::Config {
+    let core = if site == Site::PfA { Site::CoreA } else { Site::CoreB };
+    role_participating::Config {
+        name: format!("{}.test", site.name()),
+        listeners: site.listeners(),
+        msrp: site.msrp(),
+        media_path: if media_path == MediaPath::On { MediaPathPolicy::On } else { MediaPathPolicy::Off },
+        default_profile: Profile::default(),
+        profiles: BTreeMap::new(),
+        trusted: vec![core.sip().ip()],
+        silent_session: Duration::from_secs(86_400),
+    }
+}
