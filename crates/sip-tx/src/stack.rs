@@ -28,7 +28,8 @@ pub struct Options {
     pub path_mtu: Option<usize>,
     /// Answer every new INVITE with 100 at once, as a proxy does: what triggered us stops its own timer then.
     pub auto_trying: bool,
-    /// Server transactions at a time; a request beyond them is answered 503.
+    /// Server transactions at a time; a request beyond them is answered 503. The default is what 60,000 requests a second
+    /// leave behind in the 64*T1 for which each is kept.
     pub max_transactions: usize,
 }
 
@@ -39,7 +40,7 @@ impl Default for Options {
             limits: Limits::default(),
             path_mtu: None,
             auto_trying: true,
-            max_transactions: 1_000_000,
+            max_transactions: 2_000_000,
         }
     }
 }
@@ -270,9 +271,9 @@ impl Stack {
         }
     }
 
-    /// The request of a client transaction, as it was sent.
+    /// The request of a client transaction, as it was sent. That of a proxy is not kept beyond its final response.
     pub fn sent(&self, id: ClientId) -> Option<Bytes> {
-        self.clients.get(id.0)?.machine.request().cloned()
+        self.clients.get(id.0)?.machine.request().filter(|request| !request.is_empty()).cloned()
     }
 
     // ---- the server side ----
