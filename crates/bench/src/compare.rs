@@ -13,11 +13,14 @@ pub struct Plan {
     pub servers: Vec<Server>,
     /// How often all of them run.
     pub rounds: usize,
-    /// Before each measurement.
+    /// Before each measurement of a server that keeps transactions.
     pub warm_up: Duration,
     /// Each measurement.
     pub measured: Duration,
 }
+
+/// The warm-up of a server without state.
+const STATELESS: Duration = Duration::from_secs(2);
 
 /// The two ways in which calls come.
 pub(crate) const PACES: [Pace; 2] = [Pace::InFlight(100), Pace::PerSecond(2000)];
@@ -67,15 +70,12 @@ pub fn compare(plan: Plan) -> Result<Compared> {
 }
 
 fn run(plan: &Plan, server: Server, pace: Pace) -> Result<Outcome> {
-    let running = Running::start(server, plan.warm_up + plan.measured);
+    // What keeps nothing is the same at once.
+    let warm_up = if server == Server::Null { plan.warm_up.min(STATELESS) } else { plan.warm_up };
+    let running = Running::start(server, warm_up + plan.measured);
     let (uac, uas) = running.ends();
-    let options = Options {
-        proxy: running.listen,
-        process: Some(running.process.id()),
-        pace,
-        warm_up: plan.warm_up,
-        measured: plan.measured,
-    };
+    let options =
+        Options { proxy: running.listen, process: Some(running.process.id()), pace, warm_up, measured: plan.measured };
     let outcome = Load::new(options, uac, uas)?.run();
     outcome.with_context(|| format!("load through {server}"))
 }

@@ -40,10 +40,10 @@ struct Run {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
     /// Measured time of one run in seconds; every round has two runs of each server
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Time before the measurement in seconds; more than 32, or transactions only begin and never end
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(0..=600))]
+    #[arg(long, default_value_t = 35, value_parser = clap::value_parser!(u64).range(0..=600))]
     warm_up: u64,
     /// Print one line of JSON as the last line
     #[arg(long)]
