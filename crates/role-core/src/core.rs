@@ -181,10 +181,11 @@ impl Core {
         if pre.routes(request).next().is_some() {
             return vec![ForwardTo::along()];
         }
-        if let Some(binding) = self.location.by_contact(&uri, now) {
+        let user = self.user_at(&uri);
+        if let Some(binding) = self.location.by_contact(&uri, user.as_deref(), now) {
             return vec![ForwardTo { target: binding.target(), ..ForwardTo::along() }];
         }
-        let Some(user) = self.user_at(&uri) else { return vec![ForwardTo::along()] };
+        let Some(user) = user else { return vec![ForwardTo::along()] };
         let instance = uri.param("gr");
         let bindings = self.location.bindings(&user, now);
         let is_meant = |b: &&&Binding| instance.is_none_or(|gr| gr.is_empty() || b.instance.as_deref() == Some(gr));

@@ -203,7 +203,8 @@ impl Participating {
         }
     }
 
-    /// A refresh ends here: the other leg's media does not change with this one's (RFC 3261 §14.2).
+    /// A refresh ends here: the other leg's media does not change with this one's (RFC 3261 §14.2). An offer that has no
+    /// MSRP any more is refused, and the session goes on as it was.
     fn on_refresh(&mut self, session: SessionKey, incoming: Incoming, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
         let media = bridge.media(leg).clone();
@@ -214,8 +215,10 @@ impl Participating {
             (None, Some(ours)) if incoming.request.method() == sip::Method::Invite => Some(ours),
             (_, _) => None,
         };
+        let status = if offer.is_some() && body.is_none() { 488 } else { 200 };
+        let body = body.map(Body::sdp);
         let _closing_meanwhile =
-            self.ua.answer(&mut self.stack, session, incoming.tx, 200, &Headers::new(), body.map(Body::sdp), now);
+            self.ua.answer(&mut self.stack, session, incoming.tx, status, &Headers::new(), body, now);
     }
 
     /// A BYE or CANCEL ended one leg: the other one is closed at once, whatever becomes of the first (C.2.3.1, Figure 10).

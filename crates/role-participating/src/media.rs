@@ -28,10 +28,10 @@ impl LegMedia {
         self.rewrite(peer, Setup::ActPass)
     }
 
-    /// The answer of one leg as this leg gives it to `offer`: we let the offerer dial if it can.
+    /// The answer of one leg as this leg gives it to `offer`: we let the offerer dial if it can. `None` when there is no
+    /// MSRP in the offer.
     pub(crate) fn answer(&self, peer: &[u8], offer: &[u8]) -> Option<Bytes> {
-        let offer = SessionDescription::parse(offer).ok()?;
-        let offered = offer.msrp().and_then(|media| media.setup);
+        let offered = SessionDescription::parse(offer).ok()?.msrp()?.setup;
         self.rewrite(peer, Setup::answer(offered, Setup::Passive).unwrap_or(Setup::Passive))
     }
 

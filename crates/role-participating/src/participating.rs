@@ -149,6 +149,7 @@ impl Participating {
         if !request.to_tag().is_empty() {
             // With our token in the Route the dialog passes through; without it, one end of the dialog is here.
             let Some(token) = token else { return Ok(Decision::Session) };
+            self.proxy.validate(&self.stack, request, &[])?;
             let tag = self.relays.pass(token, request, now);
             return Ok(Decision::Forward(pre, Plan { tag, ..Plan::to(ForwardTo::along()) }));
         }
