@@ -109,7 +109,7 @@ impl Core {
             }
             Err(reject) => {
                 tracing::debug!(status = reject.status, method = %incoming.request.method(), "request refused");
-                reject.send(&mut self.stack, &incoming, now);
+                reject.send(&mut self.stack, &incoming);
             }
         }
     }

@@ -139,14 +139,14 @@ impl Participating {
             Ok(Decision::Session) => {
                 let unknown = self.ua.handle(&mut self.stack, Event::Request(incoming), now);
                 if let Some(Event::Request(incoming)) = unknown {
-                    self.stack.reject(&incoming, 481, now);
+                    Reject::new(481).send(&mut self.stack, &incoming);
                 }
             }
             Ok(Decision::Bridge(pre, served, admission)) => self.open_bridge(*incoming, &pre, served, &admission, now),
             Ok(Decision::Answer(status)) => self.answer(&incoming, status, now),
             Err(reject) => {
                 tracing::debug!(status = reject.status, method = %incoming.request.method(), "request refused");
-                reject.send(&mut self.stack, &incoming, now);
+                reject.send(&mut self.stack, &incoming);
             }
         }
     }

@@ -17,9 +17,13 @@ pub(crate) struct Relays {
     /// Requests under way, by the number that the proxy gives back.
     requests: BTreeMap<u64, Watched>,
     next_request: u64,
+    /// One entry per session, and some of sessions that have ended; see [`Relays::forget`].
     silence: TimerQueue<Token>,
     silent_session: Duration,
 }
+
+/// Entries of ended sessions that may wait beside as many as there are sessions.
+const OUTDATED: usize = 1024;
 
 #[derive(Debug)]
 struct Relay {
@@ -159,7 +163,7 @@ impl Relays {
         let watched = self.requests.remove(&request)?;
         match watched.method {
             Method::Invite if self.sessions.get(&watched.token).is_some_and(|r| r.started.is_none()) => {
-                let relay = self.sessions.remove(&watched.token)?;
+                let relay = self.forget(watched.token)?;
                 Some(Ended { aor: relay.served.aor, record: None })
             }
             // A BYE that nobody answered ends its dialog as well (RFC 3261 §15.1.1).
@@ -214,7 +218,7 @@ impl Relays {
     }
 
     fn end(&mut self, token: Token, closing: Closing, now: Now) -> Option<Ended> {
-        let relay = self.sessions.remove(&token)?;
+        let relay = self.forget(token)?;
         let record = relay.started.map(|started| SessionRecord {
             served_user: relay.served.aor.clone(),
             case: relay.served.case,
@@ -228,4 +232,20 @@ impl Relays {
         });
         Some(Ended { aor: relay.served.aor, record })
     }
+
+    /// Takes a session out. A session may be silent for a day, and its entry in the queue would stay as long: the queue is
+    /// made anew when most of it belongs to nobody.
+    fn forget(&mut self, token: Token) -> Option<Relay> {
+        let relay = self.sessions.remove(&token)?;
+        if self.silence.len() > 2 * self.sessions.len() + OUTDATED {
+            self.silence = TimerQueue::new();
+            for (token, relay) in &self.sessions {
+                self.silence.arm(*token, relay.last_heard + self.silent_session);
+            }
+        }
+        Some(relay)
+    }
 }
+
+#[cfg(test)]
+mod tests;

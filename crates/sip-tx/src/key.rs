@@ -51,10 +51,12 @@ fn push(key: &mut ServerKey, parts: &[&[u8]]) {
 
 /// The server transactions by their keys. A key is hashed once per request and kept as a copy: a piece of the request
 /// would keep all of it, and what was received with it, in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ServerIndex {
     table: HashTable<Entry>,
-    hasher: foldhash::fast::RandomState,
+    /// Seeded by the node's dice: peers cannot choose keys that collide, and the same seed gives the same To tags of
+    /// refusals.
+    hasher: foldhash::fast::FixedState,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,10 @@ struct Entry {
 }
 
 impl ServerIndex {
+    pub(crate) fn new(seed: u64) -> ServerIndex {
+        ServerIndex { table: HashTable::new(), hasher: foldhash::fast::FixedState::with_seed(seed) }
+    }
+
     pub(crate) fn hash(&self, key: &ServerKey) -> u64 {
         self.hasher.hash_one(key.as_slice())
     }
@@ -113,8 +119,17 @@ fn hex_digit(bits: u64) -> char {
 /// The client transaction that a branch of ours names; the caller compares the whole branch.
 pub(crate) fn client_of(branch: &[u8]) -> Option<ClientId> {
     let place = branch.get(COOKIE.len()..COOKIE.len() + PLACE)?;
-    let bits = u64::from_str_radix(std::str::from_utf8(place).ok()?, 16).ok()?;
+    let bits = place.iter().try_fold(0, |bits, digit| Some(bits << 4 | hex_value(*digit)?))?;
     Some(ClientId(Key::from_bits(bits)))
+}
+
+/// The value of a digit as we print it: nobody changes its case, for branches are compared as they are.
+const fn hex_value(digit: u8) -> Option<u64> {
+    match digit {
+        b'0'..=b'9' => Some((digit - b'0') as u64),
+        b'a'..=b'f' => Some((digit - b'a') as u64 + 10),
+        _ => None,
+    }
 }
 
 /// A request of our own, read back. What the role printed is held to no limits.

@@ -53,6 +53,12 @@ impl ConnId {
         ConnId(n * 2)
     }
 
+    /// The `n`-th connection that a part of the node opens which numbers its connections by itself: SIP is lane 0, which
+    /// [`ConnId::opened`] is short for, MSRP lane 1.
+    pub const fn opened_in(lane: u8, n: u64) -> ConnId {
+        ConnId(((lane as u64) << 48 | n) * 2)
+    }
+
     /// The `n`-th connection that the host accepts.
     pub const fn accepted(n: u64) -> ConnId {
         ConnId(n * 2 + 1)

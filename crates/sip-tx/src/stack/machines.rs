@@ -60,6 +60,13 @@ impl ServerMachine {
         }
     }
 
+    pub(super) fn is_unanswered(&self) -> bool {
+        match self {
+            ServerMachine::Invite(machine) => machine.is_unanswered(),
+            ServerMachine::NonInvite(_) => false,
+        }
+    }
+
     pub(super) fn is_final(&self) -> bool {
         match self {
             ServerMachine::Invite(machine) => machine.is_final(),
@@ -125,6 +132,15 @@ impl ClientMachine {
             ClientMachine::Invite(machine) => Some(machine.request()),
             ClientMachine::NonInvite(machine) => Some(machine.request()),
             ClientMachine::Reserved => None,
+        }
+    }
+
+    /// Lets go of the request, once a final response is there: the transaction goes on for as long as 64*T1.
+    pub(super) fn forget_request(&mut self) {
+        match self {
+            ClientMachine::Invite(machine) => machine.forget_request(),
+            ClientMachine::NonInvite(machine) => machine.forget_request(),
+            ClientMachine::Reserved => {}
         }
     }
 

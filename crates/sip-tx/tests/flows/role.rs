@@ -75,6 +75,7 @@ impl Role {
             match event {
                 Event::Request(incoming) => {
                     self.seen.push(String::from_utf8_lossy(incoming.request.method_token()).into_owned());
+                    self.stack.trying(&incoming, now);
                     self.incoming.push(*incoming);
                     for status in self.answers.clone() {
                         self.respond(self.incoming.len() - 1, status, now);
