@@ -103,12 +103,12 @@ impl System {
     pub(crate) fn build(setup: Setup) -> System {
         let mut net = setup.net();
         System {
-            client_a: net.add("client-a", &[Site::ClientA.sip()], setup.client(Site::ClientA, 0)),
-            core_a: net.add("core-a", &[Site::CoreA.sip()], setup.core(Site::CoreA, 0)),
-            pf_a: net.add("pf-a", &[Site::PfA.sip()], setup.pf(Site::PfA, 0)),
-            core_b: net.add("core-b", &[Site::CoreB.sip()], setup.core(Site::CoreB, 0)),
-            pf_b: net.add("pf-b", &[Site::PfB.sip()], setup.pf(Site::PfB, 0)),
-            client_b: net.add("client-b", &[Site::ClientB.sip()], setup.client(Site::ClientB, 0)),
+            client_a: net.add("client-a", &[setup.client_a.listeners[0].addr], setup.client(Site::ClientA, 0)),
+            core_a: net.add("core-a", &[setup.core_a.listeners[0].addr], setup.core(Site::CoreA, 0)),
+            pf_a: net.add("pf-a", &[setup.pf_a.listeners[0].addr], setup.pf(Site::PfA, 0)),
+            core_b: net.add("core-b", &[setup.core_b.listeners[0].addr], setup.core(Site::CoreB, 0)),
+            pf_b: net.add("pf-b", &[setup.pf_b.listeners[0].addr], setup.pf(Site::PfB, 0)),
+            client_b: net.add("client-b", &[setup.client_b.listeners[0].addr], setup.client(Site::ClientB, 0)),
             net,
             topology: setup.topology,
             told: Vec::new(),
