@@ -1,7 +1,8 @@
-//! Project chores: `cargo xtask test`, `ci`, `layers`, `licences`.
+//! Project chores: `cargo xtask test`, `ci`, `bench`, `layers`, `licences`.
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
+mod bench;
 mod ci;
 mod layers;
 mod licences;
@@ -23,6 +24,8 @@ usage: cargo xtask COMMAND
   test [FILTER…]   build the binaries and run all tests; with filters, only tests whose name contains one of them
                    (installs the foreign software that the tests need, when run as root)
   ci               what CI runs: formatting, clippy, layers, docs, licences, then test
+  bench [WORKLOAD…] [--against kamailio,null] [--json] [--rounds N] [--seconds S]
+                   measure what a call costs, ours and others in turn, and write docs/benchmarks.md
   layers           check the arrows between our crates against xtask/layers.toml
   licences         check the licences and the duplicates of everything we link, against deny.toml
 ";
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["test", filters @ ..] if !filters.iter().any(|f| f.starts_with('-')) => test::command(filters),
         ["ci"] => ci::command(),
+        ["bench", args @ ..] => bench::command(args),
         ["layers"] => Steps::alone("layers", "cargo xtask layers", layers::check),
         ["licences"] => Steps::alone("licences", "cargo xtask licences", licences::check),
         ["help" | "--help" | "-h"] => {

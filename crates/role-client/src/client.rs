@@ -157,9 +157,14 @@ impl Client {
             } else if let Some(event) = self.registration.poll_event() {
                 self.on_registration_event(event);
             } else {
-                return;
+                return self.check_invariants();
             }
         }
+    }
+
+    /// What must hold after every input; looked at in debug builds only.
+    fn check_invariants(&self) {
+        debug_assert_eq!(self.sessions.len(), self.ua.len(), "every session is known to the role");
     }
 
     /// A request outside any dialog.

@@ -1,12 +1,12 @@
 use std::net::SocketAddr;
 
-use cpm::{ServedUser, SessionCase, aor};
-use sip::{Address, Method, Name, Request, Uri};
-use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, RecordRoute, Reject, preprocess};
+use sip::{Method, Name, Request, Uri};
+use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, Reject, preprocess};
 use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
 use wire::{Entropy, Input, Instant, Node, Now, Output};
 
 use crate::Config;
+use crate::identity::disbelieve;
 use crate::location::{Binding, Location};
 use crate::odi::Odi;
 use crate::registrar::Registrar;
@@ -93,6 +93,7 @@ impl Core {
             }
         }
         while self.proxy.poll_event().is_some() {}
+        self.location.check_invariants();
     }
 
     fn on_request(&mut self, incoming: Box<Incoming>, now: Now) {
@@ -142,7 +143,7 @@ impl Core {
         uri.is_sip() && (self.is_home(uri) || self.stack.transports().is_our_uri(uri))
     }
 
-    fn is_home(&self, uri: &Uri<'_>) -> bool {
+    pub(crate) fn is_home(&self, uri: &Uri<'_>) -> bool {
         uri.host().eq_ignore_ascii_case(self.config.domain.as_bytes())
     }
 
@@ -181,10 +182,11 @@ impl Core {
         if pre.routes(request).next().is_some() {
             return vec![ForwardTo::along()];
         }
-        if let Some(binding) = self.location.by_contact(&uri, now) {
+        let user = self.user_at(&uri);
+        if let Some(binding) = self.location.by_contact(&uri, user.as_deref(), now) {
             return vec![ForwardTo { target: binding.target(), ..ForwardTo::along() }];
         }
-        let Some(user) = self.user_at(&uri) else { return vec![ForwardTo::along()] };
+        let Some(user) = user else { return vec![ForwardTo::along()] };
         let instance = uri.param("gr");
         let bindings = self.location.bindings(&user, now);
         let is_meant = |b: &&&Binding| instance.is_none_or(|gr| gr.is_empty() || b.instance.as_deref() == Some(gr));
@@ -225,198 +227,6 @@ impl Core {
             Origin::Client
         }
     }
-
-    /// A client of ours sends a request (3GPP TS 24.229 §5.4.3.2).
-    fn originate(&mut self, request: &Request, flow: &Flow, pre: &Preprocessed, now: Instant) -> Result<Plan, Reject> {
-        // 1. No relay for strangers' routes.
-        if pre.routes(request).next().is_some() {
-            return Err(Reject::new(403).because("foreign Route"));
-        }
-        // 2. The client is one that has registered, from where it registered.
-        let user = self.user_at(&request.from().uri()).ok_or(Reject::new(403).because("not a subscriber"))?;
-        if !self.location.bindings(&user, now).iter().any(|b| b.is_from(request, flow)) {
-            return Err(Reject::new(403).because("not registered"));
-        }
-        // 3. Its identity is asserted, its own assertions dropped.
-        let edits = self.assert_identity(request, &user);
-        // 4. The participating function sees what belongs to CPM.
-        if self.matches_trigger(request) {
-            let served = ServedUser { aor: user, case: SessionCase::Originating };
-            return Ok(self.through_trigger(&served, true, edits));
-        }
-        self.onward(request, pre, edits, now)
-    }
-
-    /// A request comes back from the participating function: the chain goes on where it was left.
-    fn resume(&mut self, request: &Request, pre: &Preprocessed, odi: &Odi, now: Instant) -> Result<Plan, Reject> {
-        let is_retargeted = self.user_at(&pre.uri(request)).is_none_or(|user| user != odi.served);
-        match odi.case {
-            SessionCase::Terminating if !is_retargeted => self.deliver(request, pre, now),
-            SessionCase::Originating | SessionCase::Terminating => self.onward(request, pre, Edits::new(), now),
-        }
-    }
-
-    /// Routes by the Request-URI: to a user of ours, or to the domain that it names.
-    fn onward(
-        &mut self,
-        request: &Request,
-        pre: &Preprocessed,
-        mut edits: Edits,
-        now: Instant,
-    ) -> Result<Plan, Reject> {
-        edits.remove(Name::PServedUser);
-        let translated = self.number_of(&pre.uri(request)).and_then(|n| self.config.numbers.get(&n).cloned());
-        let text = translated.clone().unwrap_or_else(|| pre.uri(request).to_string());
-        let uri = Uri::parse(text.as_bytes()).map_err(|_| Reject::new(404))?;
-        if !uri.is_sip() {
-            return Err(Reject::new(if uri.scheme() == sip::Scheme::Tel { 404 } else { 416 }));
-        }
-        if self.is_home(&uri) {
-            return self.terminate(request, &uri, edits, now);
-        }
-        let host = String::from_utf8_lossy(uri.host()).to_ascii_lowercase();
-        let peer = self
-            .config
-            .peers
-            .iter()
-            .find(|p| p.domain == host)
-            .ok_or(Reject::new(404).because("no way to this domain"))?;
-        let target = target_of(&peer.uri).ok_or(Reject::new(500).because("address of the other domain"))?;
-        let to = ForwardTo { uri: translated.map(Into::into), ..ForwardTo::along() }.at(target);
-        Ok(Plan { record_route: Some(RecordRoute::here("")), edits, ..Plan::to(to) })
-    }
-
-    /// A request for a user of ours (3GPP TS 24.229 §5.4.3.3).
-    fn terminate(&mut self, request: &Request, uri: &Uri<'_>, edits: Edits, now: Instant) -> Result<Plan, Reject> {
-        let user = self.user_at(uri).ok_or(Reject::new(404))?;
-        let moved = uri.as_bytes() != request.uri_text();
-        if !self.matches_trigger(request) {
-            return self.to_contacts(request, uri, &user, edits, now);
-        }
-        let is_registered = self.location.is_registered(&user, now);
-        let served = ServedUser { aor: user, case: SessionCase::Terminating };
-        let mut plan = self.through_trigger(&served, is_registered, edits);
-        if moved {
-            plan.targets.iter_mut().for_each(|t| t.uri = Some(uri.as_bytes().to_vec().into()));
-        }
-        Ok(plan)
-    }
-
-    fn deliver(&mut self, request: &Request, pre: &Preprocessed, now: Instant) -> Result<Plan, Reject> {
-        let uri = pre.uri(request);
-        let user = self.user_at(&uri).ok_or(Reject::new(404))?;
-        let mut edits = Edits::new();
-        edits.remove(Name::PServedUser);
-        self.to_contacts(request, &uri, &user, edits, now)
-    }
-
-    /// To the user's devices that can take it (RFC 3841 §7.2): at once those that it prefers alike, one preference after the
-    /// other (RFC 3261 §16.6).
-    fn to_contacts(
-        &self,
-        request: &Request,
-        uri: &Uri<'_>,
-        user: &str,
-        mut edits: Edits,
-        now: Instant,
-    ) -> Result<Plan, Reject> {
-        let bindings = self.location.bindings(user, now);
-        let takers: Vec<_> = bindings.into_iter().filter(|b| b.can_take(request)).collect();
-        let mut groups = takers.chunk_by(|a, b| a.q == b.q).map(|group| group.iter().map(|b| b.way()).collect());
-        let targets = groups.next().ok_or(Reject::new(480))?;
-        let then = groups.collect();
-        edits.set(Name::PCalledPartyId, format!("<{uri}>"));
-        // RFC 3325 §5: what the callee asserts of itself in its responses is not believed either.
-        let mut response_edits = Edits::new();
-        response_edits.set(Name::PAssertedIdentity, format!("<{user}>"));
-        Ok(Plan { targets, then, record_route: Some(RecordRoute::here("")), edits, response_edits, ..Plan::default() })
-    }
-
-    /// Through the participating function, with the way back below it (3GPP TS 24.229 §5.4.3.2 step 4).
-    fn through_trigger(&self, served: &ServedUser, is_registered: bool, mut edits: Edits) -> Plan {
-        let trigger = self.config.trigger.as_ref().expect("a request matches the trigger only where there is one");
-        let uri = match served.case {
-            SessionCase::Originating => &trigger.originating,
-            SessionCase::Terminating => &trigger.terminating,
-        };
-        let odi = Odi { case: served.case, served: served.aor.clone() };
-        let transport = if uri.contains(";transport=tcp") { ";transport=tcp" } else { "" };
-        let routes = [format!("<{uri};lr>"), format!("<{}{transport}>", odi.uri(&self.host))];
-        let state = if is_registered { "reg" } else { "unreg" };
-        edits.set(Name::PServedUser, format!("<{}>;sescase={};regstate={state}", served.aor, served.case.as_str()));
-        Plan { record_route: Some(RecordRoute::here("")), edits, ..Plan::to(ForwardTo::along().via_routes(routes)) }
-    }
-
-    /// The initial filter criterion: requests that open something of CPM, and sessions with MSRP or without an offer.
-    fn matches_trigger(&self, request: &Request) -> bool {
-        let opens = match request.method() {
-            Method::Invite => request.body().is_empty() || cpm::classify(request).is_some(),
-            Method::Message | Method::Refer => cpm::classify(request).is_some(),
-            Method::Ack
-            | Method::Bye
-            | Method::Cancel
-            | Method::Register
-            | Method::Options
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Publish
-            | Method::Extension => false,
-        };
-        opens && self.config.trigger.is_some()
-    }
-
-    /// The telephone number in a URI, `+…` and digits only.
-    fn number_of(&self, uri: &Uri<'_>) -> Option<String> {
-        let user = uri.user()?;
-        let digits: String =
-            user.iter().map(|b| char::from(*b)).filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
-        (digits.starts_with('+') && digits[1..].bytes().all(|b| b.is_ascii_digit())).then_some(digits)
-    }
-
-    /// The address-of-record of the subscriber that a URI names.
-    pub(crate) fn user_at(&self, uri: &Uri<'_>) -> Option<String> {
-        if let Some(aor) = self.number_of(uri).and_then(|n| self.config.numbers.get(&n)) {
-            let known = Uri::parse(aor.as_bytes()).ok()?;
-            return self.is_home(&known).then(|| aor.clone());
-        }
-        let aor = aor(uri);
-        let name = aor.strip_prefix("sip:")?.split_once('@')?.0;
-        (self.is_home(uri) && self.config.subscribers.contains_key(name)).then_some(aor)
-    }
-
-    /// RFC 3325 §5 and RFC 6050 §4: what the client prefers is asserted if it may say so, what it asserts itself is dropped.
-    fn assert_identity(&mut self, request: &Request, user: &str) -> Edits {
-        let mut edits = Edits::new();
-        disbelieve(&mut edits);
-        let name = user.strip_prefix("sip:").and_then(|u| u.split('@').next()).unwrap_or_default();
-        let number = self.config.subscribers.get(name).and_then(|s| s.number.clone());
-        let preferred =
-            request.addresses(Name::PPreferredIdentity).find_map(Result::ok).map(|a: Address<'_>| aor(&a.uri()));
-        let tel = number.map(|n| format!("tel:{n}"));
-        let first = if preferred.is_some() && preferred == tel { tel.clone() } else { None };
-        let second = if first.is_some() { Some(user.to_owned()) } else { tel };
-        edits.append(Name::PAssertedIdentity, format!("<{}>", first.as_deref().unwrap_or(user)));
-        if let Some(second) = second {
-            edits.append(Name::PAssertedIdentity, format!("<{second}>"));
-        }
-        if let Some(service) = request.header(Name::PPreferredService) {
-            edits.append(Name::PAssertedService, service.to_vec());
-            edits.remove(Name::PPreferredService);
-        }
-        let icid = self.stack.entropy().tag();
-        edits.set(Name::PChargingVector, format!("icid-value={icid};orig-ioi={}", self.config.domain));
-        edits
-    }
-}
-
-/// Takes away what only the network may say of a client (RFC 3325 §5, RFC 6050 §4, RFC 5502 §4).
-fn disbelieve(edits: &mut Edits) {
-    for name in [Name::PPreferredIdentity, Name::PAssertedIdentity, Name::PServedUser, Name::PAssertedService] {
-        edits.remove(name);
-    }
 }
 
 /// URIs whose hosts are addresses; names come from configuration.
@@ -424,7 +234,7 @@ fn resolve(uri: &Uri<'_>) -> Option<Target> {
     Target::from_uri(uri)
 }
 
-fn target_of(uri: &str) -> Option<Target> {
+pub(crate) fn target_of(uri: &str) -> Option<Target> {
     Target::from_uri(&Uri::parse(uri.as_bytes()).ok()?)
 }
 

@@ -62,11 +62,11 @@ impl Binding {
         ForwardTo { target, ..ForwardTo::uri(self.uri.clone()).via_routes(routes) }
     }
 
-    /// Whether the contact is where its REGISTER came from, or the user's own address-of-record.
-    fn is_owned_by(&self, aor: &str) -> bool {
+    /// Whether the contact is the host that its REGISTER came from.
+    fn is_where_it_says(&self) -> bool {
         let Ok(uri) = sip::Uri::parse(&self.uri) else { return false };
         let host = std::str::from_utf8(uri.host()).ok().and_then(|h| h.trim_matches(['[', ']']).parse().ok());
-        host == Some(self.flow.remote.ip()) || cpm::aor(&uri) == aor
+        host == Some(self.flow.remote.ip())
     }
 
     /// Whether a request comes from this device: on the flow that it registered on, or from its host with the address of its
@@ -116,14 +116,14 @@ impl Location {
     }
 
     /// The binding whose contact a request is aimed at: its URI is the Request-URI of requests inside a dialog. Anybody may
-    /// register any URI: before one that its user has only claimed comes one that is the user's own.
-    pub(crate) fn by_contact(&self, uri: &sip::Uri<'_>, now: Instant) -> Option<&Binding> {
-        let all = self.users.iter().flat_map(|(aor, list)| list.iter().map(move |b| (aor, b)));
-        let is_meant = |b: &Binding| {
+    /// register any URI: what names a `user` of the domain is that user's only, and of several contacts that are the same
+    /// the one that is where its REGISTER came from is meant.
+    pub(crate) fn by_contact(&self, uri: &sip::Uri<'_>, user: Option<&str>, now: Instant) -> Option<&Binding> {
+        let eligible = self.users.iter().filter(|(aor, _)| user.is_none_or(|user| user == *aor));
+        let is_meant = |b: &&Binding| {
             b.expires_at > now && sip::Uri::parse(&b.uri).is_ok_and(|u| u.matches(uri) || is_same_address(&u, uri))
         };
-        let found = all.filter(|(_, b)| is_meant(b));
-        found.min_by_key(|(aor, b)| !b.is_owned_by(aor)).map(|(_, b)| b)
+        eligible.flat_map(|(_, list)| list).filter(is_meant).min_by_key(|b| !b.is_where_it_says())
     }
 
     /// Changes the bindings of a user: all that `change` does, or nothing (RFC 3261 §10.3 step 7).
@@ -150,6 +150,11 @@ impl Location {
             list.retain(|b| b.expires_at > now);
             !list.is_empty()
         });
+    }
+
+    /// What must hold after every input; looked at in debug builds only.
+    pub(crate) fn check_invariants(&self) {
+        debug_assert!(self.users.values().all(|list| !list.is_empty()), "a user without bindings is not kept");
     }
 
     /// When the next binding expires.

@@ -103,7 +103,7 @@ impl Bridge {
         &self.served.aor
     }
 
-    /// The callee has answered: there is a session.
+    /// The callee has answered and the caller was told: there is a session.
     pub(crate) fn started(&mut self, now: Now) {
         self.started.get_or_insert(now.utc);
     }
@@ -143,6 +143,11 @@ impl Bridge {
             sent: sent_by(ours),
             received: sent_by(ours.other()),
         }))
+    }
+
+    /// Whether the session has been counted as closed.
+    pub(crate) const fn is_recorded(&self) -> bool {
+        self.is_recorded
     }
 
     /// Nothing is left of a leg.

@@ -33,6 +33,16 @@ impl Bridges {
         self.bridges.len()
     }
 
+    /// Those that have not been counted as closed.
+    pub(crate) fn live(&self) -> usize {
+        self.bridges.iter().filter(|(_, bridge)| !bridge.is_recorded()).count()
+    }
+
+    /// How many legs there are.
+    pub(crate) fn legs(&self) -> usize {
+        self.legs.len()
+    }
+
     fn insert(&mut self, bridge: Bridge) {
         let sessions = Leg::BOTH.map(|leg| (bridge.session(leg), leg));
         let media = bridge.relay.as_ref().map(msrp::Bridge::sides);
@@ -230,7 +240,6 @@ impl Participating {
     /// The callee has answered: so do we, with its answer (or, if the INVITE had none, its offer) as this leg's own.
     fn on_answered(&mut self, session: SessionKey, response: &Response, owes_answer: bool, now: Now) {
         let Some((bridge, Leg::Terminating)) = self.bridges.of(session) else { return };
-        bridge.started(now);
         let caller = bridge.session(Leg::Originating);
         let media = bridge.media(Leg::Originating).clone();
         let theirs = Body::of(response).filter(Body::is_sdp);
@@ -239,17 +248,26 @@ impl Participating {
             (Some(offer), false) => media.answer(&theirs.bytes, offer),
             (_, _) => media.offer(&theirs.bytes),
         });
+        // A callee that answers without MSRP cannot be talked to, and an INVITE cannot be left without an answer.
+        let Some(body) = body else {
+            let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &Reject::new(488), now);
+            return self.close_unasked(session, now);
+        };
         let headers = Headers::new().copied(response, Name::PAssertedIdentity);
-        let answered = self.ua.accept(&mut self.stack, caller, &headers, body.map(Body::sdp), now);
-        if answered.is_err() {
-            // The caller has left while the callee answered (R10, R22): the ACK is out, now the BYE.
-            let headers = self.bridges.of(session).map(|(bridge, _)| close::headers(bridge, None));
-            self.close_leg(session, &headers.unwrap_or_default(), now);
-        } else if owes_answer {
-            self.name_peer(session);
-        } else {
-            self.join_leg(session, Connector::Offerer, now);
-            self.join_leg(caller, Connector::Answerer, now);
+        match self.ua.accept(&mut self.stack, caller, &headers, Some(Body::sdp(body)), now) {
+            Ok(()) => {
+                if let Some((bridge, _)) = self.bridges.of(session) {
+                    bridge.started(now);
+                }
+                if owes_answer {
+                    self.name_peer(session);
+                } else {
+                    self.join_leg(session, Connector::Offerer, now);
+                    self.join_leg(caller, Connector::Answerer, now);
+                }
+            }
+            // The caller has left while the callee answered (R10, R22): the ACK is out, now the BYE. There was no session.
+            Err(_) => self.close_unasked(session, now),
         }
     }
 
@@ -280,7 +298,8 @@ impl Participating {
         }
     }
 
-    /// A refresh ends here: the other leg's media does not change with this one's (RFC 3261 §14.2).
+    /// A refresh ends here: the other leg's media does not change with this one's (RFC 3261 §14.2). An offer that has no
+    /// MSRP any more is refused, and the session goes on as it was.
     fn on_refresh(&mut self, session: SessionKey, incoming: Incoming, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
         let media = bridge.media(leg).clone();
@@ -291,8 +310,10 @@ impl Participating {
             (None, Some(ours)) if incoming.request.method() == sip::Method::Invite => Some(ours),
             (_, _) => None,
         };
+        let status = if offer.is_some() && body.is_none() { 488 } else { 200 };
+        let body = body.map(Body::sdp);
         let _closing_meanwhile =
-            self.ua.answer(&mut self.stack, session, incoming.tx, 200, &Headers::new(), body.map(Body::sdp), now);
+            self.ua.answer(&mut self.stack, session, incoming.tx, status, &Headers::new(), body, now);
     }
 
     /// A BYE or CANCEL ended one leg: the other one is closed, whatever becomes of the first (C.2.3.1, Figure 10).
@@ -309,6 +330,13 @@ impl Participating {
         bridge.leg_over(leg);
         let headers = close::headers(bridge, None);
         self.drain(session, headers, now);
+    }
+
+    /// Closes a leg that nobody has closed.
+    fn close_unasked(&mut self, session: SessionKey, now: Now) {
+        let Some((bridge, _)) = self.bridges.of(session) else { return };
+        let headers = close::headers(bridge, None);
+        self.close_leg(session, &headers, now);
     }
 
     /// BYE, CANCEL or nothing, as the state of the leg asks for.

@@ -129,6 +129,19 @@ impl Participating {
         }
     }
 
+    /// What must hold after every input; looked at in debug builds only.
+    fn check_invariants(&self) {
+        // Counting is not free: a node with many sessions is checked by who tests it.
+        if !cfg!(debug_assertions) || self.control.open_sessions() > 64 {
+            return;
+        }
+        let sessions = self.relays.len() + self.bridges.live();
+        assert_eq!(self.control.open_sessions(), sessions, "every session is counted until it is over");
+        assert!(self.relays.requests() <= self.proxy.len(), "what is watched is being forwarded");
+        assert!(self.bridges.legs() <= self.ua.len(), "every leg is a session");
+        assert!(self.bridges.len() * 2 >= self.bridges.legs(), "every leg is a bridge's");
+    }
+
     fn on_stack_event(&mut self, event: Event, now: Now) {
         match self.proxy.handle(&mut self.stack, event, now) {
             Some(Event::Request(incoming)) => self.on_request(incoming, now),
@@ -169,6 +182,7 @@ impl Participating {
         if !request.to_tag().is_empty() {
             // With our token in the Route the dialog passes through; without it, one end of the dialog is here.
             let Some(token) = token else { return Ok(Decision::Session) };
+            self.proxy.validate(&self.stack, request, &[])?;
             let tag = self.relays.pass(token, request, now);
             return Ok(Decision::Forward(pre, Plan { tag, ..Plan::to(ForwardTo::along()) }));
         }
@@ -287,6 +301,8 @@ impl Participating {
 
     pub(crate) fn refuse(&self, refusal: &Refusal) -> Reject {
         let reject = Reject::new(refusal.status);
+        // RFC 3261 §21.4.13: 415 says what would have been taken.
+        let reject = if refusal.status == 415 { reject.with(Name::Accept, "application/sdp") } else { reject };
         match refusal.warning_value(&self.config.name) {
             Some(warning) => reject.with(Name::Warning, warning),
             None => reject,
@@ -327,6 +343,7 @@ impl Node for Participating {
             self.stack.handle_input(input, now);
         }
         self.work(now);
+        self.check_invariants();
     }
 
     fn handle_timeout(&mut self, now: Now) {
@@ -339,6 +356,7 @@ impl Node for Participating {
         }
         self.expire_drains(now);
         self.work(now);
+        self.check_invariants();
     }
 
     fn poll_output(&mut self) -> Option<Output> {

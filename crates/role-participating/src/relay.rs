@@ -17,9 +17,13 @@ pub(crate) struct Relays {
     /// Requests under way, by the number that the proxy gives back.
     requests: BTreeMap<u64, Watched>,
     next_request: u64,
+    /// One entry per session, and some of sessions that have ended; see [`Relays::forget`].
     silence: TimerQueue<Token>,
     silent_session: Duration,
 }
+
+/// Entries of ended sessions that may wait beside as many as there are sessions.
+const OUTDATED: usize = 1024;
 
 #[derive(Debug)]
 struct Relay {
@@ -32,8 +36,13 @@ struct Relay {
     started: Option<Timestamp>,
     /// Tags of the callee's dialogs: more than one when the INVITE was forked.
     dialogs: Vec<Bytes>,
+    /// Early dialogs that the caller has left by BYE, with whether the served user did.
+    left_early: Vec<(Bytes, Closing)>,
     last_heard: Instant,
 }
+
+/// Early dialogs of one INVITE that are remembered as left.
+const MAX_LEFT: usize = 32;
 
 /// What a request that is being forwarded means for its session.
 #[derive(Clone, Debug)]
@@ -67,6 +76,11 @@ impl Relays {
         self.sessions.len()
     }
 
+    /// Requests that are being watched.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.len()
+    }
+
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.silence.next()
     }
@@ -86,6 +100,7 @@ impl Relays {
             caller_tag: Bytes::copy_from_slice(invite.from_tag()),
             started: None,
             dialogs: Vec::new(),
+            left_early: Vec::new(),
             last_heard: now.at,
         };
         self.sessions.insert(token, relay);
@@ -128,6 +143,11 @@ impl Relays {
                 relay.started.get_or_insert(now.utc);
                 let tags = response.map(|r| if r.from_tag() == relay.caller_tag { r.to_tag() } else { r.from_tag() });
                 let tag = Bytes::copy_from_slice(tags.unwrap_or_default());
+                // The 2xx crossed the BYE of its early dialog: over before it began.
+                if let Some((_, closing)) = relay.left_early.iter().find(|(left, _)| *left == tag) {
+                    let closing = *closing;
+                    return if relay.dialogs.is_empty() { self.end(watched.token, closing, now) } else { None };
+                }
                 if !relay.dialogs.contains(&tag) {
                     relay.dialogs.push(tag);
                 }
@@ -143,7 +163,7 @@ impl Relays {
         let watched = self.requests.remove(&request)?;
         match watched.method {
             Method::Invite if self.sessions.get(&watched.token).is_some_and(|r| r.started.is_none()) => {
-                let relay = self.sessions.remove(&watched.token)?;
+                let relay = self.forget(watched.token)?;
                 Some(Ended { aor: relay.served.aor, record: None })
             }
             // A BYE that nobody answered ends its dialog as well (RFC 3261 §15.1.1).
@@ -165,16 +185,21 @@ impl Relays {
         }
     }
 
-    /// The last dialog of a session ends the session.
+    /// The last dialog of a session ends the session. While the INVITE is not answered there may be more to come: then it
+    /// ends with the INVITE.
     fn dialog_ended(&mut self, watched: &Watched, now: Now) -> Option<Ended> {
         let (callee_tag, by_caller) = watched.bye.as_ref()?;
         let relay = self.sessions.get_mut(&watched.token)?;
-        relay.dialogs.retain(|tag| tag != callee_tag);
-        if !relay.dialogs.is_empty() {
+        let by_served = *by_caller == (relay.served.case == SessionCase::Originating);
+        let closing = if by_served { Closing::ServedUser } else { Closing::Peer };
+        if relay.started.is_none() {
+            if relay.left_early.len() < MAX_LEFT {
+                relay.left_early.push((callee_tag.clone(), closing));
+            }
             return None;
         }
-        let by_served = *by_caller == (relay.served.case == SessionCase::Originating);
-        self.end(watched.token, if by_served { Closing::ServedUser } else { Closing::Peer }, now)
+        relay.dialogs.retain(|tag| tag != callee_tag);
+        if relay.dialogs.is_empty() { self.end(watched.token, closing, now) } else { None }
     }
 
     /// Sessions that nobody has been heard of for too long: both ends have died, or closed past us.
@@ -193,7 +218,7 @@ impl Relays {
     }
 
     fn end(&mut self, token: Token, closing: Closing, now: Now) -> Option<Ended> {
-        let relay = self.sessions.remove(&token)?;
+        let relay = self.forget(token)?;
         let record = relay.started.map(|started| SessionRecord {
             served_user: relay.served.aor.clone(),
             case: relay.served.case,
@@ -209,4 +234,20 @@ impl Relays {
         });
         Some(Ended { aor: relay.served.aor, record })
     }
+
+    /// Takes a session out. A session may be silent for a day, and its entry in the queue would stay as long: the queue is
+    /// made anew when most of it belongs to nobody.
+    fn forget(&mut self, token: Token) -> Option<Relay> {
+        let relay = self.sessions.remove(&token)?;
+        if self.silence.len() > 2 * self.sessions.len() + OUTDATED {
+            self.silence = TimerQueue::new();
+            for (token, relay) in &self.sessions {
+                self.silence.arm(*token, relay.last_heard + self.silent_session);
+            }
+        }
+        Some(relay)
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 mod ask;
 mod audit;
+mod cast;
 mod pf;
 mod phone;
 mod setup;
@@ -11,6 +12,7 @@ mod watch;
 
 pub use ask::{AUDIO, Ask, OFFER};
 pub use audit::audit;
+pub use cast::Cast;
 pub use pf::{BrokenPf, Fault};
 pub use phone::{Phone, PhoneDialog, body, header};
 pub use setup::{ALICE, BOB, Setup, Site, options};

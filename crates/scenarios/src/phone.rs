@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cpm::Service;
 use sip::{Method, Name, Request, Response};
 use sip_tx::{ClientId, Event, Incoming, Listener, Owner, ServerId, Stack, Target};
 use sip_ua::digest::{Account, Client as Digest};
@@ -25,6 +26,8 @@ pub struct Phone {
     digest: Digest,
     /// What it does with the next INVITE: each status after its time.
     pub script: Vec<(Duration, u16)>,
+    /// The session description of its 200.
+    pub sdp: String,
     /// What it answers to everything else.
     pub answer: u16,
     /// What its responses say besides.
@@ -37,7 +40,8 @@ pub struct Phone {
     pub failures: usize,
     /// The last dialog.
     pub dialog: Option<PhoneDialog>,
-    cseq: u32,
+    /// Sequence number of its last request outside dialogs.
+    pub cseq: u32,
     tag: String,
     last: Option<(ClientId, Ask)>,
     /// INVITEs without a final answer, and what is to be answered when.
@@ -69,16 +73,18 @@ impl Phone {
         let listeners = [Transport::Udp, Transport::Tcp].map(|transport| Listener { transport, addr: address });
         let mut stack = Stack::new(listeners.to_vec(), sip_tx::Options { auto_trying: false, ..options() }, entropy);
         let param = if core.transport == Transport::Tcp { ";transport=tcp" } else { "" };
-        let feature = cpm::Service::Session.feature_tag();
+        // As handsets write it: one feature tag with a list in quotes.
+        let services = [Service::Session, Service::PagerMessage].map(|s| s.icsi().replace(':', "%3A")).join(",");
         Phone {
             tag: stack.entropy().tag(),
             stack,
             address,
             core,
             aor: aor.to_owned(),
-            contact: format!("<sip:{user}@{address}{param}>;{feature}"),
+            contact: format!("<sip:{user}@{address}{param}>;+g.3gpp.icsi-ref=\"{services}\""),
             digest: Digest::new(Account::new(user, password)),
             script: vec![(Duration::ZERO, 200)],
+            sdp: OFFER.to_owned(),
             answer: 200,
             says: Vec::new(),
             requests: Vec::new(),
@@ -90,6 +96,11 @@ impl Phone {
             ringing: Vec::new(),
             due: Vec::new(),
         }
+    }
+
+    /// Registers with this name and password from now on.
+    pub fn set_password(&mut self, user: &str, password: &str) {
+        self.digest = Digest::new(Account::new(user, password));
     }
 
     /// Registers its Contact for ten minutes.
@@ -240,7 +251,7 @@ impl Phone {
         response = response.header(Name::Contact, &self.contact);
         response = self.says.iter().fold(response, |response, (name, value)| response.header(*name, value));
         let accepts = request.method() == Method::Invite && (200..300).contains(&status);
-        let bytes = if accepts { response.body("application/sdp", OFFER.as_bytes()) } else { response.finish() };
+        let bytes = if accepts { response.body("application/sdp", self.sdp.as_bytes()) } else { response.finish() };
         if accepts && request.to_tag().is_empty() {
             self.dialog = Some(PhoneDialog::as_callee(request, &self.tag));
         }
@@ -254,7 +265,7 @@ impl Phone {
         if response.status() == 401 && response.cseq().method == Method::Register && self.digest.learn(&response) {
             return self.authorize(now);
         }
-        if response.is_success() {
+        if response.status() != 401 {
             self.digest.accepted();
         }
         if response.is_success() && response.cseq().method == Method::Invite {
@@ -264,6 +275,10 @@ impl Phone {
             }
             let ack = self.within("ACK").with("CSeq", &format!("{} ACK", response.cseq().number));
             self.send_within(ack, now);
+        }
+        let is_early = response.is_provisional() && !response.to_tag().is_empty() && self.dialog.is_none();
+        if is_early {
+            self.dialog = Some(PhoneDialog::as_caller(&response));
         }
         self.responses.push(response);
     }

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile};
@@ -64,8 +64,7 @@ impl Site {
         })
     }
 
-    /// Where it listens for MSRP, if it does.
-    pub fn msrp(self) -> SocketAddr {
+    fn msrp(self) -> SocketAddr {
         SocketAddr::new(self.sip().ip(), 2855)
     }
 
@@ -114,6 +113,31 @@ impl Setup {
         }
     }
 
+    /// The same nodes on IPv6 addresses.
+    #[must_use]
+    pub fn over_ipv6(mut self) -> Setup {
+        for client in [&mut self.client_a, &mut self.client_b] {
+            client.listeners.iter_mut().for_each(|l| l.addr = six(l.addr));
+            (client.core.addr, client.msrp) = (six(client.core.addr), six(client.msrp));
+        }
+        for core in [&mut self.core_a, &mut self.core_b] {
+            core.listeners.iter_mut().for_each(|l| l.addr = six(l.addr));
+            for peer in &mut core.peers {
+                (peer.addr, peer.uri) = (six(peer.addr), six_in(&peer.uri));
+            }
+            if let Some(trigger) = &mut core.trigger {
+                trigger.originating = six_in(&trigger.originating);
+                trigger.terminating = six_in(&trigger.terminating);
+            }
+        }
+        for pf in [&mut self.pf_a, &mut self.pf_b] {
+            pf.listeners.iter_mut().for_each(|l| l.addr = six(l.addr));
+            pf.msrp = six(pf.msrp);
+            pf.trusted.iter_mut().for_each(|ip| *ip = six(SocketAddr::new(*ip, 0)).ip());
+        }
+        self
+    }
+
     /// The nodes, on a network.
     pub fn build(self) -> System {
         System::build(self)
@@ -142,6 +166,24 @@ impl Setup {
     pub(crate) fn net(&self) -> Net {
         Net::new(self.seed)
     }
+}
+
+/// The IPv6 address that stands for an IPv4 one.
+fn six(addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        IpAddr::V4(ip) => {
+            let [.., net, host] = ip.octets().map(u16::from);
+            SocketAddr::new(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, net, host).into(), addr.port())
+        }
+        IpAddr::V6(_) => addr,
+    }
+}
+
+/// The same in the host of a URI.
+fn six_in(uri: &str) -> String {
+    Site::ALL
+        .iter()
+        .fold(uri.to_owned(), |uri, site| uri.replace(&site.sip().to_string(), &six(site.sip()).to_string()))
 }
 
 /// Options of a node on the simulated network.

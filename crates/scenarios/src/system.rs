@@ -4,7 +4,7 @@ use cpm::SessionRecord;
 use flow::{CloseBy, Dialogs, MediaPath, Observed, Verdict};
 use role_client::{Client, Event, SessionId};
 use role_core::Core;
-use sim::{Arrow, Net, NodeId};
+use sim::{Net, NodeId};
 use sip_tx::Target;
 use wire::{Instant, Now, Transport};
 
@@ -102,13 +102,13 @@ impl System {
 
     pub(crate) fn build(setup: Setup) -> System {
         let mut net = setup.net();
-        let mut system = System {
-            client_a: net.add("client-a", &[Site::ClientA.sip()], setup.client(Site::ClientA, 0)),
-            core_a: net.add("core-a", &[Site::CoreA.sip()], setup.core(Site::CoreA, 0)),
-            pf_a: net.add("pf-a", &[Site::PfA.sip()], setup.pf(Site::PfA, 0)),
-            core_b: net.add("core-b", &[Site::CoreB.sip()], setup.core(Site::CoreB, 0)),
-            pf_b: net.add("pf-b", &[Site::PfB.sip()], setup.pf(Site::PfB, 0)),
-            client_b: net.add("client-b", &[Site::ClientB.sip()], setup.client(Site::ClientB, 0)),
+        System {
+            client_a: net.add("client-a", &[setup.client_a.listeners[0].addr], setup.client(Site::ClientA, 0)),
+            core_a: net.add("core-a", &[setup.core_a.listeners[0].addr], setup.core(Site::CoreA, 0)),
+            pf_a: net.add("pf-a", &[setup.pf_a.listeners[0].addr, setup.pf_a.msrp], setup.pf(Site::PfA, 0)),
+            core_b: net.add("core-b", &[setup.core_b.listeners[0].addr], setup.core(Site::CoreB, 0)),
+            pf_b: net.add("pf-b", &[setup.pf_b.listeners[0].addr, setup.pf_b.msrp], setup.pf(Site::PfB, 0)),
+            client_b: net.add("client-b", &[setup.client_b.listeners[0].addr], setup.client(Site::ClientB, 0)),
             net,
             topology: setup.topology,
             told: Vec::new(),
@@ -116,10 +116,7 @@ impl System {
             calls: Vec::new(),
             setup,
             lives: 0,
-        };
-        system.net.listen(system.pf_a, Transport::Tcp, Site::PfA.msrp());
-        system.net.listen(system.pf_b, Transport::Tcp, Site::PfB.msrp());
-        system
+        }
     }
 
     /// A phone that does what the test says, called `name`, of the user of Client A (behind Core A) or of Client B (behind
@@ -282,11 +279,11 @@ impl System {
         }
     }
 
-    /// What SIP was on the wire since `from`, in the order of sending, lost messages included.
+    /// The SIP that was on the wire since `from`, in the order of sending, lost messages included.
     pub fn observed_since(&self, from: Instant) -> Vec<Observed> {
-        let is_sip = |a: &&Arrow| !a.label.starts_with("MSRP");
-        let arrows = self.net.arrows().iter().filter(is_sip);
-        let mut seen: Vec<_> = arrows.filter(|a| a.sent_at >= from && !a.duplicate).collect();
+        let is_sip = |arrow: &&sim::Arrow| !arrow.label.starts_with("MSRP ");
+        let since = self.net.arrows().iter().filter(|a| a.sent_at >= from && !a.duplicate);
+        let mut seen: Vec<_> = since.filter(is_sip).collect();
         seen.sort_by_key(|a| a.sent_at);
         seen.into_iter().map(observed).collect()
     }

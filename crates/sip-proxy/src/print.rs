@@ -1,11 +1,10 @@
 //! The copy of a request that is forwarded (RFC 3261 §16.6 steps 1 to 9): one splice, nothing re-printed.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use sip::{Address, Edit, Method, Name, Request, Scheme, Uri};
-use sip_tx::{Flow, Hop, Stack, Target};
+use sip_tx::{Flow, Hop, Stack, Target, push_addr};
 use wire::Transport;
 
 use crate::plan::{RecordRoute, Resolve};
@@ -193,8 +192,10 @@ fn route_value(scheme: Scheme, user: &str, (transport, addr): (Transport, Socket
         Transport::Tcp => ";transport=tcp",
         Transport::Tls => ";transport=tls",
     };
-    // Writing to a String cannot fail.
-    let _ok = write!(value, "{addr}{transport};lr{params}>");
+    push_addr(&mut value, addr);
+    for part in [transport, ";lr", params, ">"] {
+        value.push_str(part);
+    }
     value
 }
 

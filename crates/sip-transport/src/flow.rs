@@ -128,10 +128,37 @@ impl Hop {
         // RFC 5923 §4: on streams the peer may send its own requests back on this connection.
         let alias = if self.transport.is_reliable() { ";alias" } else { "" };
         let mut via = String::with_capacity(VIA_WITHOUT_BRANCH + self.branch.len());
-        let (token, local, branch) = (self.transport.via_token(), self.local, &self.branch);
-        write!(via, "SIP/2.0/{token} {local};rport;branch={branch}{alias}").expect("a String takes any text");
+        for part in ["SIP/2.0/", self.transport.via_token(), " "] {
+            via.push_str(part);
+        }
+        push_addr(&mut via, self.local);
+        for part in [";rport;branch=", &self.branch, alias] {
+            via.push_str(part);
+        }
         via
     }
+}
+
+/// Writes an address as `Display` does: every message that is forwarded has some, and for IPv4 this is several times faster.
+pub fn push_addr(out: &mut String, addr: SocketAddr) {
+    let IpAddr::V4(ip) = addr.ip() else {
+        return write!(out, "{addr}").expect("a String takes any text");
+    };
+    for (i, octet) in ip.octets().into_iter().enumerate() {
+        if i > 0 {
+            out.push('.');
+        }
+        push_decimal(out, octet.into());
+    }
+    out.push(':');
+    push_decimal(out, addr.port());
+}
+
+fn push_decimal(out: &mut String, n: u16) {
+    if n >= 10 {
+        push_decimal(out, n / 10);
+    }
+    out.push(char::from(b'0' + (n % 10) as u8));
 }
 
 impl fmt::Display for Flow {
@@ -143,6 +170,15 @@ impl fmt::Display for Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_written_as_it_is_displayed() {
+        for text in ["0.0.0.0:0", "127.0.10.255:5060", "192.0.2.99:65535", "[2001:db8::1]:5061"] {
+            let mut out = String::from("<");
+            push_addr(&mut out, text.parse().unwrap());
+            assert_eq!(out, format!("<{text}"));
+        }
+    }
 
     #[test]
     fn uris_with_addresses_are_targets() {

@@ -89,6 +89,14 @@ impl ClientNonInvite {
         &self.request
     }
 
+    /// Lets go of the request, which is of no more use to the machine once a final response is there.
+    pub(crate) fn forget_request(&mut self) {
+        match self.state {
+            State::Completed | State::Terminated => self.request = Bytes::new(),
+            State::Trying | State::Proceeding => {}
+        }
+    }
+
     /// Whether nothing has been heard of the request.
     pub(crate) fn is_unanswered(&self) -> bool {
         self.state == State::Trying

@@ -119,8 +119,17 @@ fn hex_digit(bits: u64) -> char {
 /// The client transaction that a branch of ours names; the caller compares the whole branch.
 pub(crate) fn client_of(branch: &[u8]) -> Option<ClientId> {
     let place = branch.get(COOKIE.len()..COOKIE.len() + PLACE)?;
-    let bits = u64::from_str_radix(std::str::from_utf8(place).ok()?, 16).ok()?;
+    let bits = place.iter().try_fold(0, |bits, digit| Some(bits << 4 | hex_value(*digit)?))?;
     Some(ClientId(Key::from_bits(bits)))
+}
+
+/// The value of a digit as we print it: nobody changes its case, for branches are compared as they are.
+const fn hex_value(digit: u8) -> Option<u64> {
+    match digit {
+        b'0'..=b'9' => Some((digit - b'0') as u64),
+        b'a'..=b'f' => Some((digit - b'a') as u64 + 10),
+        _ => None,
+    }
 }
 
 /// A request of our own, read back. What the role printed is held to no limits.

@@ -15,5 +15,5 @@ mod stack;
 mod testing;
 
 pub use event::{ClientId, Event, Failure, Incoming, Owner, ServerId};
-pub use sip_transport::{Flow, Hop, Listener, Target};
+pub use sip_transport::{Flow, Hop, Listener, Target, push_addr};
 pub use stack::{Options, Stack, Stats};

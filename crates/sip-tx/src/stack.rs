@@ -29,7 +29,8 @@ pub struct Options {
     /// Answer every INVITE that is not refused on sight with 100 at once ([`Stack::trying`]), as a proxy does: what
     /// triggered us stops its own timer then.
     pub auto_trying: bool,
-    /// Server transactions at a time; a request beyond them is answered 503.
+    /// Server transactions at a time; a request beyond them is answered 503. The default is what 60,000 requests a second
+    /// leave behind in the 64*T1 for which each is kept.
     pub max_transactions: usize,
 }
 
@@ -40,7 +41,7 @@ impl Default for Options {
             limits: Limits::default(),
             path_mtu: None,
             auto_trying: true,
-            max_transactions: 1_000_000,
+            max_transactions: 2_000_000,
         }
     }
 }
@@ -272,9 +273,9 @@ impl Stack {
         }
     }
 
-    /// The request of a client transaction, as it was sent.
+    /// The request of a client transaction, as it was sent. That of a proxy is not kept beyond its final response.
     pub fn sent(&self, id: ClientId) -> Option<Bytes> {
-        self.clients.get(id.0)?.machine.request().cloned()
+        self.clients.get(id.0)?.machine.request().filter(|request| !request.is_empty()).cloned()
     }
 
     // ---- the server side ----

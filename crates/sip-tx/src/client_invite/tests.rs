@@ -160,3 +160,13 @@ fn a_request_sent_another_way_is_repeated_on_udp_only() {
         assert!(!machine.is_unanswered());
     }
 }
+
+#[test]
+fn a_request_is_forgotten_only_when_it_is_answered() {
+    for (status, is_kept) in [("100", true), ("200", false), ("486", false)] {
+        let mut machine = start(false).0;
+        happen(&mut machine, status, false);
+        machine.forget_request();
+        assert_eq!(!machine.request().is_empty(), is_kept, "{status}");
+    }
+}

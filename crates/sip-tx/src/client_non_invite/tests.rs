@@ -75,3 +75,13 @@ fn a_request_sent_another_way_is_repeated_on_udp_only() {
         assert_eq!(words(fx, START), done);
     }
 }
+
+#[test]
+fn a_request_is_forgotten_only_when_it_is_answered() {
+    let mut machine = start(false).0;
+    machine.forget_request();
+    assert!(!machine.request().is_empty(), "it may have to be repeated");
+    happen(&mut machine, "200", false);
+    machine.forget_request();
+    assert!(machine.request().is_empty());
+}

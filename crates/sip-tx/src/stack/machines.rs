@@ -135,6 +135,15 @@ impl ClientMachine {
         }
     }
 
+    /// Lets go of the request, once a final response is there: the transaction goes on for as long as 64*T1.
+    pub(super) fn forget_request(&mut self) {
+        match self {
+            ClientMachine::Invite(machine) => machine.forget_request(),
+            ClientMachine::NonInvite(machine) => machine.forget_request(),
+            ClientMachine::Reserved => {}
+        }
+    }
+
     /// The request, if it has been sent and nothing has been heard of it: then it may be sent another way.
     pub(super) fn unanswered(&self) -> Option<&Bytes> {
         match self {

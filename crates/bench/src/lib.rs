@@ -1,0 +1,26 @@
+//! What a call costs: CPU of the server per call, rate, latency and memory, ours and others on the same work.
+//!
+//! [`Load`] is the generator: both user agents in one thread, calls through one proxy over UDP, in a closed loop or at a
+//! rate. Only the CPU of the server is measured ([`Usage`]). [`compare()`] runs several servers in turn for some rounds and
+//! compares within a round, since what else the machine does changes from one round to the next.
+
+mod compare;
+mod load;
+mod message;
+mod messages;
+mod null;
+mod report;
+mod scan;
+mod servers;
+mod socket;
+mod tally;
+mod usage;
+
+pub use compare::{Compared, Plan, Round, compare};
+pub use load::{Load, Options, Outcome, Pace};
+pub use message::message_figures;
+pub use null::null;
+pub use report::{json, machine, table, write_section};
+pub use servers::Server;
+pub use tally::Latency;
+pub use usage::Usage;

@@ -1,0 +1,175 @@
+//! `cargo xtask bench` builds and runs this.
+#![expect(clippy::print_stdout, reason = "the results are the output")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bench::{Load, Options, Pace, Plan, Server};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// What a call costs
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure workloads, ours and others in turn
+    Run(Run),
+    /// Only the generator, against a server that runs already
+    Load(LoadArgs),
+    /// Only the floor: a forwarder without state
+    Null {
+        /// Where it listens
+        listen: SocketAddr,
+    },
+}
+
+#[derive(Args)]
+struct Run {
+    /// Which ones: `message`, W1 (default: both)
+    workloads: Vec<Workload>,
+    /// Who else runs W1
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["kamailio", "null"])]
+    against: Vec<Peer>,
+    /// How often each server runs
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// Measured time of one run in seconds; every round has two runs of each server
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Time before the measurement in seconds; more than 32, or transactions only begin and never end
+    #[arg(long, default_value_t = 35, value_parser = clap::value_parser!(u64).range(0..=600))]
+    warm_up: u64,
+    /// Print one line of JSON as the last line
+    #[arg(long)]
+    json: bool,
+    /// Write the results into this file, in place of the earlier ones
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Workload {
+    #[value(name = "message")]
+    Message,
+    #[value(name = "W1")]
+    W1,
+    #[value(name = "W2")]
+    W2,
+    #[value(name = "W3")]
+    W3,
+    #[value(name = "W4")]
+    W4,
+    #[value(name = "W5")]
+    W5,
+    #[value(name = "W6")]
+    W6,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Peer {
+    Kamailio,
+    Null,
+}
+
+#[derive(Args)]
+struct LoadArgs {
+    /// The server
+    #[arg(long)]
+    proxy: SocketAddr,
+    /// Its process id: the CPU time of it and its children is measured
+    #[arg(long)]
+    process: Option<u32>,
+    /// Calls at a time
+    #[arg(long, default_value_t = 100, conflicts_with = "rate")]
+    in_flight: usize,
+    /// New calls a second, in place of a number of calls at a time
+    #[arg(long)]
+    rate: Option<u32>,
+    /// Measured time in seconds
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Time before in seconds
+    #[arg(long, default_value_t = 2)]
+    warm_up: u64,
+    /// Address of the caller
+    #[arg(long, default_value = "127.0.0.3")]
+    uac: Ipv4Addr,
+    /// Address of the callee
+    #[arg(long, default_value = "127.0.0.4")]
+    uas: Ipv4Addr,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Run(run) => measure(&run),
+        Command::Load(args) => load(&args),
+        Command::Null { listen } => {
+            ensure!(listen.ip().is_loopback(), "{listen} is no loopback address");
+            bench::null(listen)
+        }
+    }
+}
+
+fn measure(run: &Run) -> Result<()> {
+    let all = [Workload::Message, Workload::W1];
+    let workloads = if run.workloads.is_empty() { &all[..] } else { &run.workloads };
+    if let Some(other) = workloads.iter().find(|workload| !all.contains(workload)) {
+        bail!("{other:?} is not measured yet; there are `message` and W1");
+    }
+    let machine = bench::machine();
+    let mut results = serde_json::Map::new();
+    for workload in workloads {
+        let (name, table, json) = if *workload == Workload::Message {
+            let (table, json) = bench::message_figures()?;
+            ("message", table, json)
+        } else {
+            let compared = bench::compare(plan(run))?;
+            ("W1", bench::table(&compared), bench::json(&compared))
+        };
+        println!("{name}, {machine}\n\n{table}");
+        if let Some(file) = &run.write {
+            let text = format!("{machine}.\n\n{table}");
+            bench::write_section(file, name, &text).with_context(|| file.display().to_string())?;
+        }
+        results.insert(name.to_owned(), json);
+    }
+    if run.json {
+        println!("{}", serde_json::json!({ "workloads": results }));
+    }
+    Ok(())
+}
+
+fn plan(run: &Run) -> Plan {
+    let peers = run.against.iter().map(|peer| match peer {
+        Peer::Kamailio => Server::Kamailio,
+        Peer::Null => Server::Null,
+    });
+    Plan {
+        servers: std::iter::once(Server::Duologue).chain(peers).collect(),
+        rounds: run.rounds.into(),
+        warm_up: Duration::from_secs(run.warm_up),
+        measured: Duration::from_secs(run.seconds),
+    }
+}
+
+fn load(args: &LoadArgs) -> Result<()> {
+    for ip in [args.proxy.ip(), args.uac.into(), args.uas.into()] {
+        ensure!(ip.is_loopback(), "{ip} is no loopback address");
+    }
+    let options = Options {
+        proxy: args.proxy,
+        process: args.process,
+        pace: args.rate.map_or(Pace::InFlight(args.in_flight), Pace::PerSecond),
+        warm_up: Duration::from_secs(args.warm_up),
+        measured: Duration::from_secs(args.seconds),
+    };
+    let outcome = Load::new(options, args.uac, args.uas)?.run()?;
+    println!("{}", serde_json::to_string(&outcome)?);
+    Ok(())
+}

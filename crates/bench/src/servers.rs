@@ -1,0 +1,90 @@
+use std::fmt;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+use std::time::Duration;
+
+use interop::{Loopback, Process, Transport, binary, fill, require};
+
+/// What stands between caller and callee.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Server {
+    /// `duologue serve`, a participating function off the media path.
+    Duologue,
+    /// Kamailio with `kamailio.cfg`.
+    Kamailio,
+    /// [`crate::null()`].
+    Null,
+}
+
+impl Server {
+    /// As in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Server::Duologue => "duologue",
+            Server::Kamailio => "kamailio",
+            Server::Null => "null",
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A server that has opened its socket, and the addresses of its run.
+pub(crate) struct Running {
+    pub(crate) process: Process,
+    pub(crate) listen: SocketAddr,
+    pub(crate) uac: Loopback,
+    pub(crate) uas: Loopback,
+    _own: Loopback,
+}
+
+const START: Duration = Duration::from_secs(30);
+
+impl Running {
+    /// Starts a server that ends by itself after `lifetime`, whatever becomes of who started it.
+    pub(crate) fn start(server: Server, lifetime: Duration) -> Running {
+        let (own, uac, uas) = (Loopback::lease(), Loopback::lease(), Loopback::lease());
+        let listen = own.at(5060);
+        let scratch = Process::scratch();
+        let mut command = Command::new("timeout");
+        command.arg("--kill-after=5").arg((lifetime.as_secs() + 30).to_string());
+        let address = listen.to_string();
+        match server {
+            Server::Duologue => {
+                let (msrp, uac, uas) = (own.at(2855).to_string(), uac.ip().to_string(), uas.ip().to_string());
+                let places = [("listen", &*address), ("msrp", &msrp), ("uac", &uac), ("uas", &uas)];
+                let file = scratch.path().join("duologue.toml");
+                write(&file, &fill(include_str!("../duologue.toml"), &places));
+                command.arg(binary("duologue")).args(["--log", "error", "serve", "--config"]).arg(file);
+            }
+            Server::Kamailio => {
+                let file = scratch.path().join("kamailio.cfg");
+                write(&file, &fill(include_str!("../kamailio.cfg"), &[("listen", &*address)]));
+                // In front, with its fast allocator (the default one is for finding errors) and room for all transactions.
+                let options = ["-DD", "-E", "-x", "fm", "-X", "fm", "-m", "4096", "-M", "64", "-f"];
+                command.arg(require("kamailio")).args(options).arg(file);
+                command.arg("-P").arg(scratch.path().join("pid")).arg("-Y").arg(scratch.path());
+            }
+            Server::Null => {
+                command.arg(std::env::current_exe().expect("a program knows its path")).args(["null", &address]);
+            }
+        }
+        let mut process = Process::start(server.name(), command, scratch);
+        process.wait_listening(listen, Transport::Udp, START);
+        Running { process, listen, uac, uas, _own: own }
+    }
+
+    /// The addresses of caller and callee.
+    pub(crate) const fn ends(&self) -> (Ipv4Addr, Ipv4Addr) {
+        (self.uac.ip(), self.uas.ip())
+    }
+}
+
+fn write(file: &std::path::Path, text: &str) {
+    fs::write(file, text).expect("the scratch folder can be written");
+}
