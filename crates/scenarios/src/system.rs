@@ -84,7 +84,16 @@ impl Told {
             Event::Incoming { session, .. } | Event::Ringing { session } => Some((*session, Told::Begun)),
             Event::Established { session } => Some((*session, Told::Up)),
             Event::Closed { session, .. } | Event::Failed { session, .. } => Some((*session, Told::Over)),
-            Event::Registered { .. } | Event::RegistrationFailed { .. } | Event::Unregistered => None,
+            Event::Registered { .. }
+            | Event::RegistrationFailed { .. }
+            | Event::Unregistered
+            | Event::MediaUp { .. }
+            | Event::Message { .. }
+            | Event::Sent { .. }
+            | Event::Delivered { .. }
+            | Event::Displayed { .. }
+            | Event::NotSent { .. }
+            | Event::Composing { .. } => None,
         }
     }
 }
@@ -103,12 +112,12 @@ impl System {
     pub(crate) fn build(setup: Setup) -> System {
         let mut net = setup.net();
         System {
-            client_a: net.add("client-a", &[Site::ClientA.sip()], setup.client(Site::ClientA, 0)),
+            client_a: net.add("client-a", &[Site::ClientA.sip(), Site::ClientA.msrp()], setup.client(Site::ClientA, 0)),
             core_a: net.add("core-a", &[Site::CoreA.sip()], setup.core(Site::CoreA, 0)),
             pf_a: net.add("pf-a", &[Site::PfA.sip()], setup.pf(Site::PfA, 0)),
             core_b: net.add("core-b", &[Site::CoreB.sip()], setup.core(Site::CoreB, 0)),
             pf_b: net.add("pf-b", &[Site::PfB.sip()], setup.pf(Site::PfB, 0)),
-            client_b: net.add("client-b", &[Site::ClientB.sip()], setup.client(Site::ClientB, 0)),
+            client_b: net.add("client-b", &[Site::ClientB.sip(), Site::ClientB.msrp()], setup.client(Site::ClientB, 0)),
             net,
             topology: setup.topology,
             told: Vec::new(),
@@ -279,9 +288,11 @@ impl System {
         }
     }
 
-    /// What was on the wire since `from`, in the order of sending, lost messages included.
+    /// The SIP that was on the wire since `from`, in the order of sending, lost messages included.
     pub fn observed_since(&self, from: Instant) -> Vec<Observed> {
-        let mut seen: Vec<_> = self.net.arrows().iter().filter(|a| a.sent_at >= from && !a.duplicate).collect();
+        let is_sip = |arrow: &&sim::Arrow| !arrow.label.starts_with("MSRP ");
+        let since = self.net.arrows().iter().filter(|a| a.sent_at >= from && !a.duplicate);
+        let mut seen: Vec<_> = since.filter(is_sip).collect();
         seen.sort_by_key(|a| a.sent_at);
         seen.into_iter().map(observed).collect()
     }
@@ -309,6 +320,9 @@ impl System {
         for (name, client) in [("client-a", self.client_a), ("client-b", self.client_b)] {
             if self.net[client].open() != (0, 0) {
                 open.push((name, format!("{:?}", self.net[client].open())));
+            }
+            if self.net[client].media() != (0, 0) {
+                open.push((name, format!("MSRP {:?}", self.net[client].media())));
             }
         }
         for (name, core) in [("core-a", self.core_a), ("core-b", self.core_b)] {
