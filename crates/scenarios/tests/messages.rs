@@ -202,7 +202,7 @@ fn a_close_with_data_in_flight_loses_nothing_unknown() {
         let transport = if seed % 2 == 0 { Transport::Udp } else { Transport::Tcp };
         let (mut system, sides) = in_session(seed, direct(transport));
         let mut dice = Entropy::from_seed(seed);
-        let delay = Duration::from_millis(5 + dice.below(400));
+        let delay = Duration::from_millis(5 + dice.below(1_200));
         let slow = Link { delay, jitter: Duration::from_millis(dice.below(100)), ..Link::default() };
         system.net.set_link_between(system.client_a, system.client_b, slow);
         let mut posted = [BTreeMap::new(), BTreeMap::new()];
@@ -234,7 +234,8 @@ fn without_a_way_for_messages_the_session_stays_and_the_sender_knows() {
     system.settle();
     system.net.partition(system.client_a, system.client_b);
     let (a, b) = system.establish();
-    let id = send(&mut system, (system.client_a, a), "nowhere");
+    let client = system.client_a;
+    let id = send(&mut system, (client, a), "nowhere");
     system.run_for(Duration::from_secs(300));
     assert_eq!((system.up("client-a"), system.up("client-b")), (vec![a], vec![b]));
     let not_sent = |event: &Event| match event {
