@@ -84,7 +84,16 @@ impl Told {
             Event::Incoming { session, .. } | Event::Ringing { session } => Some((*session, Told::Begun)),
             Event::Established { session } => Some((*session, Told::Up)),
             Event::Closed { session, .. } | Event::Failed { session, .. } => Some((*session, Told::Over)),
-            Event::Registered { .. } | Event::RegistrationFailed { .. } | Event::Unregistered => None,
+            Event::Registered { .. }
+            | Event::RegistrationFailed { .. }
+            | Event::Unregistered
+            | Event::MediaUp { .. }
+            | Event::Message { .. }
+            | Event::Sent { .. }
+            | Event::Delivered { .. }
+            | Event::Displayed { .. }
+            | Event::NotSent { .. }
+            | Event::Composing { .. } => None,
         }
     }
 }
@@ -103,12 +112,20 @@ impl System {
     pub(crate) fn build(setup: Setup) -> System {
         let mut net = setup.net();
         System {
-            client_a: net.add("client-a", &[setup.client_a.listeners[0].addr], setup.client(Site::ClientA, 0)),
+            client_a: net.add(
+                "client-a",
+                &[setup.client_a.listeners[0].addr, setup.client_a.msrp],
+                setup.client(Site::ClientA, 0),
+            ),
             core_a: net.add("core-a", &[setup.core_a.listeners[0].addr], setup.core(Site::CoreA, 0)),
             pf_a: net.add("pf-a", &[setup.pf_a.listeners[0].addr, setup.pf_a.msrp], setup.pf(Site::PfA, 0)),
             core_b: net.add("core-b", &[setup.core_b.listeners[0].addr], setup.core(Site::CoreB, 0)),
             pf_b: net.add("pf-b", &[setup.pf_b.listeners[0].addr, setup.pf_b.msrp], setup.pf(Site::PfB, 0)),
-            client_b: net.add("client-b", &[setup.client_b.listeners[0].addr], setup.client(Site::ClientB, 0)),
+            client_b: net.add(
+                "client-b",
+                &[setup.client_b.listeners[0].addr, setup.client_b.msrp],
+                setup.client(Site::ClientB, 0),
+            ),
             net,
             topology: setup.topology,
             told: Vec::new(),
@@ -311,6 +328,9 @@ impl System {
         for (name, client) in [("client-a", self.client_a), ("client-b", self.client_b)] {
             if self.net[client].open() != (0, 0) {
                 open.push((name, format!("{:?}", self.net[client].open())));
+            }
+            if self.net[client].media() != (0, 0) {
+                open.push((name, format!("MSRP {:?}", self.net[client].media())));
             }
         }
         for (name, core) in [("core-a", self.core_a), ("core-b", self.core_b)] {
