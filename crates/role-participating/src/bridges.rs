@@ -43,6 +43,11 @@ impl Bridges {
         self.legs.len()
     }
 
+    /// How many sessions of the media plane legs have.
+    pub(crate) fn media(&self) -> usize {
+        self.media.len()
+    }
+
     fn insert(&mut self, bridge: Bridge) {
         let sessions = Leg::BOTH.map(|leg| (bridge.session(leg), leg));
         let media = bridge.relay.as_ref().map(msrp::Bridge::sides);

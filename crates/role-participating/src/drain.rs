@@ -72,7 +72,7 @@ impl Participating {
             // What a side takes is what the other one sent.
             let taken = self.media.endpoint.stats(session).unwrap_or_default();
             bridge.traffic[leg.other() as usize] = Traffic { messages: taken.sent, octets: taken.octets_sent };
-            self.media.endpoint.remove(session, now);
+            self.media.close(session, now);
             while let Some(event) = self.media.endpoint.poll_event() {
                 self.on_msrp_event(event, now);
             }

@@ -1,9 +1,10 @@
 //! The media plane: one MSRP endpoint beside the SIP stack, and the way of inputs and events to each.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use msrp::{Confirm, Endpoint, Event, SessionOptions};
+use msrp::{Confirm, Endpoint, Event, SessionOptions, Status};
 use sdp::{Connector, Host, MsrpMedia, SessionDescription};
 use sip_ua::SessionKey;
 use wire::{ConnId, Entropy, Input, Now};
@@ -21,11 +22,21 @@ pub(crate) struct MediaPlane {
     listener: SocketAddr,
     /// Connections opened so far.
     opened: u64,
+    /// Where we connect to, for the sessions in which that is up to us.
+    places: BTreeMap<msrp::SessionId, SocketAddr>,
+    /// Sessions that have lost their connection.
+    lost: BTreeSet<msrp::SessionId>,
 }
 
 impl MediaPlane {
     pub(crate) fn new(listener: SocketAddr, entropy: Entropy) -> MediaPlane {
-        MediaPlane { endpoint: Endpoint::new(msrp::Options::default(), entropy), listener, opened: 0 }
+        MediaPlane {
+            endpoint: Endpoint::new(msrp::Options::default(), entropy),
+            listener,
+            opened: 0,
+            places: BTreeMap::new(),
+            lost: BTreeSet::new(),
+        }
     }
 
     /// Whether an input is for the media plane.
@@ -75,9 +86,31 @@ impl MediaPlane {
             tracing::warn!("the peer's MSRP path names no address to connect to");
             return;
         };
+        self.places.insert(session, SocketAddr::new(ip, port));
+        self.connect(session, now);
+    }
+
+    /// Whether a message to a session has a way or may wait for one: a connection that was lost is opened again if that is
+    /// up to us. If it is up to the peer, waiting could take for ever.
+    fn has_way(&mut self, session: msrp::SessionId, now: Now) -> bool {
+        if !self.lost.contains(&session) || self.endpoint.connection(session).is_some() {
+            return true;
+        }
+        self.connect(session, now)
+    }
+
+    fn connect(&mut self, session: msrp::SessionId, now: Now) -> bool {
+        let Some(place) = self.places.get(&session).copied() else { return false };
         self.opened += 1;
-        let conn = ConnId::opened_in(LANE, self.opened);
-        self.endpoint.connect(session, conn, self.listener, SocketAddr::new(ip, port), now);
+        self.endpoint.connect(session, ConnId::opened_in(LANE, self.opened), self.listener, place, now);
+        true
+    }
+
+    /// Takes a session away.
+    pub(crate) fn close(&mut self, session: msrp::SessionId, now: Now) {
+        self.endpoint.remove(session, now);
+        self.places.remove(&session);
+        self.lost.remove(&session);
     }
 }
 
@@ -106,10 +139,18 @@ impl Participating {
     /// Something happened to a message or a connection: the bridge hands on what came.
     pub(crate) fn on_msrp_event(&mut self, event: Event, now: Now) {
         let Some((key, relay)) = event.session().and_then(|session| self.bridges.relay_of(session)) else { return };
+        if let Event::Started { session, incoming, .. } = &event
+            && let Some(other) = relay.sides().into_iter().find(|side| side != session)
+            && !self.media.has_way(other, now)
+        {
+            self.media.endpoint.refuse(*incoming, Status::TIMEOUT, now);
+            return;
+        }
         let event = relay.handle_event(event, &mut self.media.endpoint, now);
-        if let Some(Event::Disconnected { refused, .. }) = event {
-            // The SIP session outlives its connection: the peer may connect again, and messages to it fail or wait.
+        if let Some(Event::Disconnected { session, refused }) = event {
+            // The SIP session outlives its connection: the peer may connect again.
             tracing::info!(?refused, "an MSRP connection of a leg is gone");
+            self.media.lost.insert(session);
         }
         self.bridges.look_at(key);
     }

@@ -139,6 +139,7 @@ impl Participating {
         assert_eq!(self.control.open_sessions(), sessions, "every session is counted until it is over");
         assert!(self.relays.requests() <= self.proxy.len(), "what is watched is being forwarded");
         assert!(self.bridges.legs() <= self.ua.len(), "every leg is a session");
+        assert_eq!(self.media.endpoint.len().0, self.bridges.media(), "every MSRP session is a leg's");
         assert!(self.bridges.len() * 2 >= self.bridges.legs(), "every leg is a bridge's");
     }
 

@@ -121,6 +121,26 @@ fn a_lost_connection_fails_messages_and_leaves_the_session() {
     world.assert_empty();
 }
 
+#[test]
+fn after_a_break_a_message_opens_the_connection_again_or_is_refused() {
+    // The answerer decides who connects: with Bob passive it is the function, with Bob active it is Bob.
+    for (bob, arrives) in [(Setup::Passive, true), (Setup::Active, false)] {
+        let mut world = World::new(&Plan { pfs: 1, setups: [Setup::ActPass, bob], ..Plan::default() });
+        assert_eq!(world.net.break_connections(world.pfs[0], world.bob), 1);
+        world.net.run_for(Duration::from_secs(1));
+        let id = world.net.node_mut(world.alice, |end, now| end.send(cpim(), CPIM, now));
+        world.net.run_for(Duration::from_secs(1));
+        let alice = &world.net[world.alice];
+        if arrives {
+            assert_eq!((alice.sent.as_slice(), world.net[world.bob].inbox.len()), (&[id][..], 1));
+        } else {
+            assert_eq!(alice.failed, [(id, Failure::Refused(Status::TIMEOUT))]);
+        }
+        world.net.node_mut(world.alice, End::close);
+        world.assert_empty();
+    }
+}
+
 /// When the BYE of Alice reaches Bob, counted from when she sends it.
 fn time_of_bye(world: &mut World) -> Duration {
     let closed = world.net.now();
