@@ -186,7 +186,15 @@ impl Act {
                 self.findings.push(Finding::about("set-up", name, &format!("got no session: {status}")));
             }
             Event::Closed { .. } => user.closed = true,
-            Event::Unregistered | Event::Ringing { .. } => {}
+            Event::Unregistered
+            | Event::Ringing { .. }
+            | Event::MediaUp { .. }
+            | Event::Message { .. }
+            | Event::Sent { .. }
+            | Event::Delivered { .. }
+            | Event::Displayed { .. }
+            | Event::NotSent { .. }
+            | Event::Composing { .. } => {}
         }
     }
 

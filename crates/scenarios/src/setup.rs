@@ -210,6 +210,7 @@ fn client_config(site: Site, transport: Transport) -> role_client::Config {
         auto_accept: true,
         user_agent: "CPM-client/OMA2.2 duologue/0.1".to_owned(),
         expires: 600,
+        max_message: role_client::MAX_MESSAGE,
     }
 }
 

@@ -4,7 +4,7 @@ use cpm::SessionRecord;
 use flow::{CloseBy, Dialogs, MediaPath, Observed, Verdict};
 use role_client::{Client, Event, SessionId};
 use role_core::Core;
-use sim::{Net, NodeId};
+use sim::{Arrow, Ladder, Net, NodeId};
 use sip_tx::Target;
 use wire::{Instant, Now, Transport};
 
@@ -84,7 +84,16 @@ impl Told {
             Event::Incoming { session, .. } | Event::Ringing { session } => Some((*session, Told::Begun)),
             Event::Established { session } => Some((*session, Told::Up)),
             Event::Closed { session, .. } | Event::Failed { session, .. } => Some((*session, Told::Over)),
-            Event::Registered { .. } | Event::RegistrationFailed { .. } | Event::Unregistered => None,
+            Event::Registered { .. }
+            | Event::RegistrationFailed { .. }
+            | Event::Unregistered
+            | Event::MediaUp { .. }
+            | Event::Message { .. }
+            | Event::Sent { .. }
+            | Event::Delivered { .. }
+            | Event::Displayed { .. }
+            | Event::NotSent { .. }
+            | Event::Composing { .. } => None,
         }
     }
 }
@@ -103,12 +112,20 @@ impl System {
     pub(crate) fn build(setup: Setup) -> System {
         let mut net = setup.net();
         System {
-            client_a: net.add("client-a", &[setup.client_a.listeners[0].addr], setup.client(Site::ClientA, 0)),
+            client_a: net.add(
+                "client-a",
+                &[setup.client_a.listeners[0].addr, setup.client_a.msrp],
+                setup.client(Site::ClientA, 0),
+            ),
             core_a: net.add("core-a", &[setup.core_a.listeners[0].addr], setup.core(Site::CoreA, 0)),
             pf_a: net.add("pf-a", &[setup.pf_a.listeners[0].addr], setup.pf(Site::PfA, 0)),
             core_b: net.add("core-b", &[setup.core_b.listeners[0].addr], setup.core(Site::CoreB, 0)),
             pf_b: net.add("pf-b", &[setup.pf_b.listeners[0].addr], setup.pf(Site::PfB, 0)),
-            client_b: net.add("client-b", &[setup.client_b.listeners[0].addr], setup.client(Site::ClientB, 0)),
+            client_b: net.add(
+                "client-b",
+                &[setup.client_b.listeners[0].addr, setup.client_b.msrp],
+                setup.client(Site::ClientB, 0),
+            ),
             net,
             topology: setup.topology,
             told: Vec::new(),
@@ -279,11 +296,17 @@ impl System {
         }
     }
 
-    /// What was on the wire since `from`, in the order of sending, lost messages included.
+    /// The SIP that was on the wire since `from`, in the order of sending, lost messages included.
     pub fn observed_since(&self, from: Instant) -> Vec<Observed> {
-        let mut seen: Vec<_> = self.net.arrows().iter().filter(|a| a.sent_at >= from && !a.duplicate).collect();
+        let since = self.net.arrows().iter().filter(|a| a.sent_at >= from && !a.duplicate);
+        let mut seen: Vec<_> = since.filter(|arrow| is_sip(arrow)).collect();
         seen.sort_by_key(|a| a.sent_at);
         seen.into_iter().map(observed).collect()
+    }
+
+    /// The ladder of the SIP that was sent since `from`, its time zero.
+    pub fn sip_ladder_since(&self, from: Instant) -> Ladder<'_> {
+        self.net.ladder_since(from).only(is_sip)
     }
 
     /// Checks the set-up against its flow; returns the names that the dialogs have got.
@@ -310,6 +333,9 @@ impl System {
             if self.net[client].open() != (0, 0) {
                 open.push((name, format!("{:?}", self.net[client].open())));
             }
+            if self.net[client].media() != (0, 0) {
+                open.push((name, format!("MSRP {:?}", self.net[client].media())));
+            }
         }
         for (name, core) in [("core-a", self.core_a), ("core-b", self.core_b)] {
             if self.net[core].open() != (0, 0, 0) {
@@ -324,4 +350,9 @@ impl System {
         }
         open
     }
+}
+
+/// Flows and ladders are about SIP; MSRP runs beside it.
+fn is_sip(arrow: &Arrow) -> bool {
+    !arrow.label.starts_with("MSRP ")
 }
