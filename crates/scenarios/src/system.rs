@@ -4,7 +4,7 @@ use cpm::SessionRecord;
 use flow::{CloseBy, Dialogs, MediaPath, Observed, Verdict};
 use role_client::{Client, Event, SessionId};
 use role_core::Core;
-use sim::{Net, NodeId};
+use sim::{Arrow, Ladder, Net, NodeId};
 use sip_tx::Target;
 use wire::{Instant, Now, Transport};
 
@@ -298,11 +298,15 @@ impl System {
 
     /// The SIP that was on the wire since `from`, in the order of sending, lost messages included.
     pub fn observed_since(&self, from: Instant) -> Vec<Observed> {
-        let is_sip = |arrow: &&sim::Arrow| !arrow.label.starts_with("MSRP ");
         let since = self.net.arrows().iter().filter(|a| a.sent_at >= from && !a.duplicate);
-        let mut seen: Vec<_> = since.filter(is_sip).collect();
+        let mut seen: Vec<_> = since.filter(|arrow| is_sip(arrow)).collect();
         seen.sort_by_key(|a| a.sent_at);
         seen.into_iter().map(observed).collect()
+    }
+
+    /// The ladder of the SIP that was sent since `from`, its time zero.
+    pub fn sip_ladder_since(&self, from: Instant) -> Ladder<'_> {
+        self.net.ladder_since(from).only(is_sip)
     }
 
     /// Checks the set-up against its flow; returns the names that the dialogs have got.
@@ -346,4 +350,9 @@ impl System {
         }
         open
     }
+}
+
+/// Flows and ladders are about SIP; MSRP runs beside it.
+fn is_sip(arrow: &Arrow) -> bool {
+    !arrow.label.starts_with("MSRP ")
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flow::{CloseBy, MediaPath};
 use role_client::{Client, ClosedBy, Event, SessionId};
-use scenarios::{System, Topology, audit};
+use scenarios::{Setup, System, Topology, audit};
 use sim::{Link, NodeId, for_each_seed};
 use wire::{Entropy, Transport};
 
@@ -53,6 +53,11 @@ fn delivered(event: &Event) -> Option<&String> {
 
 fn displayed(event: &Event) -> Option<&String> {
     if let Event::Displayed { message_id, .. } = event { Some(message_id) } else { None }
+}
+
+/// Those that surely did not arrive.
+fn not_sent(event: &Event) -> Option<&String> {
+    if let Event::NotSent { message_id, unknown: false, .. } = event { Some(message_id) } else { None }
 }
 
 #[test]
@@ -121,6 +126,23 @@ fn a_message_sent_again_is_receipted_but_not_shown_again() {
     assert_eq!(texts(&system, "client-b"), ["once"]);
     assert_eq!(ids(&system, "client-a", sent), [id.clone(), id.clone()]);
     assert_eq!(ids(&system, "client-a", delivered), [id]);
+}
+
+#[test]
+fn a_message_above_the_bound_is_refused_and_the_next_one_is_taken() {
+    let mut setup = Setup::new(8, direct(Transport::Udp));
+    setup.client_b.max_message = 3_000;
+    let mut system = setup.build();
+    system.register();
+    system.settle();
+    let (session, _) = system.establish();
+    let a = (system.client_a, session);
+    let large = send(&mut system, a, &"x".repeat(10_000));
+    let small = send(&mut system, a, "x");
+    system.settle();
+    assert_eq!(texts(&system, "client-b"), ["x"]);
+    assert_eq!(ids(&system, "client-a", sent), [small]);
+    assert_eq!(ids(&system, "client-a", not_sent), [large]);
 }
 
 #[test]
@@ -228,8 +250,7 @@ fn a_close_with_data_in_flight_loses_nothing_unknown() {
 
 #[test]
 fn without_a_way_for_messages_the_session_stays_and_the_sender_knows() {
-    let topology = Topology { pf_a: MediaPath::Off, pf_b: MediaPath::Off, transport: Transport::Udp };
-    let mut system = System::new(9, topology);
+    let mut system = System::new(9, direct(Transport::Udp));
     system.register();
     system.settle();
     system.net.partition(system.client_a, system.client_b);
@@ -238,9 +259,5 @@ fn without_a_way_for_messages_the_session_stays_and_the_sender_knows() {
     let id = send(&mut system, (client, a), "nowhere");
     system.run_for(Duration::from_secs(300));
     assert_eq!((system.up("client-a"), system.up("client-b")), (vec![a], vec![b]));
-    let not_sent = |event: &Event| match event {
-        Event::NotSent { message_id, unknown: false, .. } => Some(message_id.clone()),
-        _ => None,
-    };
-    assert_eq!(system.told_by("client-a").filter_map(not_sent).collect::<Vec<_>>(), [id]);
+    assert_eq!(ids(&system, "client-a", not_sent), [id]);
 }

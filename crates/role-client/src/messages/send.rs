@@ -95,13 +95,14 @@ impl Messages {
     /// Hands a message to MSRP, or keeps it until the peer's path is known.
     fn post(&mut self, key: SessionKey, parcel: Parcel, now: Now) {
         let Some(line) = self.lines.get_mut(&key) else { return };
-        if !line.is_agreed {
+        // After the peer's BYE nobody reads any more.
+        let is_readable = !matches!(line.leaving, Leaving::AfterBye(_));
+        // Messages were counted when they were taken.
+        let is_full = parcel.message_id.is_none() && line.waiting.len() + line.outgoing.len() >= QUEUE;
+        if is_readable && !is_full && !line.is_agreed {
             line.waiting.push_back(parcel);
             return;
         }
-        // After the peer's BYE nobody reads any more.
-        let is_readable = !matches!(line.leaving, Leaving::AfterBye(_));
-        let is_full = parcel.message_id.is_none() && line.outgoing.len() >= QUEUE;
         if is_readable && !is_full {
             match self.endpoint.send(line.msrp, Outline::new("message/cpim"), parcel.cpim.clone(), now) {
                 Ok(outgoing) => {
