@@ -77,9 +77,9 @@ impl Bridge {
     }
 
     /// Takes an event of the endpoint. Gives it back if it is none of the bridge's: of another session, or about a session
-    /// itself ([`Event::Bound`], [`Event::Disconnected`], [`Event::Drained`], [`Event::Reading`]).
+    /// itself ([`Event::Bound`], [`Event::Disconnected`], [`Event::Drained`]).
     pub fn handle_event(&mut self, event: Event, endpoint: &mut Endpoint, now: Now) -> Option<Event> {
-        let Some(side) = event.session().and_then(|session| self.sides.iter().position(|side| *side == session)) else {
+        let Some(side) = self.sides.iter().position(|side| *side == event.session()) else {
             return Some(event);
         };
         match event {
@@ -95,7 +95,7 @@ impl Bridge {
             Event::Report { message_id, range, status, .. } => {
                 endpoint.report(self.sides[1 - side], &message_id, &range, status, now);
             }
-            Event::Bound { .. } | Event::Disconnected { .. } | Event::Drained { .. } | Event::Reading { .. } => {
+            Event::Bound { .. } | Event::Disconnected { .. } | Event::Drained { .. } => {
                 return Some(event);
             }
         }

@@ -154,23 +154,10 @@ impl Endpoint {
             Input::Accepted { conn, transport, .. } => self.on_accepted(conn, transport == Transport::Tls, now),
             Input::Connected { conn, .. } => self.on_connected(conn, now),
             Input::Stream { conn, data } => self.on_stream(conn, data, now),
+            Input::Written { conn, octets } => self.on_written(conn, octets, now),
             Input::Closed { conn, .. } => self.lose(conn, false, now),
             Input::Datagram { .. } => {}
         }
-        self.check_invariants();
-    }
-
-    /// The host has written this many octets to a connection. Needed only with [`Options::write_budget`].
-    pub fn handle_written(&mut self, conn: ConnId, octets: usize, now: Now) {
-        let Some(link) = self.connections.get_mut(&conn) else { return };
-        link.unsent = link.unsent.saturating_sub(octets);
-        let written = link.handed - link.unsent as u64;
-        let deadline = now.at + self.options.transaction_timeout;
-        for transaction in link.transactions.iter_mut().filter(|t| t.deadline.is_none() && t.mark <= written) {
-            transaction.deadline = Some(deadline);
-        }
-        self.process(conn, now);
-        self.settle(conn, now);
         self.check_invariants();
     }
 
@@ -234,6 +221,19 @@ impl Endpoint {
         self.settle(conn, now);
     }
 
+    /// The host has written octets: there is room for more, and the time for answers to them runs.
+    fn on_written(&mut self, conn: ConnId, octets: usize, now: Now) {
+        let Some(link) = self.connections.get_mut(&conn) else { return };
+        link.unsent = link.unsent.saturating_sub(octets);
+        let written = link.handed - link.unsent as u64;
+        let deadline = now.at + self.options.transaction_timeout;
+        for transaction in link.transactions.iter_mut().filter(|t| t.deadline.is_none() && t.mark <= written) {
+            transaction.deadline = Some(deadline);
+        }
+        self.process(conn, now);
+        self.settle(conn, now);
+    }
+
     fn join_connection(&mut self, session: SessionId, conn: ConnId) {
         if let Some(known) = self.sessions.get_mut(session.0)
             && let Some(link) = self.connections.get_mut(&conn)
@@ -284,7 +284,7 @@ impl Endpoint {
             && link.told_to_stop != stop
         {
             link.told_to_stop = stop;
-            self.events.push_back(Event::Reading { conn, wanted: !stop });
+            self.out.push_back(Output::Read { conn, on: !stop });
             // What came in the meantime was not read, answers included.
             let deadline = now.at + self.options.transaction_timeout;
             for transaction in link.transactions.iter_mut().filter(|transaction| transaction.deadline.is_some()) {

@@ -1,6 +1,5 @@
 use bytes::Bytes;
 use thiserror::Error;
-use wire::ConnId;
 
 use crate::{ByteRange, FailureReport, IncomingId, MessageId, OutgoingId, SessionId, Status};
 
@@ -171,19 +170,11 @@ pub enum Event {
         /// The session.
         session: SessionId,
     },
-    /// Reading from a connection should stop or go on: what the host does is up to it, within
-    /// [`Options::inbox`](crate::Options::inbox).
-    Reading {
-        /// The connection.
-        conn: ConnId,
-        /// Whether more is wanted.
-        wanted: bool,
-    },
 }
 
 impl Event {
     /// The session that it is about.
-    pub const fn session(&self) -> Option<SessionId> {
+    pub const fn session(&self) -> SessionId {
         match self {
             Event::Bound { session }
             | Event::Disconnected { session, .. }
@@ -195,8 +186,7 @@ impl Event {
             | Event::Sent { session, .. }
             | Event::Failed { session, .. }
             | Event::Report { session, .. }
-            | Event::Drained { session } => Some(*session),
-            Event::Reading { .. } => None,
+            | Event::Drained { session } => *session,
         }
     }
 }

@@ -19,8 +19,9 @@ pub struct Options {
     pub message_timeout: Duration,
     /// After how much silence of ours a bodiless SEND keeps a connection open. Off by default.
     pub keep_alive: Option<Duration>,
-    /// Octets handed to the host and not yet written, above which messages wait; answers never do. `None` is for a host
-    /// that does not call [`Endpoint::handle_written`](crate::Endpoint::handle_written).
+    /// Octets handed to the host and not yet written, above which messages wait; answers never do. Far below what a host
+    /// lets gather before it gives a connection up. `None` is for a host that does not report
+    /// [`Input::Written`](wire::Input::Written): then only the window bounds what is handed to it.
     pub write_budget: Option<usize>,
     /// Octets handed to the host and not yet written, answers included, above which the connection is not read any more.
     /// Counts only with a write budget. Keep it far above what a peer may ask for in one breath: two sides that both stop
@@ -32,7 +33,8 @@ pub struct Options {
     pub queue: usize,
     /// Octets of one incoming message that are kept because octets before them are missing.
     pub reorder: usize,
-    /// Octets kept unread on one connection while it is paused; more ends the connection.
+    /// Octets kept unread on one connection while it is paused, for a host that was asked not to read and goes on for a
+    /// while; more ends the connection.
     pub inbox: usize,
     /// Messages coming in at a time in one session; a further one is answered 413.
     pub messages: usize,
@@ -53,7 +55,7 @@ impl Default for Options {
             transaction_timeout: Duration::from_secs(30),
             message_timeout: Duration::from_secs(60),
             keep_alive: None,
-            write_budget: None,
+            write_budget: Some(256 * 1024),
             backlog: 1024 * 1024,
             window: 512 * 1024,
             queue: 64 * 1024,

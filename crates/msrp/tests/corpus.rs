@@ -182,8 +182,7 @@ impl Run {
                 | Event::Piece { .. }
                 | Event::Complete { .. }
                 | Event::WantsMore { .. }
-                | Event::Drained { .. }
-                | Event::Reading { .. } => continue,
+                | Event::Drained { .. } => continue,
             };
             self.result.outcomes.push(outcome);
         }

@@ -66,7 +66,7 @@ fn a_large_chunk_is_interrupted_for_another_message_and_for_an_answer() {
     let text = raw.put(&message("between", "hello"));
     let answered = text.find("MSRP betweenxx 200 OK").unwrap();
     assert!(text.find(&format!("\r\n-------{first}+\r\n")).unwrap() < answered);
-    raw.endpoint.handle_written(raw.conn, 20_000, raw.now);
+    raw.written(20_000);
     let text = raw.drain();
     assert!(text.contains("-*/100000\r\n"), "the message goes on in a new chunk");
     assert_ne!(transactions(&text)[0], first);
@@ -81,13 +81,13 @@ fn what_the_peer_refuses_is_not_sent_on() {
     raw.bind();
     let text = send(&mut raw, Outline::new("text/plain"), vec![b'x'; 100_000]);
     let first = transactions(&text).remove(0);
-    raw.endpoint.handle_written(raw.conn, 20_000, raw.now);
+    raw.written(20_000);
     let text = raw.drain();
     assert!(text.contains(&format!("\r\n-------{first}+\r\n")), "the first chunk has ended");
     let text = raw.put(&answer(&first, "413 Stop"));
     assert!(text.ends_with("#\r\n"), "the open chunk is given up: {text:?}");
     assert_eq!(failures(&raw), [Failure::Refused(Status::STOP_SENDING)]);
-    raw.endpoint.handle_written(raw.conn, 100_000, raw.now);
+    raw.written(100_000);
     assert_eq!(raw.drain(), "");
 }
 
@@ -124,7 +124,7 @@ fn the_time_for_an_answer_runs_from_when_the_host_has_written_the_chunk() {
     let text = send(&mut raw, Outline::new("text/plain"), b"hi".to_vec());
     raw.wait(Duration::from_secs(100));
     assert_eq!(failures(&raw), []);
-    raw.endpoint.handle_written(raw.conn, text.len() + 1000, raw.now);
+    raw.written(text.len() + 1000);
     raw.wait(Duration::from_secs(29));
     assert_eq!(failures(&raw), []);
     raw.wait(Duration::from_secs(1));
@@ -159,12 +159,7 @@ fn a_paused_session_reads_nothing_and_loses_nothing() {
     raw.endpoint.resume(raw.session, raw.now);
     assert!(raw.drain().starts_with("MSRP one1xx 200 OK\r\n"));
     assert_eq!(raw.messages, [b"hello"]);
-    let reading: Vec<_> = raw
-        .events
-        .iter()
-        .filter_map(|event| if let Event::Reading { wanted, .. } = event { Some(*wanted) } else { None })
-        .collect();
-    assert_eq!(reading, [false, true]);
+    assert_eq!(raw.reading, [false, true]);
 
     raw.endpoint.pause(raw.session, raw.now);
     raw.put(&vec![b'x'; 1001]);
@@ -196,7 +191,7 @@ fn a_peer_that_does_not_read_its_answers_is_not_read_any_more() {
         written += raw.put(&message(&format!("m{n}"), "hello")).len();
     }
     assert!(written < 3000, "{written} octets of answers wait for the host");
-    assert!(raw.events.iter().any(|event| matches!(event, Event::Reading { wanted: false, .. })));
+    assert_eq!(raw.reading, [false]);
 }
 
 #[test]

@@ -58,7 +58,6 @@ impl Node {
                 None => Some(event),
             };
             match event {
-                Some(Event::Reading { conn, wanted }) => drop(self.stopped.insert(conn, !wanted)),
                 Some(Event::Started { incoming, .. }) => drop(self.partial.insert(incoming, Vec::new())),
                 Some(Event::Piece { incoming, data, .. }) => {
                     self.partial.get_mut(&incoming).expect("a message that began").extend_from_slice(&data);
@@ -79,6 +78,7 @@ impl Node {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
                 Output::Write { conn, data } => self.unsent.entry(conn).or_default().push_back(data),
+                Output::Read { conn, on } => drop(self.stopped.insert(conn, !on)),
                 other @ (Output::Connect { .. } | Output::Close { .. } | Output::Datagram { .. }) => {
                     panic!("{other:?}")
                 }
@@ -129,7 +129,7 @@ impl Pipe {
                 return false;
             }
             self.octets.extend_from_slice(&piece);
-            node.endpoint.handle_written(self.out, piece.len(), now);
+            node.endpoint.handle_input(Input::Written { conn: self.out, octets: piece.len() }, now);
             node.settle(now);
         } else {
             let node = &mut nodes[self.to];

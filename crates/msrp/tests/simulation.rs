@@ -249,3 +249,32 @@ fn a_peer_that_comes_back_after_a_break_goes_on_with_the_same_session() {
     net.settle();
     assert_eq!(net[b].inbox, ["again"]);
 }
+
+#[test]
+fn a_large_message_is_held_up_by_a_reader_that_pauses_and_arrives_whole() {
+    let (mut net, [a, b], pf) = bridged(4, Acknowledge::WhenTaken, 100_000);
+    net.run_for(Duration::from_secs(1));
+    let text = body(9, 10_000_000);
+    net.node_mut(b, |phone, now| phone.endpoint.pause(phone.session, now));
+    net.node_mut(a, |phone, now| phone.send(&text, now));
+    let budget = 256 * 1024;
+    let is_bounded = |net: &Net| {
+        for (from, to) in [(a.into(), pf.into()), (sim::NodeRef::from(pf), sim::NodeRef::from(b))] {
+            let [waiting, ..] = net.held_between(from, to);
+            assert!(waiting < budget + 20_000, "{waiting} octets wait at a host");
+        }
+    };
+    for _ in 0..1000 {
+        net.run_for(Duration::from_millis(10));
+        is_bounded(&net);
+    }
+    assert!(net[b].inbox.is_empty() && net[a].failed() == 0);
+    assert!(net.held_between(a, pf)[2] > 0, "the bridge does not read on");
+    net.node_mut(b, |phone, now| phone.endpoint.resume(phone.session, now));
+    for _ in 0..1000 {
+        net.run_for(Duration::from_millis(10));
+        is_bounded(&net);
+    }
+    assert!(net[b].inbox == [text], "the message is that which was sent");
+    assert_eq!((net[a].sent(), net[a].failed()), (1, 0));
+}

@@ -101,8 +101,7 @@ impl Phone {
                 | Event::Sent { .. }
                 | Event::Failed { .. }
                 | Event::Report { .. }
-                | Event::Drained { .. }
-                | Event::Reading { .. } => {}
+                | Event::Drained { .. } => {}
             }
             if !matches!(event, Event::Piece { .. }) {
                 self.events.push(event);
@@ -192,13 +191,15 @@ pub struct Raw {
     pub incomplete: Vec<Incomplete>,
     partial: BTreeMap<IncomingId, Vec<u8>>,
     pub closed: Vec<ConnId>,
+    /// What the host was asked about reading.
+    pub reading: Vec<bool>,
     accepted: u64,
 }
 
 impl Raw {
     /// Waits for a peer, on connection 0, which has not named its session yet.
     pub fn new(change: impl FnOnce(&mut Options, &mut SessionOptions)) -> Raw {
-        let mut options = Options::default();
+        let mut options = Options { write_budget: None, ..Options::default() };
         let mut session = SessionOptions::new(LOCAL.parse().unwrap(), vec![REMOTE.parse().unwrap()]);
         change(&mut options, &mut session);
         let mut endpoint = Endpoint::new(options, Entropy::from_seed(1));
@@ -213,6 +214,7 @@ impl Raw {
             incomplete: Vec::new(),
             partial: BTreeMap::new(),
             closed: Vec::new(),
+            reading: Vec::new(),
             accepted: 0,
         };
         raw.accept();
@@ -251,6 +253,11 @@ impl Raw {
         self.drain()
     }
 
+    /// The host has written.
+    pub fn written(&mut self, octets: usize) {
+        self.endpoint.handle_input(Input::Written { conn: self.conn, octets }, self.now);
+    }
+
     pub fn wait(&mut self, time: Duration) -> String {
         self.now.at += time;
         self.endpoint.handle_timeout(self.now);
@@ -268,7 +275,8 @@ impl Raw {
             match output {
                 Output::Write { conn, data } if conn == self.conn => text.extend_from_slice(&data),
                 Output::Close { conn } => self.closed.push(conn),
-                Output::Write { .. } | Output::Connect { .. } | Output::Datagram { .. } => {}
+                Output::Read { conn, on } if conn == self.conn => self.reading.push(on),
+                Output::Write { .. } | Output::Read { .. } | Output::Connect { .. } | Output::Datagram { .. } => {}
             }
         }
         while let Some(event) = self.endpoint.poll_event() {
@@ -286,8 +294,7 @@ impl Raw {
                 | Event::Sent { .. }
                 | Event::Failed { .. }
                 | Event::Report { .. }
-                | Event::Drained { .. }
-                | Event::Reading { .. } => {}
+                | Event::Drained { .. } => {}
             }
             self.events.push(event);
         }

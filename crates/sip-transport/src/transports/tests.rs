@@ -57,6 +57,7 @@ fn drain(node: &mut Transports) -> Seen {
                 seen.texts.push(String::from_utf8_lossy(&data).into_owned());
                 format!("{}: {}", if conn.is_accepted() { "accepted" } else { "opened" }, first_line(&data))
             }
+            Output::Read { .. } => "read".to_owned(),
             Output::Close { .. } => "close".to_owned(),
         });
     }
