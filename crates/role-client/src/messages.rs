@@ -162,9 +162,10 @@ impl Messages {
     pub(crate) fn takes(&self, input: &Input) -> bool {
         match input {
             Input::Accepted { local, .. } => *local == self.listener,
-            Input::Connected { conn, .. } | Input::Stream { conn, .. } | Input::Closed { conn, .. } => {
-                self.endpoint.owns(*conn)
-            }
+            Input::Connected { conn, .. }
+            | Input::Stream { conn, .. }
+            | Input::Closed { conn, .. }
+            | Input::Written { conn, .. } => self.endpoint.owns(*conn),
             Input::Datagram { .. } => false,
         }
     }
@@ -205,7 +206,7 @@ impl Messages {
 
     fn work(&mut self, now: Now) {
         while let Some(event) = self.endpoint.poll_event() {
-            let Some(key) = event.session().and_then(|session| self.by_msrp.get(&session)).copied() else { continue };
+            let Some(key) = self.by_msrp.get(&event.session()).copied() else { continue };
             match event {
                 msrp::Event::Bound { .. } => self.events.push_back(Event::MediaUp { session: SessionId(key) }),
                 msrp::Event::Disconnected { .. } => self.on_disconnected(key),
@@ -216,10 +217,7 @@ impl Messages {
                 msrp::Event::Sent { outgoing, .. } => self.on_sent(key, outgoing),
                 msrp::Event::Failed { outgoing, why, .. } => self.on_failed(key, outgoing, why),
                 // Messages are given as a whole; a report of a hop says nothing to the user; drains are our own.
-                msrp::Event::WantsMore { .. }
-                | msrp::Event::Report { .. }
-                | msrp::Event::Drained { .. }
-                | msrp::Event::Reading { .. } => {}
+                msrp::Event::WantsMore { .. } | msrp::Event::Report { .. } | msrp::Event::Drained { .. } => {}
             }
         }
     }

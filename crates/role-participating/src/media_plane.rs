@@ -43,9 +43,10 @@ impl MediaPlane {
     pub(crate) fn takes(&self, input: &Input) -> bool {
         match input {
             Input::Accepted { local, .. } => *local == self.listener,
-            Input::Connected { conn, .. } | Input::Stream { conn, .. } | Input::Closed { conn, .. } => {
-                self.endpoint.owns(*conn)
-            }
+            Input::Connected { conn, .. }
+            | Input::Stream { conn, .. }
+            | Input::Closed { conn, .. }
+            | Input::Written { conn, .. } => self.endpoint.owns(*conn),
             Input::Datagram { .. } => false,
         }
     }
@@ -138,7 +139,7 @@ impl Participating {
 
     /// Something happened to a message or a connection: the bridge hands on what came.
     pub(crate) fn on_msrp_event(&mut self, event: Event, now: Now) {
-        let Some((key, relay)) = event.session().and_then(|session| self.bridges.relay_of(session)) else { return };
+        let Some((key, relay)) = self.bridges.relay_of(event.session()) else { return };
         if let Event::Started { session, incoming, .. } = &event
             && let Some(other) = relay.sides().into_iter().find(|side| side != session)
             && !self.media.has_way(other, now)

@@ -225,11 +225,7 @@ impl End {
             Event::Sent { message_id, .. } => self.sent.push(message_id.to_string()),
             Event::Failed { message_id, why, .. } => self.failed.push((message_id.to_string(), why)),
             Event::Report { message_id, status, .. } => self.reports.push((message_id.to_string(), status)),
-            Event::Bound { .. }
-            | Event::Disconnected { .. }
-            | Event::WantsMore { .. }
-            | Event::Drained { .. }
-            | Event::Reading { .. } => {}
+            Event::Bound { .. } | Event::Disconnected { .. } | Event::WantsMore { .. } | Event::Drained { .. } => {}
         }
     }
 }
@@ -238,9 +234,10 @@ impl Node for End {
     fn handle_input(&mut self, input: Input, now: Now) {
         let is_media = match &input {
             Input::Accepted { local, .. } => local.port() == 2855,
-            Input::Connected { conn, .. } | Input::Stream { conn, .. } | Input::Closed { conn, .. } => {
-                self.endpoint.owns(*conn)
-            }
+            Input::Connected { conn, .. }
+            | Input::Stream { conn, .. }
+            | Input::Closed { conn, .. }
+            | Input::Written { conn, .. } => self.endpoint.owns(*conn),
             Input::Datagram { .. } => false,
         };
         if is_media {
