@@ -35,15 +35,21 @@ pub(crate) struct Dialog {
     pub(crate) target: Vec<u8>,
 }
 
+/// Spreads the bits of a number over all of it (the golden ratio of 2^64), and its inverse modulo 2^64.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+const INVERSE: u64 = 0xf1de_83e1_9937_733d;
+
 impl CallId {
+    /// Looks random, as identifiers in the field do: servers hash them, and counters would collide in a weak hash.
     fn bits(self) -> u64 {
-        u64::from(self.turn) << 32 | u64::from(self.slot)
+        let plain = u64::from(self.turn) << 32 | u64::from(self.slot);
+        plain.wrapping_mul(ODD).rotate_left(32).wrapping_mul(ODD)
     }
 
     /// Reads the value of Call-ID.
     pub(crate) fn parse(value: &[u8]) -> Option<CallId> {
         let digits = std::str::from_utf8(value.get(..16)?).ok()?;
-        let bits = u64::from_str_radix(digits, 16).ok()?;
+        let bits = u64::from_str_radix(digits, 16).ok()?.wrapping_mul(INVERSE).rotate_right(32).wrapping_mul(INVERSE);
         Some(CallId { slot: bits as u32, turn: (bits >> 32) as u32 })
     }
 }

@@ -65,7 +65,7 @@ impl Running {
             Server::Kamailio => {
                 let file = scratch.path().join("kamailio.cfg");
                 write(&file, &fill(include_str!("../kamailio.cfg"), &[("listen", &*address)]));
-                // In front, with its fast allocator (the default one is for finding errors) and room for all transactions.
+                // In front, with its fast allocator (the default one finds errors) and room for all transactions.
                 let options = ["-DD", "-E", "-x", "fm", "-X", "fm", "-m", "4096", "-M", "64", "-f"];
                 command.arg(require("kamailio")).args(options).arg(file);
                 command.arg("-P").arg(scratch.path().join("pid")).arg("-Y").arg(scratch.path());
