@@ -26,7 +26,9 @@ const QUEUE: usize = 1024;
 /// Messages remembered, to know duplicates and what receipts are about.
 const HISTORY: usize = 4096;
 /// Messages coming in at a time in one session: with the largest size it bounds what a peer makes us keep.
-const INCOMING: usize = 4;
+const INCOMING: usize = 16;
+/// Messages of ours under way at a time in one session: MSRP interleaves them, and a receiver keeps the beginning of each.
+const PARALLEL: usize = 4;
 /// How long outstanding answers are waited for before our BYE.
 const BEFORE_BYE: Duration = Duration::from_secs(1);
 /// How long what is under way is waited for after the peer's BYE.
@@ -214,8 +216,8 @@ impl Messages {
                 msrp::Event::Piece { incoming, data, .. } => self.on_piece(key, incoming, &data, now),
                 msrp::Event::Complete { incoming, .. } => self.on_complete(key, incoming, now),
                 msrp::Event::Incomplete { incoming, .. } => self.on_incomplete(key, incoming),
-                msrp::Event::Sent { outgoing, .. } => self.on_sent(key, outgoing),
-                msrp::Event::Failed { outgoing, why, .. } => self.on_failed(key, outgoing, why),
+                msrp::Event::Sent { outgoing, .. } => self.on_sent(key, outgoing, now),
+                msrp::Event::Failed { outgoing, why, .. } => self.on_failed(key, outgoing, why, now),
                 // Messages are given as a whole; a report of a hop says nothing to the user; drains are our own.
                 msrp::Event::WantsMore { .. } | msrp::Event::Report { .. } | msrp::Event::Drained { .. } => {}
             }

@@ -29,7 +29,7 @@ impl Line {
     fn is_done(&self, now: Now) -> bool {
         match self.leaving {
             Leaving::No => false,
-            Leaving::BeforeBye(until) => self.outgoing.is_empty() || until <= now.at,
+            Leaving::BeforeBye(until) => self.outgoing.is_empty() && self.waiting.is_empty() || until <= now.at,
             Leaving::AfterBye(until) => self.outgoing.is_empty() && self.incoming.is_empty() || until <= now.at,
         }
     }

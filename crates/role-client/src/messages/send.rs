@@ -6,7 +6,7 @@ use msrp::{Failure, OutgoingId, Outline};
 use sip_ua::SessionKey;
 use wire::Now;
 
-use super::{Leaving, Messages, QUEUE};
+use super::{Leaving, Messages, PARALLEL, QUEUE};
 use crate::{Event, SessionId};
 
 /// A CPIM message on its way out.
@@ -92,18 +92,30 @@ impl Messages {
         self.post(key, Parcel { message_id: None, cpim }, now);
     }
 
-    /// Hands a message to MSRP, or keeps it until the peer's path is known.
+    /// Takes a message up: it leaves as soon as the peer's path is known and those before it leave room.
     fn post(&mut self, key: SessionKey, parcel: Parcel, now: Now) {
         let Some(line) = self.lines.get_mut(&key) else { return };
         // After the peer's BYE nobody reads any more.
         let is_readable = !matches!(line.leaving, Leaving::AfterBye(_));
         // Messages were counted when they were taken.
         let is_full = parcel.message_id.is_none() && line.waiting.len() + line.outgoing.len() >= QUEUE;
-        if is_readable && !is_full && !line.is_agreed {
-            line.waiting.push_back(parcel);
-            return;
-        }
         if is_readable && !is_full {
+            line.waiting.push_back(parcel);
+            self.send_waiting(key, now);
+        } else {
+            tracing::debug!("a receipt has no way any more");
+            self.report_unsent(key, parcel);
+        }
+        self.work(now);
+    }
+
+    /// Hands waiting messages to MSRP, a few at a time.
+    pub(super) fn send_waiting(&mut self, key: SessionKey, now: Now) {
+        while let Some(line) = self.lines.get_mut(&key)
+            && line.is_agreed
+            && line.outgoing.len() < PARALLEL
+            && let Some(parcel) = line.waiting.pop_front()
+        {
             match self.endpoint.send(line.msrp, Outline::new("message/cpim"), parcel.cpim.clone(), now) {
                 Ok(outgoing) => {
                     line.outgoing.insert(outgoing, parcel.message_id);
@@ -114,11 +126,7 @@ impl Messages {
                     self.report_unsent(key, parcel);
                 }
             }
-        } else {
-            tracing::debug!("a receipt has no way any more");
-            self.report_unsent(key, parcel);
         }
-        self.work(now);
     }
 
     pub(super) fn report_unsent(&mut self, key: SessionKey, parcel: Parcel) {
@@ -127,19 +135,14 @@ impl Messages {
         }
     }
 
-    pub(super) fn send_waiting(&mut self, key: SessionKey, now: Now) {
-        while let Some(parcel) = self.lines.get_mut(&key).and_then(|line| line.waiting.pop_front()) {
-            self.post(key, parcel, now);
-        }
-    }
-
-    pub(super) fn on_sent(&mut self, key: SessionKey, outgoing: OutgoingId) {
+    pub(super) fn on_sent(&mut self, key: SessionKey, outgoing: OutgoingId, now: Now) {
         if let Some(message_id) = self.lines.get_mut(&key).and_then(|line| line.outgoing.remove(&outgoing)).flatten() {
             self.events.push_back(Event::Sent { session: SessionId(key), message_id });
         }
+        self.send_waiting(key, now);
     }
 
-    pub(super) fn on_failed(&mut self, key: SessionKey, outgoing: OutgoingId, why: Failure) {
+    pub(super) fn on_failed(&mut self, key: SessionKey, outgoing: OutgoingId, why: Failure, now: Now) {
         let unknown = match why {
             Failure::Timeout | Failure::Unknown => true,
             Failure::Refused(_) | Failure::Unsent => false,
@@ -147,5 +150,6 @@ impl Messages {
         if let Some(message_id) = self.lines.get_mut(&key).and_then(|line| line.outgoing.remove(&outgoing)).flatten() {
             self.events.push_back(Event::NotSent { session: SessionId(key), message_id, unknown });
         }
+        self.send_waiting(key, now);
     }
 }
