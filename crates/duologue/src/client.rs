@@ -3,7 +3,7 @@
 mod command;
 mod screen;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{BufRead, BufReader, stdin};
 use std::process::ExitCode;
@@ -97,6 +97,8 @@ struct Chat {
     /// Lines that wait for a `/wait` before them.
     lines: VecDeque<String>,
     waiting: Option<(Wait, Instant)>,
+    /// What happened and no `/wait` has been about: a script may be slower than what it waits for.
+    happened: BTreeMap<Wait, u32>,
     /// No more lines come.
     ended: bool,
     failed: bool,
@@ -113,6 +115,7 @@ impl Chat {
             ringing: VecDeque::new(),
             lines: VecDeque::new(),
             waiting: None,
+            happened: BTreeMap::new(),
             ended: false,
             failed: false,
         }
@@ -182,6 +185,7 @@ impl Chat {
             },
             Ok(Command::Wait(wait, patience)) => {
                 self.waiting = Some((wait, self.clock.at() + patience.unwrap_or(PATIENCE)));
+                self.stop_waiting();
             }
             Ok(Command::Help) => self.screen.help(),
             Ok(Command::Quit) => return Ok(false),
@@ -210,6 +214,8 @@ impl Chat {
                 self.ringing.retain(|s| s != session);
                 self.session = Some(*session);
             }
+            // MSRP is on a shorter way than the ACK.
+            Event::MediaUp { session } => drop(self.session.get_or_insert(*session)),
             Event::Message { session, message_id, .. } => {
                 // It is on the screen now.
                 let (session, id) = (*session, message_id.clone());
@@ -223,17 +229,27 @@ impl Chat {
             Event::Registered { .. }
             | Event::Unregistered
             | Event::Ringing { .. }
-            | Event::MediaUp { .. }
             | Event::Sent { .. }
             | Event::Delivered { .. }
             | Event::Displayed { .. }
             | Event::NotSent { .. }
             | Event::Composing { .. } => {}
         }
-        if self.waiting.as_ref().is_some_and(|(wait, _)| wait.is_over(event)) {
+        for wait in Wait::ALL.into_iter().filter(|wait| wait.is_over(event)) {
+            *self.happened.entry(wait).or_default() += 1;
+        }
+        self.stop_waiting();
+        Ok(())
+    }
+
+    /// A `/wait` is over when what it is about has happened once more than earlier ones were about.
+    fn stop_waiting(&mut self) {
+        if let Some((wait, _)) = self.waiting
+            && let Some(count) = self.happened.get_mut(&wait).filter(|count| **count > 0)
+        {
+            *count -= 1;
             self.waiting = None;
         }
-        Ok(())
     }
 
     /// A wrong line is the user's to mend; in a script there is nobody to do it.

@@ -19,7 +19,7 @@ pub(super) enum Command {
 }
 
 /// What `/wait` waits for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Wait {
     Registered,
     Incoming,
@@ -31,15 +31,27 @@ pub(super) enum Wait {
 }
 
 impl Wait {
-    const WORDS: [(&'static str, Wait); 7] = [
-        ("registered", Wait::Registered),
-        ("incoming", Wait::Incoming),
-        ("established", Wait::Established),
-        ("message", Wait::Message),
-        ("delivered", Wait::Delivered),
-        ("displayed", Wait::Displayed),
-        ("closed", Wait::Closed),
+    pub(super) const ALL: [Wait; 7] = [
+        Wait::Registered,
+        Wait::Incoming,
+        Wait::Established,
+        Wait::Message,
+        Wait::Delivered,
+        Wait::Displayed,
+        Wait::Closed,
     ];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Wait::Registered => "registered",
+            Wait::Incoming => "incoming",
+            Wait::Established => "established",
+            Wait::Message => "message",
+            Wait::Delivered => "delivered",
+            Wait::Displayed => "displayed",
+            Wait::Closed => "closed",
+        }
+    }
 
     pub(super) const fn is_over(self, event: &Event) -> bool {
         match self {
@@ -81,8 +93,8 @@ impl Command {
 }
 
 fn wait(what: &str, seconds: Option<&str>) -> Result<Command, String> {
-    let known = Wait::WORDS.iter().find(|(word, _)| *word == what).map(|(_, wait)| *wait);
-    let words = || Wait::WORDS.map(|(word, _)| word).join(", ");
+    let known = Wait::ALL.into_iter().find(|wait| wait.word() == what);
+    let words = || Wait::ALL.map(Wait::word).join(", ");
     let wait = known.ok_or_else(|| format!("nobody can wait for `{what}`, but for {}", words()))?;
     let patience = match seconds {
         None => None,
