@@ -12,6 +12,6 @@ pub use control::{Profile, ServiceControl};
 pub use headers::END_TO_END;
 pub use identity::{ServedUser, SessionCase, aor};
 pub use media_path::{MediaPath, MediaPathPolicy, Reason, Reasons};
-pub use record::{Closing, SessionRecord};
+pub use record::{Closing, SessionRecord, Traffic};
 pub use refusal::Refusal;
 pub use service::{Service, classify};

@@ -23,6 +23,19 @@ pub struct SessionRecord {
     pub ended: Timestamp,
     /// How it was closed.
     pub closing: Closing,
+    /// Messages of the served user that the next hop took. None are seen off the media path.
+    pub sent: Traffic,
+    /// Messages for the served user that the next hop took. None are seen off the media path.
+    pub received: Traffic,
+}
+
+/// Messages of one direction of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    /// Whole messages.
+    pub messages: u64,
+    /// Octets of messages, those of messages that were broken off among them.
+    pub octets: u64,
 }
 
 /// Who ended a session, or why it ended.

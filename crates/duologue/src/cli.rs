@@ -46,6 +46,48 @@ pub(crate) enum Command {
     Lab(Lab),
     /// Run the nodes of a configuration file: SIP/IP cores and participating functions
     Serve(Serve),
+    /// Be a CPM client: register, chat, close
+    ///
+    /// Every line is a message, but for /invite URI, /accept, /decline, /close, /quit and /help.
+    Client(Client),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Client {
+    /// The user's address-of-record, such as sip:alice@home1.test
+    #[arg(value_name = "USER")]
+    pub(crate) aor: String,
+    /// The user's password; better in the environment than on the command line
+    #[arg(long, env = "DUOLOGUE_PASSWORD", hide_env_values = true)]
+    pub(crate) password: String,
+    /// The core to register with: transport, IP address, port
+    #[arg(long, value_name = "ADDRESS", default_value = "udp:127.0.0.1:5060", value_parser = core_address)]
+    pub(crate) core: sip_tx::Target,
+    /// The IP address to listen on; the kernel chooses the ports
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(crate) listen: std::net::IpAddr,
+    /// Accept every invitation
+    #[arg(long)]
+    pub(crate) auto_accept: bool,
+    /// Read lines from a file; `/wait WHAT [SECONDS]` waits for registered, incoming, established, message, delivered,
+    /// displayed or closed, and fails if it does not come
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// Print what happens as one JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `udp:127.0.0.1:5060`.
+fn core_address(text: &str) -> Result<sip_tx::Target, String> {
+    let cure = "write a transport, an IP address and a port, such as udp:127.0.0.1:5060 or tcp:[::1]:5060";
+    let (transport, addr) = text.split_once(':').ok_or(cure)?;
+    let transport = match transport {
+        "udp" => wire::Transport::Udp,
+        "tcp" => wire::Transport::Tcp,
+        _ => return Err(cure.to_owned()),
+    };
+    addr.parse().map(|addr| sip_tx::Target::new(transport, addr)).map_err(|_| cure.to_owned())
 }
 
 #[derive(Args, Debug)]

@@ -1,7 +1,7 @@
 //! `duologue lab`.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{BufWriter, IsTerminal as _, Write as _, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -21,16 +21,13 @@ pub(crate) fn run(options: &Lab) -> anyhow::Result<ExitCode> {
         SipTransport::Tcp => Transport::Tcp,
         SipTransport::Tls => cli::refuse("lab", "`--transport tls`: TLS comes with the media plane; use udp or tcp"),
     };
-    if options.messages > 0 {
-        writeln!(stderr(), "MSRP transport is not there yet: no message is sent")?;
-    }
     let pcap = options.pcap.as_ref().map(|path| {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         anyhow::Ok((BufWriter::new(file), path))
     });
     let pcap = pcap.transpose()?;
     let seed = options.seed.unwrap_or_else(|| Entropy::from_os().below(SEEDS));
-    let settings = Settings { transport, seed };
+    let settings = Settings { transport, seed, messages: options.messages, size: options.size };
 
     let mut played = Vec::new();
     for scenario in scenarios(options) {

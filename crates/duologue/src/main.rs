@@ -1,7 +1,8 @@
 //! `duologue`: the one binary. `lab` plays a session between two operators on this machine and says whether it went as
-//! the specification has it; `serve` runs nodes from a configuration file.
+//! the specification has it; `serve` runs nodes from a configuration file; `client` is a CPM client.
 
 mod cli;
+mod client;
 mod lab;
 mod logs;
 mod serve;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Lab(options) => logs::start(&cli.logs, "warn").and_then(|()| lab::run(&options)),
+        Command::Client(options) => logs::start(&cli.logs, "warn").and_then(|()| client::run(&options)),
         Command::Serve(options) => logs::start(&cli.logs, "info").and_then(|()| serve::run(&options)),
     };
     outcome.unwrap_or_else(|error| {

@@ -35,6 +35,7 @@ impl Node for Echo {
             Input::Stream { conn, data } if conn.is_accepted() => {
                 self.out.push_back(Output::Write { conn: *conn, data: data.clone() });
             }
+            Input::Written { .. } => return,
             Input::Stream { .. } | Input::Accepted { .. } | Input::Connected { .. } | Input::Closed { .. } => {}
         }
         self.heard.push(input);
@@ -189,6 +190,7 @@ fn a_stream_comes_back_whole_and_ends_in_order() {
                 end @ (Input::Datagram { .. }
                 | Input::Accepted { .. }
                 | Input::Connected { .. }
+                | Input::Written { .. }
                 | Input::Closed { .. }) => {
                     assert_eq!(end, Input::Closed { conn, failed: false });
                     break;

@@ -4,6 +4,7 @@
 //! A tap on every node records what really passed its sockets. The arrows of the verdict come from these recordings and
 //! from nowhere else: an arrow is a message that one node's kernel took and the other node's kernel gave.
 
+mod chat;
 mod error;
 mod finding;
 mod judge;
@@ -21,7 +22,7 @@ pub use error::LabError;
 pub use finding::{Finding, Violation};
 pub use judge::Part;
 pub use play::{Played, play, write_pcap};
-pub use report::{FlowReport, Messages, NodeReport, Parts, Report};
+pub use report::{Connection, FlowReport, Messages, NodeReport, Parts, Report};
 pub use settings::{Scenario, Settings};
 pub use text::text;
 

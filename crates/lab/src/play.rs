@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use engine::{CallError, Clock};
 use flow::CloseBy;
-use role_client::{Event, SessionId};
+use role_client::{Client, Event, SessionId};
 use wire::Instant;
 
+use crate::chat::{self, Chat};
 use crate::judge::Judgement;
 use crate::recording::Recording;
 use crate::stage::{self, Side, Signal, Stage};
-use crate::{Finding, FlowReport, LabError, NODES, Scenario, Settings};
+use crate::{Finding, FlowReport, LabError, Messages, NODES, Scenario, Settings};
 
 const A: Side = 0;
 const B: Side = 1;
@@ -44,8 +45,18 @@ pub fn play(settings: &Settings, scenario: Scenario) -> Result<Played, LabError>
     let stage = Stage::set(settings, &scenario, clock, &queue, &mut recording)?;
     // Once the engines are gone, so are all senders.
     drop(queue);
-    let mut act =
-        Act { scenario, clock, recording, signals, users: [User::default(); 2], close: None, findings: vec![] };
+    let mut act = Act {
+        scenario,
+        wanted: (settings.messages, settings.size),
+        clock,
+        recording,
+        signals,
+        users: [User::default(), User::default()],
+        chats: [Chat::default(), Chat::default()],
+        until: Instant::ZERO,
+        close: None,
+        findings: vec![],
+    };
     act.run(&stage)?;
     // Nothing more may come, and nothing may be left. What passes while the nodes stop, one after the other, tells nothing.
     act.wait(AFTERMATH);
@@ -60,7 +71,7 @@ pub fn write_pcap<'p>(played: impl IntoIterator<Item = &'p Played>, out: &mut dy
 }
 
 /// What a client has told its user.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct User {
     registered: bool,
     session: Option<SessionId>,
@@ -70,6 +81,8 @@ struct User {
     closed: bool,
     /// It will not come to a session.
     failed: bool,
+    /// Messages that came and that the user has not looked at.
+    unread: Vec<String>,
 }
 
 struct Act {
@@ -78,6 +91,11 @@ struct Act {
     recording: Recording,
     signals: Receiver<Signal>,
     users: [User; 2],
+    /// How many messages each user sends, and of how many octets.
+    wanted: (u64, u64),
+    chats: [Chat; 2],
+    /// When patience with the present part is at an end.
+    until: Instant,
     /// When the first user was told to close.
     close: Option<Instant>,
     findings: Vec<Finding>,
@@ -104,7 +122,14 @@ impl Act {
             return Ok(());
         }
 
-        // 3. The user, or both at the same moment, closes; and it is over when the flow is complete at both ends.
+        // 3. Each user sends what was asked for, and waits for both receipts of everything.
+        let (wanted, _) = self.wanted;
+        if wanted > 0 {
+            self.write(stage)?;
+            self.listen(stage, move |act| act.chats.iter().all(|chat| chat.is_complete(wanted)))?;
+        }
+
+        // 4. The user, or both at the same moment, closes; and it is over when the flow is complete at both ends.
         self.close = Some(self.clock.at());
         let closing: Vec<Side> = [A, B].into_iter().filter(|side| self.closes(*side)).collect();
         for (side, moment) in closing.iter().zip(same_moment(closing.len())) {
@@ -136,11 +161,12 @@ impl Act {
 
     /// Takes what happens until `done`, until a client gives up, or until nothing happens any more.
     fn listen(&mut self, stage: &Stage, done: impl Fn(&Act) -> bool) -> Result<(), LabError> {
+        self.until = self.clock.at() + DEADLINE;
         loop {
             if self.users.iter().any(|user| user.failed) || (done(self) && self.recording.all_received()) {
                 return Ok(());
             }
-            let left = (Instant::ZERO + DEADLINE).saturating_since(self.clock.at());
+            let left = self.until.saturating_since(self.clock.at());
             let Ok(signal) = self.signals.recv_timeout(QUIET.min(left)) else { return Ok(()) };
             self.take(signal);
             if std::mem::take(&mut self.users[B].rings)
@@ -148,12 +174,37 @@ impl Act {
             {
                 stage.clients[B].call(move |client, now| client.accept(session, now)).map_err(gone(5))?;
             }
+            if self.users.iter().all(|user| user.established) && self.close.is_none() {
+                self.write(stage)?;
+            }
         }
+    }
+
+    /// Sends what may be sent now, and tells the clients what has been shown.
+    fn write(&mut self, stage: &Stage) -> Result<(), LabError> {
+        let (wanted, size) = self.wanted;
+        for side in [A, B] {
+            let client = &stage.clients[side];
+            let Some(session) = self.users[side].session else { continue };
+            for id in std::mem::take(&mut self.users[side].unread) {
+                client
+                    .call(move |client, now| client.displayed(session, &id, now))
+                    .map_err(gone(stage::CLIENTS[side]))?;
+            }
+            for number in self.chats[side].may_send(wanted) {
+                let send = move |client: &mut Client, now| chat::send(client, session, side, number, size, now);
+                match client.call(send).map_err(gone(stage::CLIENTS[side]))? {
+                    Some(id) => self.chats[side].on_sent(id, number),
+                    None => break,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes what happens until nothing has happened for `quiet`.
     fn wait(&mut self, quiet: Duration) {
-        while self.clock.at() < Instant::ZERO + DEADLINE
+        while self.clock.at() < self.until + quiet
             && let Ok(signal) = self.signals.recv_timeout(quiet)
         {
             self.take(signal);
@@ -186,7 +237,18 @@ impl Act {
                 self.findings.push(Finding::about("set-up", name, &format!("got no session: {status}")));
             }
             Event::Closed { .. } => user.closed = true,
-            Event::Unregistered | Event::Ringing { .. } => {}
+            Event::Message { message_id, content, .. } => {
+                self.chats[1 - side].on_got(1 - side, &message_id, &content, self.wanted.1);
+                user.unread.push(message_id);
+            }
+            Event::Delivered { .. } => self.chats[side].on_delivered(),
+            Event::Displayed { .. } => self.chats[side].on_displayed(),
+            Event::NotSent { .. } => self.chats[side].on_not_sent(),
+            Event::Unregistered
+            | Event::Ringing { .. }
+            | Event::MediaUp { .. }
+            | Event::Sent { .. }
+            | Event::Composing { .. } => {}
         }
     }
 
@@ -220,7 +282,17 @@ impl Act {
             }
         }
         self.findings.extend(self.recording.findings());
-        let report = FlowReport::new(self.scenario, self.judge(), self.findings, nodes);
+        for side in [A, B] {
+            let (chat, name, other) = (&self.chats[side], NODES[stage::CLIENTS[side]], NODES[stage::CLIENTS[1 - side]]);
+            self.findings.extend(chat.wrong().map(|what| Finding::about("message", other, what)));
+            let (lost, receipts) = chat.missing(self.wanted.0);
+            if self.users[side].established && lost + receipts > 0 {
+                let what = format!("misses {lost} of its messages at the other end and {receipts} receipts");
+                self.findings.push(Finding::about("message", name, &what));
+            }
+        }
+        let (messages, msrp) = (Messages::of(&self.chats), self.recording.msrp_connections());
+        let report = FlowReport::new(self.scenario, self.judge(), self.findings, messages, msrp, nodes);
         Played { report, recording: self.recording }
     }
 }

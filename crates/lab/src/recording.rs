@@ -8,6 +8,7 @@ use flow::Observed;
 use sip::{Either, Limits, Message};
 use wire::{Instant, Now, Transport};
 
+use crate::report::Connection;
 use crate::stream::Stream;
 use crate::tap::{NodeIndex, Seen, What};
 use crate::{Finding, NODES};
@@ -119,6 +120,22 @@ impl Recording {
     fn owner(&self, transport: Transport, addr: SocketAddr, peer: SocketAddr) -> Option<NodeIndex> {
         let listening = self.listeners.get(&(transport, addr)).map(|(node, _)| *node);
         listening.or_else(|| self.dialled.get(&(transport, addr, peer)).copied())
+    }
+
+    /// The connections to MSRP listeners, in the order of nodes.
+    pub(crate) fn msrp_connections(&self) -> Vec<Connection> {
+        let to_msrp = |(transport, _, to): &Path| self.purpose(*transport, *to) == Some(Purpose::Msrp);
+        let mut found: Vec<_> = self
+            .dialled
+            .iter()
+            .filter(|(path, _)| to_msrp(path))
+            .filter_map(|(path, from)| Some((*from, self.owner(path.0, path.2, path.1)?)))
+            .collect();
+        found.sort_unstable();
+        found
+            .into_iter()
+            .map(|(from, to)| Connection { from: NODES[from].to_owned(), to: NODES[to].to_owned() })
+            .collect()
     }
 
     /// Microseconds since 1970, by one reading of the wall clock and the monotonic clock since: a step of the wall clock

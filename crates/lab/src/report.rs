@@ -26,6 +26,8 @@ pub struct FlowReport {
     pub violations: Vec<Violation>,
     /// Messages over MSRP.
     pub messages: Messages,
+    /// The MSRP connections: who opened them, and to whom.
+    pub msrp: Vec<Connection>,
     /// The nodes and their sockets.
     pub nodes: Vec<NodeReport>,
     /// The arrows from the close on, with the steps of the closing flow.
@@ -59,6 +61,15 @@ pub struct Messages {
     pub delivered: u64,
 }
 
+/// A connection between two nodes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Connection {
+    /// Who opened it.
+    pub from: String,
+    /// Who accepted it.
+    pub to: String,
+}
+
 /// A node and its sockets.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct NodeReport {
@@ -75,6 +86,8 @@ impl FlowReport {
         scenario: Scenario,
         judgement: Judgement,
         findings: Vec<Finding>,
+        messages: Messages,
+        msrp: Vec<Connection>,
         nodes: Vec<NodeReport>,
     ) -> FlowReport {
         let Judgement { registrations, set_up, closing } = judgement;
@@ -84,7 +97,8 @@ impl FlowReport {
             flow: parts.flow().id.clone(),
             conforms: violations.is_empty() && parts.closing.is_some(),
             violations,
-            messages: Messages::default(),
+            messages,
+            msrp,
             nodes,
             arrows: parts.closing.iter().flat_map(Part::records).collect(),
             set_up: parts.before(),

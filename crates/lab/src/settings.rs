@@ -8,6 +8,10 @@ pub struct Settings {
     pub transport: Transport,
     /// Same seed, same tags, branches and identifiers in every node.
     pub seed: u64,
+    /// Messages that each user sends before the close.
+    pub messages: u64,
+    /// Octets of each.
+    pub size: u64,
 }
 
 /// One session from registration to its close.

@@ -16,6 +16,13 @@ pub fn text(report: &FlowReport, settings: &Settings, style: &Style) -> String {
     for part in parts.registrations.iter().chain([&parts.set_up]) {
         line(&mut out, format_args!("  {}: {}", part.flow.title, summary(part)));
     }
+    let connections: Vec<_> = report.msrp.iter().map(|c| format!("{} to {}", c.from, c.to)).collect();
+    let none = if connections.is_empty() { "none".to_owned() } else { connections.join(", ") };
+    line(&mut out, format_args!("  MSRP connections: {none}"));
+    if report.messages.sent > 0 {
+        let crate::Messages { sent, delivered } = report.messages;
+        line(&mut out, format_args!("  Messages: {sent} sent, {delivered} delivered, {} octets each", settings.size));
+    }
     if let Some(closing) = &parts.closing {
         let rows = ladder::rows_seen(closing.flow, &closing.arrows, &closing.verdict);
         out.push('\n');

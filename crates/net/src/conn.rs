@@ -39,8 +39,17 @@ pub(crate) struct Conn {
     pub(crate) broken: bool,
     /// The kernel took something since this was last looked at.
     pub(crate) progress: bool,
-    /// It stands in the queue of those that may have something to read.
+    /// It stands in the queue of those that may have something for the node.
     pub(crate) in_ready: bool,
+    /// The kernel may have something to read. It says so only once (edge triggered), so this outlasts a time without reading.
+    pub(crate) readable: bool,
+    /// The node wants to hear more. When it does not, the connection stays registered: what comes in wakes us only until
+    /// the kernel's buffer is full, and neither way costs a system call.
+    pub(crate) reading: bool,
+    /// The kernel reported an error, which reading will come to.
+    pub(crate) erred: bool,
+    /// Octets that the kernel took and the node was not told of.
+    pub(crate) written: usize,
     /// The kernel takes nothing until it says so.
     blocked: bool,
     queue: VecDeque<Bytes>,
@@ -67,6 +76,10 @@ impl Conn {
             broken: false,
             progress: false,
             in_ready: false,
+            readable: false,
+            reading: true,
+            erred: false,
+            written: 0,
             blocked: false,
             queue: VecDeque::new(),
             queued: 0,
@@ -96,6 +109,7 @@ impl Conn {
                 Ok(mut written) => {
                     self.progress = true;
                     self.queued -= written;
+                    self.written += written;
                     fx.counters.stream_bytes_out += written as u64;
                     while written > 0
                         && let Some(first) = self.queue.front_mut()

@@ -13,7 +13,7 @@ pub(crate) struct Effects {
     pub(crate) probe: Probe,
     /// What the node is to be told before anything more is read.
     pub(crate) pending: VecDeque<Input>,
-    /// Who may have something to read. A source leaves only after the kernel said that it has nothing: readiness is
+    /// Who may have something to read, or for a connection, to report as written. A source leaves only after the kernel said that it has nothing: readiness is
     /// reported once (edge triggered).
     pub(crate) ready: VecDeque<Source>,
     pub(crate) deadlines: TimerQueue<Deadline>,

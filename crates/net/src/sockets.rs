@@ -247,6 +247,7 @@ impl Table {
                 self.streams.connect(conn, Path { transport, local, remote }, fx);
             }
             Output::Write { conn, data } => self.streams.write(conn, data, fx),
+            Output::Read { conn, on } => self.streams.set_reading(conn, on, fx),
             Output::Close { conn } => self.streams.close(conn, fx),
         }
     }

@@ -110,6 +110,15 @@ impl Streams {
         }
     }
 
+    /// Stops or goes on reading for the node.
+    pub(crate) fn set_reading(&mut self, conn: ConnId, on: bool, fx: &mut Effects) {
+        let Some((key, state)) = self.find(conn) else { return };
+        state.reading = on;
+        if on && state.readable {
+            self.mark_ready(key, fx);
+        }
+    }
+
     fn give_up_if_too_slow(&mut self, key: Key, fx: &mut Effects) {
         if self.conn(key).is_some_and(|conn| conn.queued() > fx.limits.write_queue) {
             fx.counters.overflowed += 1;
@@ -132,6 +141,10 @@ impl Streams {
         self.finish_if_flushed(key, fx);
         let Some(conn) = self.conn(key) else { return };
         conn.progress = false;
+        // The node hears no more of it, so what comes in is discarded, not held.
+        if !std::mem::replace(&mut conn.reading, true) && conn.readable {
+            self.mark_ready(key, fx);
+        }
         fx.deadlines.arm(Deadline::Linger { key }, fx.clock.at() + fx.limits.linger);
     }
 
@@ -146,7 +159,7 @@ impl Streams {
                 if conn.ended || conn.broken || !conn.shut() {
                     self.remove(key, fx);
                 } else {
-                    self.mark_ready(key, fx);
+                    self.mark_readable(key, fx);
                 }
             }
             Phase::Shut => {}
@@ -165,6 +178,8 @@ impl Streams {
         conn.flush(fx);
         if conn.broken {
             // What the peer sent before it broke is read first; reading then finds the end.
+            self.mark_readable(key, fx);
+        } else if conn.owned && conn.written > 0 {
             self.mark_ready(key, fx);
         }
         self.finish_if_flushed(key, fx);
@@ -181,12 +196,13 @@ impl Streams {
         if conn.phase == Phase::Connecting {
             return;
         }
+        conn.erred |= event.is_error();
         if event.is_writable() {
             conn.unblock();
             self.flush_conn(key, fx);
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
-            self.mark_ready(key, fx);
+            self.mark_readable(key, fx);
         }
     }
 
@@ -210,10 +226,22 @@ impl Streams {
         }
     }
 
-    /// Reads once from the connection.
+    /// Reports what was written, or reads once from the connection.
     pub(crate) fn read(&mut self, key: Key, pool: &mut ReadPool, fx: &mut Effects) -> Step {
         let Some(conn) = self.conn(key) else { return Step::Done };
         let id = conn.id;
+        let octets = std::mem::take(&mut conn.written);
+        if octets > 0 && conn.owned {
+            return Step::Input(Input::Written { conn: id, octets });
+        }
+        if !conn.reading && (conn.broken || conn.erred) {
+            self.fail(key, fx);
+            return Step::Done;
+        }
+        if !conn.reading || !conn.readable {
+            conn.in_ready = false;
+            return Step::Done;
+        }
         match conn.read(pool, fx) {
             ReadOutcome::Data(data) if conn.owned => {
                 fx.counters.stream_bytes_in += data.len() as u64;
@@ -224,6 +252,7 @@ impl Streams {
                 Step::Again
             }
             ReadOutcome::Blocked => {
+                conn.readable = false;
                 conn.in_ready = false;
                 Step::Done
             }
@@ -285,6 +314,14 @@ impl Streams {
         self.remove(key, fx);
         if owned {
             fx.pending.push_back(Input::Closed { conn: id, failed: true });
+        }
+    }
+
+    /// Reading from it may find something.
+    fn mark_readable(&mut self, key: Key, fx: &mut Effects) {
+        if let Some(conn) = self.conn(key) {
+            conn.readable = true;
+            self.mark_ready(key, fx);
         }
     }
 
@@ -358,6 +395,7 @@ fn conn_of(input: &Input) -> Option<ConnId> {
         Input::Accepted { conn, .. }
         | Input::Connected { conn, .. }
         | Input::Stream { conn, .. }
+        | Input::Written { conn, .. }
         | Input::Closed { conn, .. } => Some(*conn),
     }
 }

@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Host {
     sockets: Sockets,
     clock: Clock,
+    /// What the node was told is written, of all connections.
+    written: u64,
 }
 
 impl Host {
@@ -23,7 +25,7 @@ impl Host {
         let mut sockets = Sockets::bind_with(&[Listen::tcp("127.0.0.1:0".parse().unwrap())], limits).unwrap();
         let clock = Clock::start();
         sockets.attach(clock, None);
-        Host { sockets, clock }
+        Host { sockets, clock, written: 0 }
     }
 
     fn addr(&self) -> SocketAddr {
@@ -37,10 +39,20 @@ impl Host {
         self.sockets.handle_timeout(self.clock.at());
     }
 
+    /// The next input that does not say that something was written.
+    fn next_input(&mut self) -> Option<Input> {
+        loop {
+            match self.sockets.next_input() {
+                Some(Input::Written { octets, .. }) => self.written += octets as u64,
+                input => return input,
+            }
+        }
+    }
+
     fn input(&mut self) -> Input {
         let end = Instant::now() + PATIENCE;
         loop {
-            if let Some(input) = self.sockets.next_input() {
+            if let Some(input) = self.next_input() {
                 return input;
             }
             assert!(Instant::now() < end, "no input: {:?}", self.sockets.counters());
@@ -53,7 +65,7 @@ impl Host {
         let end = Instant::now() + PATIENCE;
         while !done(&self.sockets.counters()) {
             assert!(Instant::now() < end, "not reached: {:?}", self.sockets.counters());
-            assert_eq!(self.sockets.next_input(), None);
+            assert_eq!(self.next_input(), None);
             self.turn();
         }
     }
@@ -348,4 +360,113 @@ fn a_busy_peer_does_not_starve_a_quiet_one() {
         // The flood never ends.
         while busy.write(&[0; 65_536]).is_ok() {}
     }
+}
+
+#[test]
+fn what_the_kernel_took_is_reported_once_and_no_more_than_that() {
+    let mut host = Host::new(Limits { write_queue: 64 << 20, ..Limits::default() });
+    let (mut peer, conn) = host.peer();
+    for piece in ["a", "bc", "def"] {
+        host.sockets.handle_output(Output::Write { conn, data: Bytes::from_static(piece.as_bytes()) });
+    }
+    host.sockets.flush();
+    assert_eq!(host.sockets.next_input(), Some(Input::Written { conn, octets: 6 }));
+    assert_eq!(host.sockets.next_input(), None);
+
+    let total = 6 + (24 << 20);
+    host.write(conn, vec![0; 24 << 20]);
+    host.quietly_until(|c| c.stream_bytes_out > 6);
+    // The peer has not begun to read: the rest waits, and the node knows how much.
+    for _ in 0..5 {
+        host.turn();
+        assert_eq!(host.next_input(), None);
+    }
+    assert!(host.written + 6 < total, "{} are written though nobody reads", host.written);
+    assert_eq!(host.written + 6, host.sockets.counters().stream_bytes_out);
+    let reader = std::thread::spawn(move || {
+        peer.read_exact(&mut vec![0; 6 + (24 << 20)]).unwrap();
+        peer
+    });
+    host.quietly_until(|c| c.stream_bytes_out == total);
+    assert_eq!(host.next_input(), None);
+    assert_eq!(host.written + 6, total);
+    drop(reader.join().unwrap());
+}
+
+#[test]
+fn a_connection_that_is_not_read_holds_its_peer_up_and_loses_nothing() {
+    let mut host = host();
+    let (mut peer, conn) = host.peer();
+    host.output(Output::Read { conn, on: false });
+    peer.set_nonblocking(true).unwrap();
+    let sent = pattern(64 << 20);
+    let mut taken = 0;
+    while let Ok(n) = peer.write(&sent[taken..]) {
+        taken += n;
+        assert_eq!(host.next_input(), None);
+        host.turn();
+    }
+    assert!(taken < sent.len(), "the kernels' buffers are bounded");
+    assert_eq!(host.sockets.counters().stream_bytes_in, 0);
+
+    // On and off again: no more than one read in between.
+    host.output(Output::Read { conn, on: true });
+    let Input::Stream { data: first, .. } = host.input() else { panic!("nothing was read") };
+    host.output(Output::Read { conn, on: false });
+    host.turn();
+    assert_eq!(host.next_input(), None);
+
+    host.output(Output::Read { conn, on: true });
+    peer.set_nonblocking(false).unwrap();
+    let rest = sent[taken..].to_vec();
+    let writer = std::thread::spawn(move || peer.write_all(&rest).unwrap());
+    let mut got = first.to_vec();
+    while got.len() < sent.len() {
+        let Input::Stream { data, .. } = host.input() else { panic!("{} octets are missing", sent.len() - got.len()) };
+        got.extend_from_slice(&data);
+    }
+    assert!(got == sent, "every byte, in order");
+    writer.join().unwrap();
+    assert_eq!(host.input(), Input::Closed { conn, failed: false });
+}
+
+#[test]
+fn a_connection_that_breaks_while_it_is_not_read_is_closed_as_failed_at_once() {
+    let mut host = host();
+    let (mut peer, conn) = host.peer();
+    host.output(Output::Read { conn, on: false });
+    peer.write_all(b"unread").unwrap();
+    socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(peer);
+    assert_eq!(host.input(), Input::Closed { conn, failed: true });
+    assert_eq!(host.sockets.counters().broken, 1);
+}
+
+#[test]
+fn a_peer_that_closed_in_order_is_heard_of_when_reading_goes_on() {
+    let mut host = host();
+    let (mut peer, conn) = host.peer();
+    host.output(Output::Read { conn, on: false });
+    peer.write_all(b"last words").unwrap();
+    drop(peer);
+    for _ in 0..3 {
+        host.turn();
+        assert_eq!(host.next_input(), None);
+    }
+    host.output(Output::Read { conn, on: true });
+    assert_eq!(host.input(), Input::Stream { conn, data: Bytes::from_static(b"last words") });
+    assert_eq!(host.input(), Input::Closed { conn, failed: false });
+}
+
+#[test]
+fn closing_a_connection_that_is_not_read_discards_what_came_in() {
+    let mut host = host();
+    let (mut peer, conn) = host.peer();
+    host.output(Output::Read { conn, on: false });
+    peer.write_all(b"unread").unwrap();
+    host.turn();
+    host.output(Output::Close { conn });
+    drop(peer);
+    host.quietly_until(|c| c.closed == 1);
+    assert_eq!((host.sockets.counters().stream_bytes_ignored, host.sockets.counters().linger_expired), (6, 0));
 }

@@ -136,6 +136,7 @@ impl ClientPlan {
             auto_accept: self.auto_accept,
             user_agent: concat!("duologue/", env!("CARGO_PKG_VERSION")).to_owned(),
             expires: self.expires,
+            max_message: role_client::MAX_MESSAGE,
         };
         run(bound, Client::new(config, seat.options, seat.entropy), seat.host)
     }

@@ -10,6 +10,7 @@ use sip_ua::{Registration, RegistrationEvent, RegistrationPlan};
 use wire::{Entropy, Input, Instant, Node, Now, Output, Transport};
 
 use crate::invite::{self, SessionMedia};
+use crate::messages::{Leaving, Messages};
 use crate::{ClosedBy, Config, Event, SessionId};
 
 /// The owner of the registration's transactions: the only ones that are the role's own.
@@ -22,6 +23,7 @@ pub struct Client {
     stack: Stack,
     ua: UserAgent,
     registration: Registration,
+    messages: Messages,
     /// Route of what the client sends from here on (RFC 3608).
     service_route: Vec<Bytes>,
     sessions: BTreeMap<SessionKey, Chat>,
@@ -32,16 +34,23 @@ pub struct Client {
 #[derive(Debug)]
 struct Chat {
     media: SessionMedia,
+    /// Our description was the offer.
+    we_offered: bool,
     /// The session was up, so its end is a close and not a failure.
     was_up: bool,
     /// The BYEs crossed.
     crossed: bool,
     failed_with: Option<u16>,
+    /// What the user is told when the last messages have been read.
+    ending: Option<Event>,
+    /// SIP has nothing left of the session.
+    gone: bool,
 }
 
 impl Client {
     /// A client on sockets that the host has bound.
-    pub fn new(config: Config, options: Options, entropy: Entropy) -> Client {
+    pub fn new(config: Config, options: Options, mut entropy: Entropy) -> Client {
+        let messages = Messages::new(config.msrp, config.max_message, entropy.fork());
         let options = Options { auto_trying: false, ..options };
         let core = config.core;
         let ua_config = sip_ua::Config {
@@ -70,6 +79,7 @@ impl Client {
             ua,
             service_route: Vec::new(),
             registration,
+            messages,
             sessions: BTreeMap::new(),
             events: VecDeque::new(),
             config,
@@ -104,7 +114,8 @@ impl Client {
             pinned: None,
         };
         let key = self.ua.invite(&mut self.stack, plan, now).ok()?;
-        self.sessions.insert(key, Chat::new(media));
+        self.messages.open(key, media.uri(), to);
+        self.sessions.insert(key, Chat::new(media, true));
         self.work(now);
         Some(SessionId(key))
     }
@@ -122,10 +133,80 @@ impl Client {
     }
 
     /// Closes a session: BYE with a Reason that says the user did it, or CANCEL if it is not up yet.
+    ///
+    /// No message is taken from here on. If answers to messages are outstanding, BYE waits for them, at most a second; what
+    /// is not answered then is told as [`Event::NotSent`].
     pub fn close(&mut self, session: SessionId, now: Now) {
-        let headers = Headers::new().with(Name::Reason, "SIP;cause=200;text=\"Call completed\"");
-        self.ua.close(&mut self.stack, session.0, &headers, now);
+        if self.sessions.get(&session.0).is_some_and(|chat| chat.was_up) && self.messages.is_open(session.0) {
+            self.messages.close(session.0, now);
+        } else {
+            self.bye(session.0, now);
+        }
         self.work(now);
+    }
+
+    /// Sends a text and asks for receipts. Returns its imdn.Message-ID; `None` when it is not taken, because the session is
+    /// closing or gone or too much waits. One that is taken ends with [`Event::Sent`] or [`Event::NotSent`].
+    pub fn send(&mut self, session: SessionId, text: &str, now: Now) -> Option<String> {
+        self.send_content(session, "text/plain;charset=UTF-8", text.as_bytes(), now)
+    }
+
+    /// Sends content of any media type, as [`Client::send`] does.
+    pub fn send_content(&mut self, session: SessionId, media_type: &str, content: &[u8], now: Now) -> Option<String> {
+        let id = self.messages.send(session.0, media_type, content, now);
+        self.work(now);
+        id
+    }
+
+    /// Sends a message again that was not sent, or may not have been, under its old identifier, so that its receiver can
+    /// tell. Says whether it is taken.
+    pub fn send_again(&mut self, session: SessionId, id: &str, media_type: &str, content: &[u8], now: Now) -> bool {
+        let is_taken = self.messages.send_as(session.0, id, media_type, content, now);
+        self.work(now);
+        is_taken
+    }
+
+    /// The user has seen a message of a session: its sender is told if it asked. Says whether it is.
+    pub fn displayed(&mut self, session: SessionId, message_id: &str, now: Now) -> bool {
+        let is_told = self.messages.displayed(session.0, message_id, now);
+        self.work(now);
+        is_told
+    }
+
+    /// The user is typing: to be called with each key press, the peer is told as often as it must be (RFC 3994).
+    pub fn typing(&mut self, session: SessionId, now: Now) {
+        self.messages.typing(session.0, now);
+        self.work(now);
+    }
+
+    /// MSRP sessions and connections.
+    pub fn media(&self) -> (usize, usize) {
+        self.messages.len()
+    }
+
+    /// RFC 3261 §15.1.1: with BYE the media ends, whatever is answered.
+    fn bye(&mut self, key: SessionKey, now: Now) {
+        let headers = Headers::new().with(Name::Reason, "SIP;cause=200;text=\"Call completed\"");
+        self.ua.close(&mut self.stack, key, &headers, now);
+        self.messages.remove(key, now);
+    }
+
+    /// The messages of a session are over: BYE is due, or the user is told of the end.
+    fn on_left(&mut self, key: SessionKey, leaving: Leaving, now: Now) {
+        match leaving {
+            Leaving::BeforeBye(_) => self.bye(key, now),
+            Leaving::AfterBye(_) | Leaving::No => self.messages.remove(key, now),
+        }
+        self.tell_messages();
+        let Some(chat) = self.sessions.get_mut(&key) else { return };
+        self.events.extend(chat.ending.take());
+        if chat.gone {
+            self.sessions.remove(&key);
+        }
+    }
+
+    fn tell_messages(&mut self) {
+        self.events.extend(std::iter::from_fn(|| self.messages.poll_event()));
     }
 
     /// The next thing for the user.
@@ -156,10 +237,19 @@ impl Client {
                 self.on_session_event(key, event, now);
             } else if let Some(event) = self.registration.poll_event() {
                 self.on_registration_event(event);
+            } else if let Some((key, leaving)) = self.messages.poll_left(now) {
+                self.on_left(key, leaving, now);
             } else {
-                return;
+                self.tell_messages();
+                return self.check_invariants();
             }
         }
+    }
+
+    /// What must hold after every input; looked at in debug builds only.
+    fn check_invariants(&self) {
+        let gone = self.sessions.values().filter(|chat| chat.gone).count();
+        debug_assert_eq!(self.sessions.len() - gone, self.ua.len(), "every session is known to the role");
     }
 
     /// A request outside any dialog.
@@ -196,7 +286,9 @@ impl Client {
         let media = SessionMedia::new(self.config.msrp, self.stack.entropy());
         let contact = self.contact();
         let Ok(key) = self.ua.incoming(&mut self.stack, incoming, contact, now) else { return };
-        self.sessions.insert(key, Chat::new(media));
+        let we_offer = self.ua.session(key).is_none_or(|session| session.remote_sdp().is_none());
+        self.messages.open(key, media.uri(), &from);
+        self.sessions.insert(key, Chat::new(media, we_offer));
         self.events.push_back(Event::Incoming { session: SessionId(key), from, conversation_id });
         if self.config.auto_accept {
             self.answer(key, now);
@@ -210,13 +302,17 @@ impl Client {
         let Some(chat) = self.sessions.get(&key) else { return };
         let offer = self.ua.session(key).and_then(|s| s.remote_sdp()).map(|b| b.bytes.clone());
         let body = match offer {
-            Some(offer) => chat.media.answer(&offer),
+            Some(ref offer) => chat.media.answer(offer),
             None => Some(chat.media.offer()),
         };
-        let _withdrawn = match body {
-            Some(body) => self.ua.accept(&mut self.stack, key, &Headers::new(), Some(Body::sdp(body)), now),
-            None => self.ua.reject(&mut self.stack, key, &Reject::new(488), now),
+        let Some(body) = body else {
+            let _withdrawn = self.ua.reject(&mut self.stack, key, &Reject::new(488), now);
+            return;
         };
+        let accepted = self.ua.accept(&mut self.stack, key, &Headers::new(), Some(Body::sdp(body.clone())), now);
+        if let Some(offer) = offer.filter(|_| accepted.is_ok()) {
+            self.messages.agree(key, &body, &offer, false, now);
+        }
     }
 
     fn on_session_event(&mut self, key: SessionKey, event: UaEvent, now: Now) {
@@ -226,13 +322,13 @@ impl Client {
                 self.events.push_back(Event::Ringing { session })
             }
             UaEvent::Answered { response, owes_answer } => self.on_answered(key, &response, owes_answer, now),
-            UaEvent::Acked { .. } => self.on_up(key),
+            UaEvent::Acked { request } => self.on_acked(key, &request, now),
             UaEvent::Rejected { status, .. } => self.note(key, |chat| chat.failed_with = Some(status)),
             UaEvent::Bye { crossed, .. } => self.note(key, |chat| chat.crossed = crossed),
             UaEvent::Reinvite { incoming } | UaEvent::Update { incoming } => self.on_refresh(key, &incoming, now),
             UaEvent::Request { incoming } => self.stack.reject(&incoming, 405, now),
-            UaEvent::Ended { cause } => self.on_ended(key, cause),
-            UaEvent::Gone => drop(self.sessions.remove(&key)),
+            UaEvent::Ended { cause } => self.on_ended(key, cause, now),
+            UaEvent::Gone => self.on_gone(key),
             UaEvent::Progress { .. }
             | UaEvent::Forked { .. }
             | UaEvent::Cancelled { .. }
@@ -246,12 +342,22 @@ impl Client {
     }
 
     fn on_answered(&mut self, key: SessionKey, response: &Response, owes_answer: bool, now: Now) {
+        let Some(chat) = self.sessions.get(&key) else { return };
+        let ours =
+            if owes_answer { chat.media.answer(response.body()).unwrap_or_default() } else { chat.media.offer() };
         if owes_answer {
-            let answer = self.sessions.get(&key).and_then(|chat| chat.media.answer(response.body()));
-            let body = answer.map(Body::sdp).unwrap_or_else(|| Body::sdp(Bytes::new()));
-            let _closed = self.ua.ack(&mut self.stack, key, body, now);
+            let _closed = self.ua.ack(&mut self.stack, key, Body::sdp(ours.clone()), now);
         }
         self.on_up(key);
+        self.messages.agree(key, &ours, response.body(), !owes_answer, now);
+    }
+
+    /// The ACK of our 200 has the answer if we made the offer.
+    fn on_acked(&mut self, key: SessionKey, ack: &Request, now: Now) {
+        self.on_up(key);
+        if let Some(chat) = self.sessions.get(&key).filter(|chat| chat.we_offered) {
+            self.messages.agree(key, &chat.media.offer(), ack.body(), true, now);
+        }
     }
 
     fn on_up(&mut self, key: SessionKey) {
@@ -276,10 +382,31 @@ impl Client {
         let _closing = self.ua.answer(&mut self.stack, key, incoming.tx, status, &Headers::new(), body, now);
     }
 
-    fn on_ended(&mut self, key: SessionKey, cause: Cause) {
-        let Some(chat) = self.sessions.get(&key) else { return };
+    /// The end is told when the messages that have come are read.
+    fn on_ended(&mut self, key: SessionKey, cause: Cause, now: Now) {
+        let Some(event) = self.end(key, cause) else { return };
+        let is_left = cause == Cause::RemoteBye && matches!(event, Event::Closed { .. });
+        if is_left && self.messages.is_open(key) {
+            self.messages.on_bye(key, now);
+            self.note(key, |chat| chat.ending = Some(event));
+        } else {
+            self.messages.remove(key, now);
+            self.tell_messages();
+            self.events.push_back(event);
+        }
+    }
+
+    fn on_gone(&mut self, key: SessionKey) {
+        match self.sessions.get_mut(&key) {
+            Some(chat) if chat.ending.is_some() => chat.gone = true,
+            Some(_) | None => drop(self.sessions.remove(&key)),
+        }
+    }
+
+    fn end(&self, key: SessionKey, cause: Cause) -> Option<Event> {
+        let chat = self.sessions.get(&key)?;
         let session = SessionId(key);
-        let event = if chat.was_up {
+        Some(if chat.was_up {
             let by = match cause {
                 Cause::LocalBye | Cause::RemoteBye if chat.crossed => ClosedBy::Both,
                 Cause::LocalBye | Cause::LocalCancel | Cause::Refused(_) => ClosedBy::Us,
@@ -294,8 +421,7 @@ impl Client {
                 Cause::NoAck | Cause::Lost => 408,
             };
             Event::Failed { session, status }
-        };
-        self.events.push_back(event);
+        })
     }
 
     fn on_registration_event(&mut self, event: RegistrationEvent) {
@@ -333,8 +459,8 @@ fn contact(config: &Config, stack: &Stack) -> Bytes {
 }
 
 impl Chat {
-    const fn new(media: SessionMedia) -> Chat {
-        Chat { media, was_up: false, crossed: false, failed_with: None }
+    const fn new(media: SessionMedia, we_offered: bool) -> Chat {
+        Chat { media, we_offered, was_up: false, crossed: false, failed_with: None, ending: None, gone: false }
     }
 }
 
@@ -358,7 +484,11 @@ fn text(request: &Request, name: Name) -> String {
 
 impl Node for Client {
     fn handle_input(&mut self, input: Input, now: Now) {
-        self.stack.handle_input(input, now);
+        if self.messages.takes(&input) {
+            self.messages.handle_input(input, now);
+        } else {
+            self.stack.handle_input(input, now);
+        }
         self.work(now);
     }
 
@@ -366,17 +496,16 @@ impl Node for Client {
         self.stack.handle_timeout(now);
         self.ua.handle_timeout(&mut self.stack, now);
         self.registration.handle_timeout(&self.ua, &mut self.stack, now);
+        self.messages.handle_timeout(now);
         self.work(now);
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.stack.poll_output()
+        self.stack.poll_output().or_else(|| self.messages.poll_output())
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.stack.poll_timeout(), self.ua.poll_timeout(), self.registration.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        let of_sip = [self.stack.poll_timeout(), self.ua.poll_timeout(), self.registration.poll_timeout()];
+        of_sip.into_iter().chain([self.messages.poll_timeout()]).flatten().min()
     }
 }

@@ -2,6 +2,9 @@ use std::net::SocketAddr;
 
 use sip_tx::{Listener, Target};
 
+/// A fitting [`Config::max_message`]: 10 MiB.
+pub const MAX_MESSAGE: usize = 10 << 20;
+
 /// A CPM client: one device of one user.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -21,4 +24,6 @@ pub struct Config {
     pub user_agent: String,
     /// Seconds of registration to ask for.
     pub expires: u32,
+    /// Octets of the largest message that is taken, envelope included; a larger one is refused with 413.
+    pub max_message: usize,
 }

@@ -1,3 +1,5 @@
+use bytes::Bytes;
+
 /// A session of a client.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SessionId(pub(crate) sip_ua::SessionKey);
@@ -62,5 +64,60 @@ pub enum Event {
         session: SessionId,
         /// By whom.
         by: ClosedBy,
+    },
+    /// The MSRP connection of a session is up: messages flow.
+    MediaUp {
+        /// The session.
+        session: SessionId,
+    },
+    /// A message came, whole, and for the first time.
+    Message {
+        /// The session.
+        session: SessionId,
+        /// Its imdn.Message-ID; if it has none, the Message-ID of MSRP.
+        message_id: String,
+        /// The media type of the content, with parameters.
+        content_type: String,
+        /// The content, out of its envelope.
+        content: Bytes,
+        /// Who sent it: the peer of the session, as SIP says.
+        from: String,
+    },
+    /// The next hop has taken a message of ours as a whole.
+    Sent {
+        /// The session.
+        session: SessionId,
+        /// Its imdn.Message-ID.
+        message_id: String,
+    },
+    /// The receipt came: a message of ours reached the peer.
+    Delivered {
+        /// The session.
+        session: SessionId,
+        /// Its imdn.Message-ID.
+        message_id: String,
+    },
+    /// The receipt came: a message of ours was shown.
+    Displayed {
+        /// The session.
+        session: SessionId,
+        /// Its imdn.Message-ID.
+        message_id: String,
+    },
+    /// A message of ours was not, or may not have been, taken. It may be sent again with the same identifier.
+    NotSent {
+        /// The session.
+        session: SessionId,
+        /// Its imdn.Message-ID.
+        message_id: String,
+        /// Whether it may have arrived all the same.
+        unknown: bool,
+    },
+    /// The peer began or stopped typing.
+    Composing {
+        /// The session.
+        session: SessionId,
+        /// Whether it is typing.
+        active: bool,
     },
 }

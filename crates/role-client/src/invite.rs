@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use cpm::Service;
-use sdp::{Direction, LocalMedia, OriginId, SessionDescription, Setup};
+use sdp::{Direction, LocalMedia, MsrpUri, OriginId, SessionDescription, Setup};
 use sip::Name;
 use sip_ua::Headers;
 use wire::Entropy;
 
-/// Media types in a session, and inside its CPIM envelopes.
-const ACCEPT_TYPES: &str = "message/cpim application/im-iscomposing+xml";
+/// Media types in a session.
+pub(crate) const ACCEPT_TYPES: &str = "message/cpim application/im-iscomposing+xml";
+/// Media types inside its CPIM envelopes.
 const ACCEPT_WRAPPED_TYPES: &str = "text/plain message/imdn+xml application/im-iscomposing+xml";
 
 /// Header fields of the INVITE of a one-to-one session, besides those that every INVITE has.
@@ -48,6 +49,11 @@ impl SessionMedia {
             max_size: None,
         };
         SessionMedia { media, origin: OriginId { session_id: entropy.u64() >> 2, version: 1 } }
+    }
+
+    /// Our URI, the whole of our path.
+    pub(crate) fn uri(&self) -> MsrpUri {
+        self.media.uri()
     }
 
     pub(crate) fn offer(&self) -> Bytes {

@@ -1,12 +1,13 @@
 //! A CPM client: registers, opens one-to-one sessions, answers them and closes them.
 //!
-//! The SDP is real: the client listens where it says. Messages over MSRP come with the media plane.
+//! Messages are CPIM over MSRP, with receipts: each is told once and as a whole, and its sender learns what became of it.
 
 mod client;
 mod config;
 mod event;
 mod invite;
+mod messages;
 
 pub use client::Client;
-pub use config::Config;
+pub use config::{Config, MAX_MESSAGE};
 pub use event::{ClosedBy, Event, SessionId};

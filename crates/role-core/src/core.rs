@@ -1,13 +1,13 @@
 use std::net::SocketAddr;
 
-use cpm::{ServedUser, SessionCase, aor};
-use sip::{Address, Method, Name, Request, Uri};
-use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, RecordRoute, Reject, preprocess};
+use sip::{Method, Name, Request, Uri};
+use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, Reject, preprocess};
 use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
 use wire::{Entropy, Input, Instant, Node, Now, Output};
 
 use crate::Config;
-use crate::location::Location;
+use crate::identity::disbelieve;
+use crate::location::{Binding, Location};
 use crate::odi::Odi;
 use crate::registrar::Registrar;
 
@@ -93,6 +93,7 @@ impl Core {
             }
         }
         while self.proxy.poll_event().is_some() {}
+        self.location.check_invariants();
     }
 
     fn on_request(&mut self, incoming: Box<Incoming>, now: Now) {
@@ -108,7 +109,7 @@ impl Core {
             }
             Err(reject) => {
                 tracing::debug!(status = reject.status, method = %incoming.request.method(), "request refused");
-                reject.send(&mut self.stack, &incoming, now);
+                reject.send(&mut self.stack, &incoming);
             }
         }
     }
@@ -127,7 +128,7 @@ impl Core {
         let plan = if request.to_tag().is_empty() {
             self.initial(request, &incoming.flow, &pre, now)?
         } else {
-            self.in_dialog(request, &pre, now.at)?
+            self.in_dialog(request, &incoming.flow, &pre, now.at)?
         };
         Ok(Decision::Forward(pre, plan))
     }
@@ -142,7 +143,7 @@ impl Core {
         uri.is_sip() && (self.is_home(uri) || self.stack.transports().is_our_uri(uri))
     }
 
-    fn is_home(&self, uri: &Uri<'_>) -> bool {
+    pub(crate) fn is_home(&self, uri: &Uri<'_>) -> bool {
         uri.host().eq_ignore_ascii_case(self.config.domain.as_bytes())
     }
 
@@ -152,25 +153,44 @@ impl Core {
         if pre.own().next().is_none() {
             return;
         }
-        let along = ForwardTo { target: self.last_hop(ack, &pre, now.at), ..ForwardTo::along() };
-        self.proxy.forward_ack(&mut self.stack, ack, &pre, along, &Edits::new(), &resolve);
+        for to in self.ways_on(ack, &pre, now.at) {
+            self.proxy.forward_ack(&mut self.stack, ack, &pre, to, &Edits::new(), &resolve);
+        }
     }
 
     /// A request inside a dialog follows its route set, in which we must have been (RFC 3261 §16.4).
-    fn in_dialog(&self, request: &Request, pre: &Preprocessed, now: Instant) -> Result<Plan, Reject> {
+    fn in_dialog(&self, request: &Request, flow: &Flow, pre: &Preprocessed, now: Instant) -> Result<Plan, Reject> {
         if pre.own().next().is_none() {
             return Err(Reject::new(481).because("not in the route set of this dialog"));
         }
-        let along = ForwardTo { target: self.last_hop(request, pre, now), ..ForwardTo::along() };
-        Ok(Plan::to(along))
+        let ways = self.ways_on(request, pre, now);
+        if ways.is_empty() {
+            return Err(Reject::new(480));
+        }
+        let mut plan = Plan::fork(ways);
+        if self.origin(request, flow) == Origin::Client {
+            disbelieve(&mut plan.edits);
+        }
+        Ok(plan)
     }
 
-    /// The registered way to the contact on the request line, when no Route is left.
-    fn last_hop(&self, request: &Request, pre: &Preprocessed, now: Instant) -> Option<Target> {
+    /// Where a request inside a dialog goes: along its Route; when none is left, to the contact on its request line, the
+    /// way that it registered. Clients also name their address-of-record or a GRUU of theirs as Contact: then to whichever
+    /// device it is, for the others are in no such dialog and say so.
+    fn ways_on(&self, request: &Request, pre: &Preprocessed, now: Instant) -> Vec<ForwardTo> {
+        let uri = pre.uri(request);
         if pre.routes(request).next().is_some() {
-            return None;
+            return vec![ForwardTo::along()];
         }
-        self.location.by_contact(&pre.uri(request), now)?.target()
+        let user = self.user_at(&uri);
+        if let Some(binding) = self.location.by_contact(&uri, user.as_deref(), now) {
+            return vec![ForwardTo { target: binding.target(), ..ForwardTo::along() }];
+        }
+        let Some(user) = user else { return vec![ForwardTo::along()] };
+        let instance = uri.param("gr");
+        let bindings = self.location.bindings(&user, now);
+        let is_meant = |b: &&&Binding| instance.is_none_or(|gr| gr.is_empty() || b.instance.as_deref() == Some(gr));
+        bindings.iter().filter(is_meant).map(|b| b.way()).collect()
     }
 
     /// A request outside any dialog: where is it in the service chain?
@@ -207,194 +227,6 @@ impl Core {
             Origin::Client
         }
     }
-
-    /// A client of ours sends a request (3GPP TS 24.229 §5.4.3.2).
-    fn originate(&mut self, request: &Request, flow: &Flow, pre: &Preprocessed, now: Instant) -> Result<Plan, Reject> {
-        // 1. No relay for strangers' routes.
-        if pre.routes(request).next().is_some() {
-            return Err(Reject::new(403).because("foreign Route"));
-        }
-        // 2. The client is one that has registered, from where it registered.
-        let user = self.user_at(&request.from().uri()).ok_or(Reject::new(403).because("not a subscriber"))?;
-        if !self.location.bindings(&user, now).iter().any(|b| b.is_from(request, flow)) {
-            return Err(Reject::new(403).because("not registered"));
-        }
-        // 3. Its identity is asserted, its own assertions dropped.
-        let edits = self.assert_identity(request, &user);
-        // 4. The participating function sees what belongs to CPM.
-        if self.matches_trigger(request) {
-            let served = ServedUser { aor: user, case: SessionCase::Originating };
-            return Ok(self.through_trigger(&served, true, edits));
-        }
-        self.onward(request, pre, edits, now)
-    }
-
-    /// A request comes back from the participating function: the chain goes on where it was left.
-    fn resume(&mut self, request: &Request, pre: &Preprocessed, odi: &Odi, now: Instant) -> Result<Plan, Reject> {
-        let is_retargeted = self.user_at(&pre.uri(request)).is_none_or(|user| user != odi.served);
-        match odi.case {
-            SessionCase::Terminating if !is_retargeted => self.deliver(request, pre, now),
-            SessionCase::Originating | SessionCase::Terminating => self.onward(request, pre, Edits::new(), now),
-        }
-    }
-
-    /// Routes by the Request-URI: to a user of ours, or to the domain that it names.
-    fn onward(
-        &mut self,
-        request: &Request,
-        pre: &Preprocessed,
-        mut edits: Edits,
-        now: Instant,
-    ) -> Result<Plan, Reject> {
-        edits.remove(Name::PServedUser);
-        let translated = self.number_of(&pre.uri(request)).and_then(|n| self.config.numbers.get(&n).cloned());
-        let text = translated.clone().unwrap_or_else(|| pre.uri(request).to_string());
-        let uri = Uri::parse(text.as_bytes()).map_err(|_| Reject::new(404))?;
-        if !uri.is_sip() {
-            return Err(Reject::new(if uri.scheme() == sip::Scheme::Tel { 404 } else { 416 }));
-        }
-        if self.is_home(&uri) {
-            return self.terminate(request, &uri, edits, now);
-        }
-        let host = String::from_utf8_lossy(uri.host()).to_ascii_lowercase();
-        let peer = self
-            .config
-            .peers
-            .iter()
-            .find(|p| p.domain == host)
-            .ok_or(Reject::new(404).because("no way to this domain"))?;
-        let target = target_of(&peer.uri).ok_or(Reject::new(500).because("address of the other domain"))?;
-        let to = ForwardTo { uri: translated.map(Into::into), ..ForwardTo::along() }.at(target);
-        Ok(Plan { record_route: Some(RecordRoute::here("")), edits, ..Plan::to(to) })
-    }
-
-    /// A request for a user of ours (3GPP TS 24.229 §5.4.3.3).
-    fn terminate(&mut self, request: &Request, uri: &Uri<'_>, edits: Edits, now: Instant) -> Result<Plan, Reject> {
-        let user = self.user_at(uri).ok_or(Reject::new(404))?;
-        let moved = uri.as_bytes() != request.uri_text();
-        if !self.matches_trigger(request) {
-            return self.to_contacts(request, uri, &user, edits, now);
-        }
-        let is_registered = self.location.is_registered(&user, now);
-        let served = ServedUser { aor: user, case: SessionCase::Terminating };
-        let mut plan = self.through_trigger(&served, is_registered, edits);
-        if moved {
-            plan.targets.iter_mut().for_each(|t| t.uri = Some(uri.as_bytes().to_vec().into()));
-        }
-        Ok(plan)
-    }
-
-    fn deliver(&mut self, request: &Request, pre: &Preprocessed, now: Instant) -> Result<Plan, Reject> {
-        let uri = pre.uri(request);
-        let user = self.user_at(&uri).ok_or(Reject::new(404))?;
-        let mut edits = Edits::new();
-        edits.remove(Name::PServedUser);
-        self.to_contacts(request, &uri, &user, edits, now)
-    }
-
-    /// To the user's devices, all that can take it at once (RFC 3261 §16.5, RFC 3841 §7.2).
-    fn to_contacts(
-        &self,
-        request: &Request,
-        uri: &Uri<'_>,
-        user: &str,
-        mut edits: Edits,
-        now: Instant,
-    ) -> Result<Plan, Reject> {
-        let bindings = self.location.bindings(user, now);
-        let targets = bindings.iter().filter(|b| b.can_take(request)).map(|b| {
-            let to = ForwardTo::uri(b.uri.clone())
-                .via_routes(b.path.iter().map(|p| String::from_utf8_lossy(p).into_owned()));
-            ForwardTo { target: b.target().filter(|_| b.path.is_empty()), ..to }
-        });
-        let targets: Vec<_> = targets.collect();
-        if targets.is_empty() {
-            return Err(Reject::new(480));
-        }
-        edits.set(Name::PCalledPartyId, format!("<{uri}>"));
-        Ok(Plan { record_route: Some(RecordRoute::here("")), edits, ..Plan::fork(targets) })
-    }
-
-    /// Through the participating function, with the way back below it (3GPP TS 24.229 §5.4.3.2 step 4).
-    fn through_trigger(&self, served: &ServedUser, is_registered: bool, mut edits: Edits) -> Plan {
-        let trigger = self.config.trigger.as_ref().expect("a request matches the trigger only where there is one");
-        let uri = match served.case {
-            SessionCase::Originating => &trigger.originating,
-            SessionCase::Terminating => &trigger.terminating,
-        };
-        let odi = Odi { case: served.case, served: served.aor.clone() };
-        let transport = if uri.contains(";transport=tcp") { ";transport=tcp" } else { "" };
-        let routes = [format!("<{uri};lr>"), format!("<{}{transport}>", odi.uri(&self.host))];
-        let state = if is_registered { "reg" } else { "unreg" };
-        edits.set(Name::PServedUser, format!("<{}>;sescase={};regstate={state}", served.aor, served.case.as_str()));
-        Plan { record_route: Some(RecordRoute::here("")), edits, ..Plan::to(ForwardTo::along().via_routes(routes)) }
-    }
-
-    /// The initial filter criterion: requests that open something of CPM, and sessions with MSRP or without an offer.
-    fn matches_trigger(&self, request: &Request) -> bool {
-        let opens = match request.method() {
-            Method::Invite => request.body().is_empty() || cpm::classify(request).is_some(),
-            Method::Message | Method::Refer => cpm::classify(request).is_some(),
-            Method::Ack
-            | Method::Bye
-            | Method::Cancel
-            | Method::Register
-            | Method::Options
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Publish
-            | Method::Extension => false,
-        };
-        opens && self.config.trigger.is_some()
-    }
-
-    /// The telephone number in a URI, `+…` and digits only.
-    fn number_of(&self, uri: &Uri<'_>) -> Option<String> {
-        let user = uri.user()?;
-        let digits: String =
-            user.iter().map(|b| char::from(*b)).filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
-        (digits.starts_with('+') && digits[1..].bytes().all(|b| b.is_ascii_digit())).then_some(digits)
-    }
-
-    /// The address-of-record of the subscriber that a URI names.
-    pub(crate) fn user_at(&self, uri: &Uri<'_>) -> Option<String> {
-        if let Some(aor) = self.number_of(uri).and_then(|n| self.config.numbers.get(&n)) {
-            let known = Uri::parse(aor.as_bytes()).ok()?;
-            return self.is_home(&known).then(|| aor.clone());
-        }
-        let name = uri.user().and_then(|u| std::str::from_utf8(u).ok())?;
-        (self.is_home(uri) && self.config.subscribers.contains_key(name)).then(|| aor(uri))
-    }
-
-    /// RFC 3325 §5 and RFC 6050 §4: what the client prefers is asserted if it may say so, what it asserts itself is dropped.
-    fn assert_identity(&mut self, request: &Request, user: &str) -> Edits {
-        let mut edits = Edits::new();
-        for name in [Name::PPreferredIdentity, Name::PAssertedIdentity, Name::PServedUser] {
-            edits.remove(name);
-        }
-        let name = user.strip_prefix("sip:").and_then(|u| u.split('@').next()).unwrap_or_default();
-        let number = self.config.subscribers.get(name).and_then(|s| s.number.clone());
-        let preferred =
-            request.addresses(Name::PPreferredIdentity).find_map(Result::ok).map(|a: Address<'_>| aor(&a.uri()));
-        let tel = number.map(|n| format!("tel:{n}"));
-        let first = if preferred.is_some() && preferred == tel { tel.clone() } else { None };
-        let second = if first.is_some() { Some(user.to_owned()) } else { tel };
-        edits.append(Name::PAssertedIdentity, format!("<{}>", first.as_deref().unwrap_or(user)));
-        if let Some(second) = second {
-            edits.append(Name::PAssertedIdentity, format!("<{second}>"));
-        }
-        edits.remove(Name::PAssertedService);
-        if let Some(service) = request.header(Name::PPreferredService) {
-            edits.append(Name::PAssertedService, service.to_vec());
-            edits.remove(Name::PPreferredService);
-        }
-        let icid = self.stack.entropy().tag();
-        edits.set(Name::PChargingVector, format!("icid-value={icid};orig-ioi={}", self.config.domain));
-        edits
-    }
 }
 
 /// URIs whose hosts are addresses; names come from configuration.
@@ -402,7 +234,7 @@ fn resolve(uri: &Uri<'_>) -> Option<Target> {
     Target::from_uri(uri)
 }
 
-fn target_of(uri: &str) -> Option<Target> {
+pub(crate) fn target_of(uri: &str) -> Option<Target> {
     Target::from_uri(&Uri::parse(uri.as_bytes()).ok()?)
 }
 

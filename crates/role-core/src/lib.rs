@@ -6,9 +6,13 @@
 
 mod config;
 mod core;
+mod identity;
 mod location;
 mod odi;
+mod originate;
 mod registrar;
+mod terminate;
+mod trigger;
 
 pub use config::{Config, DigestOffer, Peer, Registration, Subscriber, Trigger};
 pub use core::Core;

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use sip::header::{AcceptContact, Contact};
 use sip::{Name, Request};
+use sip_proxy::ForwardTo;
 use sip_tx::{Flow, Target};
 use wire::Instant;
 
@@ -54,6 +55,20 @@ impl Binding {
         Some(Target { conn: self.flow.conn, ..target })
     }
 
+    /// A request to the contact, along the Path of its REGISTER (RFC 3327) or the way that it registered.
+    pub(crate) fn way(&self) -> ForwardTo {
+        let routes = self.path.iter().map(|p| String::from_utf8_lossy(p).into_owned());
+        let target = self.target().filter(|_| self.path.is_empty());
+        ForwardTo { target, ..ForwardTo::uri(self.uri.clone()).via_routes(routes) }
+    }
+
+    /// Whether the contact is the host that its REGISTER came from.
+    fn is_where_it_says(&self) -> bool {
+        let Ok(uri) = sip::Uri::parse(&self.uri) else { return false };
+        let host = std::str::from_utf8(uri.host()).ok().and_then(|h| h.trim_matches(['[', ']']).parse().ok());
+        host == Some(self.flow.remote.ip())
+    }
+
     /// Whether a request comes from this device: on the flow that it registered on, or from its host with the address of its
     /// contact as sent-by. The latter is how one that registered by UDP sends what is too large for UDP.
     pub(crate) fn is_from(&self, request: &Request, flow: &Flow) -> bool {
@@ -76,6 +91,12 @@ impl Binding {
         })
     }
 
+    /// RFC 3261 §10.3 step 7: a REGISTER that was overtaken changes nothing.
+    fn check_order(&self, by: Sequence<'_>) -> Result<(), Stale> {
+        let is_old = self.call_id == by.call_id && by.cseq <= self.cseq;
+        if is_old { Err(Stale::OutOfOrder) } else { Ok(()) }
+    }
+
     fn is_same(&self, uri: &sip::Uri<'_>, instance: Option<&[u8]>) -> bool {
         let same_device = instance.is_some() && self.instance.as_deref() == instance;
         same_device || sip::Uri::parse(&self.uri).is_ok_and(|u| u.matches(uri))
@@ -94,46 +115,33 @@ impl Location {
         self.users.get(aor).is_some_and(|list| list.iter().any(|b| b.expires_at > now))
     }
 
-    /// The binding whose contact a request is aimed at: its URI is the Request-URI of requests inside a dialog.
-    pub(crate) fn by_contact(&self, uri: &sip::Uri<'_>, now: Instant) -> Option<&Binding> {
-        self.users.values().flatten().find(|b| {
+    /// The binding whose contact a request is aimed at: its URI is the Request-URI of requests inside a dialog. Anybody may
+    /// register any URI: what names a `user` of the domain is that user's only, and of several contacts that are the same
+    /// the one that is where its REGISTER came from is meant.
+    pub(crate) fn by_contact(&self, uri: &sip::Uri<'_>, user: Option<&str>, now: Instant) -> Option<&Binding> {
+        let eligible = self.users.iter().filter(|(aor, _)| user.is_none_or(|user| user == *aor));
+        let is_meant = |b: &&Binding| {
             b.expires_at > now && sip::Uri::parse(&b.uri).is_ok_and(|u| u.matches(uri) || is_same_address(&u, uri))
-        })
+        };
+        eligible.flat_map(|(_, list)| list).filter(is_meant).min_by_key(|b| !b.is_where_it_says())
     }
 
-    /// Adds a binding or refreshes one.
-    pub(crate) fn bind(&mut self, aor: &str, binding: Binding, max: usize, now: Instant) -> Result<(), Stale> {
-        let list = self.users.entry(aor.to_owned()).or_default();
-        list.retain(|b| b.expires_at > now);
-        let uri = sip::Uri::parse(&binding.uri).ok();
-        let known = list.iter().position(|b| uri.is_some_and(|u| b.is_same(&u, binding.instance.as_deref())));
-        match known {
-            Some(i) if list[i].call_id == binding.call_id && list[i].cseq >= binding.cseq => Err(Stale::OutOfOrder),
-            Some(i) => {
-                list[i] = binding;
-                Ok(())
-            }
-            None if list.len() >= max => Err(Stale::Full),
-            None => {
-                list.push(binding);
-                Ok(())
-            }
+    /// Changes the bindings of a user: all that `change` does, or nothing (RFC 3261 §10.3 step 7).
+    pub(crate) fn change<E>(
+        &mut self,
+        aor: &str,
+        now: Instant,
+        change: impl FnOnce(&mut Bindings) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut bindings = Bindings(self.users.get(aor).cloned().unwrap_or_default());
+        bindings.0.retain(|b| b.expires_at > now);
+        change(&mut bindings)?;
+        if bindings.0.is_empty() {
+            self.users.remove(aor);
+        } else {
+            self.users.insert(aor.to_owned(), bindings.0);
         }
-    }
-
-    /// Removes one binding.
-    pub(crate) fn unbind(&mut self, aor: &str, uri: &sip::Uri<'_>, instance: Option<&[u8]>) {
-        if let Some(list) = self.users.get_mut(aor) {
-            list.retain(|b| !b.is_same(uri, instance));
-            if list.is_empty() {
-                self.users.remove(aor);
-            }
-        }
-    }
-
-    /// Removes all bindings of a user.
-    pub(crate) fn unbind_all(&mut self, aor: &str) {
-        self.users.remove(aor);
+        Ok(())
     }
 
     /// Forgets what has expired.
@@ -144,9 +152,61 @@ impl Location {
         });
     }
 
+    /// What must hold after every input; looked at in debug builds only.
+    pub(crate) fn check_invariants(&self) {
+        debug_assert!(self.users.values().all(|list| !list.is_empty()), "a user without bindings is not kept");
+    }
+
     /// When the next binding expires.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
         self.users.values().flatten().map(|b| b.expires_at).min()
+    }
+}
+
+/// The bindings of one user, while they are being changed.
+#[derive(Debug)]
+pub(crate) struct Bindings(Vec<Binding>);
+
+/// Which REGISTER changes bindings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sequence<'a> {
+    pub(crate) call_id: &'a [u8],
+    pub(crate) cseq: u32,
+}
+
+impl Bindings {
+    /// Adds a binding or refreshes one.
+    pub(crate) fn bind(&mut self, binding: Binding, max: usize) -> Result<(), Stale> {
+        let uri = sip::Uri::parse(&binding.uri).ok();
+        let known = self.0.iter().position(|b| uri.is_some_and(|u| b.is_same(&u, binding.instance.as_deref())));
+        match known {
+            Some(i) => {
+                self.0[i].check_order(Sequence { call_id: &binding.call_id, cseq: binding.cseq })?;
+                self.0[i] = binding;
+            }
+            None if self.0.len() >= max => return Err(Stale::Full),
+            None => self.0.push(binding),
+        }
+        Ok(())
+    }
+
+    /// Removes one binding.
+    pub(crate) fn unbind(
+        &mut self,
+        uri: &sip::Uri<'_>,
+        instance: Option<&[u8]>,
+        by: Sequence<'_>,
+    ) -> Result<(), Stale> {
+        self.0.iter().filter(|b| b.is_same(uri, instance)).try_for_each(|b| b.check_order(by))?;
+        self.0.retain(|b| !b.is_same(uri, instance));
+        Ok(())
+    }
+
+    /// Removes all.
+    pub(crate) fn unbind_all(&mut self, by: Sequence<'_>) -> Result<(), Stale> {
+        self.0.iter().try_for_each(|b| b.check_order(by))?;
+        self.0.clear();
+        Ok(())
     }
 }
 
@@ -185,11 +245,12 @@ mod tests {
     fn bindings_are_refreshed_in_order_and_expire() {
         let mut location = Location::default();
         let (now, aor) = (Instant::ZERO, "sip:a@x");
-        assert_eq!(location.bind(aor, binding("sip:a@10.0.0.1:5070", 1, 60), 2, now), Ok(()));
-        assert_eq!(location.bind(aor, binding("sip:a@10.0.0.1:5070", 1, 60), 2, now), Err(Stale::OutOfOrder));
-        assert_eq!(location.bind(aor, binding("sip:a@10.0.0.1:5070", 2, 90), 2, now), Ok(()));
-        assert_eq!(location.bind(aor, binding("sip:a@10.0.0.2:5070", 1, 60), 2, now), Ok(()));
-        assert_eq!(location.bind(aor, binding("sip:a@10.0.0.3:5070", 1, 60), 2, now), Err(Stale::Full));
+        let mut bind = |binding| location.change(aor, now, |bindings| bindings.bind(binding, 2));
+        assert_eq!(bind(binding("sip:a@10.0.0.1:5070", 1, 60)), Ok(()));
+        assert_eq!(bind(binding("sip:a@10.0.0.1:5070", 1, 60)), Err(Stale::OutOfOrder));
+        assert_eq!(bind(binding("sip:a@10.0.0.1:5070", 2, 90)), Ok(()));
+        assert_eq!(bind(binding("sip:a@10.0.0.2:5070", 1, 60)), Ok(()));
+        assert_eq!(bind(binding("sip:a@10.0.0.3:5070", 1, 60)), Err(Stale::Full));
         assert_eq!(location.bindings(aor, now).len(), 2);
         let later = now + Duration::from_secs(60);
         assert_eq!(location.bindings(aor, later).len(), 1);
@@ -202,8 +263,24 @@ mod tests {
     fn a_device_that_moved_replaces_its_binding() {
         let mut location = Location::default();
         let device = |uri, cseq| Binding { instance: Some(Bytes::from_static(b"urn:x")), ..binding(uri, cseq, 60) };
-        location.bind("sip:a@x", device("sip:a@10.0.0.1:5070", 1), 9, Instant::ZERO).unwrap();
-        location.bind("sip:a@x", device("sip:a@10.0.0.9:5071", 2), 9, Instant::ZERO).unwrap();
+        for moved in [device("sip:a@10.0.0.1:5070", 1), device("sip:a@10.0.0.9:5071", 2)] {
+            location.change("sip:a@x", Instant::ZERO, |bindings| bindings.bind(moved, 9)).unwrap();
+        }
         assert_eq!(location.bindings("sip:a@x", Instant::ZERO).len(), 1);
+    }
+    #[test]
+    fn a_change_that_fails_halfway_changes_nothing() {
+        let mut location = Location::default();
+        let (now, aor) = (Instant::ZERO, "sip:a@x");
+        location.change(aor, now, |bindings| bindings.bind(binding("sip:a@10.0.0.1:5070", 5, 60), 2)).unwrap();
+        let late = Sequence { call_id: b"c", cseq: 5 };
+        let outcome = location.change(aor, now, |bindings| {
+            bindings.bind(binding("sip:a@10.0.0.2:5070", 1, 60), 2)?;
+            bindings.unbind_all(late)
+        });
+        assert_eq!(outcome, Err(Stale::OutOfOrder));
+        assert_eq!(location.bindings(aor, now).len(), 1);
+        let gone = location.change(aor, now, |bindings| bindings.unbind_all(Sequence { cseq: 6, ..late }));
+        assert_eq!((gone, location.next_expiry()), (Ok(()), None));
     }
 }

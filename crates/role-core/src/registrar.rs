@@ -9,7 +9,7 @@ use sip_ua::Reject;
 use sip_ua::digest::{Authenticator, Check, Secret, Side};
 use wire::{Entropy, Now, Redacted};
 
-use crate::location::{Binding, Stale};
+use crate::location::{Binding, Bindings, Sequence, Stale};
 use crate::{Core, DigestOffer};
 
 /// The part of the registrar that is not location: who may register.
@@ -56,16 +56,20 @@ impl Core {
         }
 
         // 5. The address-of-record, before authentication: whom else could the credentials be for?
-        let aor = self.user_at(&request.to().uri()).ok_or(Reject::new(404))?;
+        let aor = self.user_at(&request.to().uri());
 
-        // 3. and 4. Who registers, and whether it is the user.
-        self.authenticate(request, &aor, now)?;
+        // 3. and 4. Who registers, and whether it is the user. Who asks for a user that there is not is challenged like
+        //    everybody else, or the answers would tell which users there are.
+        self.authenticate(request, aor.as_deref().unwrap_or_default(), now)?;
+        let aor = aor.ok_or(Reject::new(404))?;
 
         // 6. and 7. The contacts. All are read before any is changed.
         let contacts: Vec<_> =
             request.values(Name::Contact).map(Contact::parse).collect::<Result<_, _>>().map_err(malformed)?;
         match contacts.as_slice() {
-            [Contact::Star] if request.header(Name::Expires) == Some(b"0") => self.location.unbind_all(&aor),
+            [Contact::Star] if request.header(Name::Expires) == Some(b"0") => {
+                self.location.change(&aor, now.at, |bindings| bindings.unbind_all(sequence(request))).map_err(stale)?;
+            }
             list if list.iter().any(|c| matches!(c, Contact::Star)) => {
                 return Err(because(400, "Contact: * stands alone, with Expires: 0"));
             }
@@ -105,19 +109,17 @@ impl Core {
         if asked.iter().any(|(_, interval)| !interval.is_zero() && *interval < bounds.min_expires) {
             return Err(Reject::new(423).with(Name::MinExpires, bounds.min_expires.as_secs().to_string()));
         }
-        for (contact, interval) in asked {
-            if interval.is_zero() {
-                self.location.unbind(aor, &contact.uri(), contact.instance());
-                continue;
+        let change = |bindings: &mut Bindings| {
+            for (contact, interval) in &asked {
+                if interval.is_zero() {
+                    bindings.unbind(&contact.uri(), contact.instance(), sequence(request))?;
+                } else {
+                    bindings.bind(binding(contact, request, flow, *interval, now), bounds.max_contacts)?;
+                }
             }
-            let binding = binding(&contact, request, flow, interval, now);
-            match self.location.bind(aor, binding, bounds.max_contacts, now.at) {
-                Ok(()) => {}
-                Err(Stale::OutOfOrder) => return Err(because(500, "CSeq not higher than before")),
-                Err(Stale::Full) => return Err(because(403, "too many contacts")),
-            }
-        }
-        Ok(())
+            Ok(())
+        };
+        self.location.change(aor, now.at, change).map_err(stale)
     }
 
     /// The `expires` parameter, else Expires, else our default; cut to the longest that we keep (RFC 3261 §10.2.1.1).
@@ -170,6 +172,17 @@ fn binding(contact: &ContactAddress<'_>, request: &Request, flow: &Flow, interva
         cseq: request.cseq().number,
         path: request.values(Name::Path).map(copy).collect(),
         flow: *flow,
+    }
+}
+
+fn sequence(request: &Request) -> Sequence<'_> {
+    Sequence { call_id: request.call_id(), cseq: request.cseq().number }
+}
+
+fn stale(why: Stale) -> Reject {
+    match why {
+        Stale::OutOfOrder => because(500, "CSeq not higher than before"),
+        Stale::Full => because(403, "too many contacts"),
     }
 }
 

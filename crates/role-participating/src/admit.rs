@@ -49,6 +49,11 @@ pub(crate) fn admit(
 
     // 5. On or off the media path, for the life of the session.
     let media_path = policy.decide(&Reasons::of(profile, offer.as_ref()));
+
+    // 6. What we cannot carry to the other leg is not dropped silently: a body other than an offer stops here.
+    if media_path == MediaPath::On && offer.is_none() && !request.body().is_empty() {
+        return Err(Refusal { status: 415, warning: Some("Only application/sdp on the media path") });
+    }
     Ok(Admission { service, media_path, assert_service })
 }
 

@@ -1,6 +1,6 @@
-use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord};
+use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord, Traffic};
 use sip::{Name, Request};
-use sip_ua::SessionKey;
+use sip_ua::{Headers, SessionKey};
 use wire::{Now, Timestamp};
 
 use crate::media::LegMedia;
@@ -15,6 +15,24 @@ pub(crate) struct Bridge {
     legs: [LegState; 2],
     started: Option<Timestamp>,
     closing: Option<Closing>,
+    /// The messages between the legs, until the session is closed.
+    pub(crate) relay: Option<msrp::Bridge>,
+    /// What has passed, by the leg that it came from, once no more passes.
+    pub(crate) traffic: [Traffic; 2],
+    /// How far it is closed.
+    pub(crate) drain: Option<Drain>,
+    is_recorded: bool,
+}
+
+/// The closing of a session whose messages may still be under way.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    /// The leg that closed first.
+    pub(crate) from: Leg,
+    /// The BYE of the other leg, as long as messages for it keep it waiting.
+    pub(crate) bye: Option<Headers>,
+    /// The time for messages is over.
+    pub(crate) is_late: bool,
 }
 
 /// The two legs of a bridge.
@@ -27,6 +45,8 @@ pub(crate) enum Leg {
 }
 
 impl Leg {
+    pub(crate) const BOTH: [Leg; 2] = [Leg::Originating, Leg::Terminating];
+
     pub(crate) const fn other(self) -> Leg {
         match self {
             Leg::Originating => Leg::Terminating,
@@ -44,8 +64,13 @@ struct LegState {
 }
 
 impl Bridge {
-    /// `legs`: originating, then terminating.
-    pub(crate) fn new(served: ServedUser, invite: &Request, legs: [(SessionKey, LegMedia); 2]) -> Bridge {
+    /// `legs`: originating, then terminating; so are the sides of the relay.
+    pub(crate) fn new(
+        served: ServedUser,
+        invite: &Request,
+        legs: [(SessionKey, LegMedia); 2],
+        relay: Option<msrp::Bridge>,
+    ) -> Bridge {
         let text = |name| String::from_utf8_lossy(invite.header(name).unwrap_or_default()).into_owned();
         let peer = match served.case {
             SessionCase::Originating => invite.to(),
@@ -59,6 +84,10 @@ impl Bridge {
             legs: legs.map(|(session, media)| LegState { session, media, is_over: false, is_gone: false }),
             started: None,
             closing: None,
+            relay,
+            traffic: [Traffic::default(); 2],
+            drain: None,
+            is_recorded: false,
         }
     }
 
@@ -74,27 +103,33 @@ impl Bridge {
         &self.served.aor
     }
 
-    pub(crate) const fn is_over(&self, leg: Leg) -> bool {
-        self.legs[leg as usize].is_over
-    }
-
-    /// The callee has answered: there is a session.
+    /// The callee has answered and the caller was told: there is a session.
     pub(crate) fn started(&mut self, now: Now) {
         self.started.get_or_insert(now.utc);
     }
 
     /// Notes who closes; the first one counts.
     pub(crate) fn closed_on(&mut self, leg: Leg) {
-        let is_served_side = (leg == Leg::Originating) == (self.served.case == SessionCase::Originating);
-        self.closing.get_or_insert(if is_served_side { Closing::ServedUser } else { Closing::Peer });
+        self.closing.get_or_insert(if leg == self.served_leg() { Closing::ServedUser } else { Closing::Peer });
     }
 
-    /// A leg has ended. Returns the record when it was the last one.
-    pub(crate) fn leg_over(&mut self, leg: Leg, now: Now) -> Option<Option<SessionRecord>> {
+    /// A leg has ended.
+    pub(crate) fn leg_over(&mut self, leg: Leg) {
         self.legs[leg as usize].is_over = true;
-        if !self.legs.iter().all(|leg| leg.is_over) {
+    }
+
+    /// Both legs have ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.legs.iter().all(|leg| leg.is_over)
+    }
+
+    /// When both legs have ended and no message passes any more: the record, if there was a session. Once.
+    pub(crate) fn record(&mut self, now: Now) -> Option<Option<SessionRecord>> {
+        if !self.is_closed() || self.relay.is_some() || std::mem::replace(&mut self.is_recorded, true) {
             return None;
         }
+        let sent_by = |leg| self.traffic[leg as usize];
+        let ours = self.served_leg();
         Some(self.started.map(|started| SessionRecord {
             served_user: self.served.aor.clone(),
             case: self.served.case,
@@ -105,12 +140,31 @@ impl Bridge {
             started,
             ended: now.utc,
             closing: self.closing.unwrap_or(Closing::Lost),
+            sent: sent_by(ours),
+            received: sent_by(ours.other()),
         }))
     }
 
-    /// Nothing is left of a leg. Returns whether nothing is left of the bridge.
-    pub(crate) fn leg_gone(&mut self, leg: Leg) -> bool {
+    /// Whether the session has been counted as closed.
+    pub(crate) const fn is_recorded(&self) -> bool {
+        self.is_recorded
+    }
+
+    /// Nothing is left of a leg.
+    pub(crate) fn leg_gone(&mut self, leg: Leg) {
         self.legs[leg as usize].is_gone = true;
-        self.legs.iter().all(|leg| leg.is_gone)
+    }
+
+    /// Nothing is left of the session.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_recorded && self.legs.iter().all(|leg| leg.is_gone)
+    }
+
+    /// The leg towards the served user.
+    const fn served_leg(&self) -> Leg {
+        match self.served.case {
+            SessionCase::Originating => Leg::Originating,
+            SessionCase::Terminating => Leg::Terminating,
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! Sessions on the media path: a B2BUA with a leg to each side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use cpm::{END_TO_END, ServedUser, Service};
+use sdp::Connector;
 use sip::{Name, Request, Response};
 use sip_proxy::Preprocessed;
 use sip_tx::Incoming;
 use sip_ua::{Body, Headers, InvitePlan, Reject, SessionKey, State, UaEvent};
-use wire::{Key, Now, Slab, Transport};
+use wire::{Key, Now, Slab, TimerQueue, Transport};
 
 use crate::admit::Admission;
 use crate::bridge::{Bridge, Leg};
@@ -20,6 +21,11 @@ use crate::{Participating, close};
 pub(crate) struct Bridges {
     bridges: Slab<Bridge>,
     legs: BTreeMap<SessionKey, (Key, Leg)>,
+    media: BTreeMap<msrp::SessionId, Key>,
+    /// Until when messages may be under way in a session that is being closed.
+    pub(crate) drains: TimerQueue<Key>,
+    /// Those being closed in which something has moved.
+    moved: BTreeSet<Key>,
 }
 
 impl Bridges {
@@ -27,24 +33,99 @@ impl Bridges {
         self.bridges.len()
     }
 
+    /// Those that have not been counted as closed.
+    pub(crate) fn live(&self) -> usize {
+        self.bridges.iter().filter(|(_, bridge)| !bridge.is_recorded()).count()
+    }
+
+    /// How many legs there are.
+    pub(crate) fn legs(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// How many sessions of the media plane legs have.
+    pub(crate) fn media(&self) -> usize {
+        self.media.len()
+    }
+
     fn insert(&mut self, bridge: Bridge) {
-        let sessions = [Leg::Originating, Leg::Terminating].map(|leg| (bridge.session(leg), leg));
+        let sessions = Leg::BOTH.map(|leg| (bridge.session(leg), leg));
+        let media = bridge.relay.as_ref().map(msrp::Bridge::sides);
         let key = self.bridges.insert(bridge);
-        for (session, leg) in sessions {
-            self.legs.insert(session, (key, leg));
-        }
+        self.legs.extend(sessions.map(|(session, leg)| (session, (key, leg))));
+        self.media.extend(media.into_iter().flatten().map(|session| (session, key)));
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Bridge> {
+        self.bridges.get_mut(key)
+    }
+
+    pub(crate) fn find(&mut self, session: SessionKey) -> Option<(Key, &mut Bridge, Leg)> {
+        let (key, leg) = *self.legs.get(&session)?;
+        Some((key, self.bridges.get_mut(key)?, leg))
     }
 
     fn of(&mut self, session: SessionKey) -> Option<(&mut Bridge, Leg)> {
-        let (key, leg) = *self.legs.get(&session)?;
-        Some((self.bridges.get_mut(key)?, leg))
+        self.find(session).map(|(_, bridge, leg)| (bridge, leg))
+    }
+
+    /// The session of the media plane that a leg has.
+    pub(crate) fn media_of(&mut self, session: SessionKey) -> Option<msrp::SessionId> {
+        let (bridge, leg) = self.of(session)?;
+        Some(bridge.relay.as_ref()?.sides()[leg as usize])
+    }
+
+    /// The messages that a session of the media plane belongs to.
+    pub(crate) fn relay_of(&mut self, session: msrp::SessionId) -> Option<(Key, &mut msrp::Bridge)> {
+        let key = *self.media.get(&session)?;
+        Some((key, self.bridges.get_mut(key)?.relay.as_mut()?))
+    }
+
+    /// Something has moved in a bridge: if it is being closed, it may go on.
+    pub(crate) fn look_at(&mut self, key: Key) {
+        if self.bridges.get(key).is_some_and(|bridge| bridge.drain.is_some()) {
+            self.moved.insert(key);
+        }
+    }
+
+    /// Takes the next bridge that may go on closing.
+    pub(crate) fn next_moved(&mut self) -> Option<Key> {
+        self.moved.pop_first()
+    }
+
+    /// No more messages pass.
+    pub(crate) fn end_relay(&mut self, key: Key) {
+        let relay = self.bridges.get_mut(key).and_then(|bridge| bridge.relay.take());
+        for session in relay.iter().flat_map(msrp::Bridge::sides) {
+            self.media.remove(&session);
+        }
     }
 
     fn leg_gone(&mut self, session: SessionKey) {
         let Some((key, leg)) = self.legs.remove(&session) else { return };
-        if self.bridges.get_mut(key).is_some_and(|bridge| bridge.leg_gone(leg)) {
+        if let Some(bridge) = self.bridges.get_mut(key) {
+            bridge.leg_gone(leg);
+        }
+        self.remove_if_gone(key);
+    }
+
+    pub(crate) fn remove_if_gone(&mut self, key: Key) {
+        if self.bridges.get(key).is_some_and(Bridge::is_gone) {
             self.bridges.remove(key);
         }
+        self.check_invariants();
+    }
+
+    /// What holds between any two calls.
+    fn check_invariants(&self) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        for key in self.media.values().chain(self.legs.values().map(|(key, _)| key)) {
+            debug_assert!(self.bridges.get(*key).is_some(), "a leg and its media belong to a bridge");
+        }
+        let relays = self.bridges.iter().filter(|(_, bridge)| bridge.relay.is_some()).count();
+        debug_assert_eq!(self.media.len(), 2 * relays, "a bridge is found by both sides of its media, or has none");
     }
 }
 
@@ -71,8 +152,11 @@ impl Participating {
             Ok(callee) => {
                 tracing::info!(case = close::case_word(served.case), "session on the media path is being set up");
                 self.control.opened(&served.aor);
+                let max_size = self.control.profile(&served.aor).max_message_size;
+                let relay = self.media.open([&toward_caller, &toward_callee], max_size);
                 let legs = [(caller, toward_caller), (callee, toward_callee)];
-                self.bridges.insert(Bridge::new(served, &invite, legs));
+                self.bridges.insert(Bridge::new(served, &invite, legs, relay));
+                self.name_peer(caller);
             }
             Err(error) => {
                 tracing::warn!(%error, "the second leg could not be called");
@@ -161,7 +245,6 @@ impl Participating {
     /// The callee has answered: so do we, with its answer (or, if the INVITE had none, its offer) as this leg's own.
     fn on_answered(&mut self, session: SessionKey, response: &Response, owes_answer: bool, now: Now) {
         let Some((bridge, Leg::Terminating)) = self.bridges.of(session) else { return };
-        bridge.started(now);
         let caller = bridge.session(Leg::Originating);
         let media = bridge.media(Leg::Originating).clone();
         let theirs = Body::of(response).filter(Body::is_sdp);
@@ -170,11 +253,26 @@ impl Participating {
             (Some(offer), false) => media.answer(&theirs.bytes, offer),
             (_, _) => media.offer(&theirs.bytes),
         });
+        // A callee that answers without MSRP cannot be talked to, and an INVITE cannot be left without an answer.
+        let Some(body) = body else {
+            let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &Reject::new(488), now);
+            return self.close_unasked(session, now);
+        };
         let headers = Headers::new().copied(response, Name::PAssertedIdentity);
-        let answered = self.ua.accept(&mut self.stack, caller, &headers, body.map(Body::sdp), now);
-        if answered.is_err() {
-            // The caller has left while the callee answered (R10, R22): the ACK is out, now the BYE.
-            self.close_leg(session, None, now);
+        match self.ua.accept(&mut self.stack, caller, &headers, Some(Body::sdp(body)), now) {
+            Ok(()) => {
+                if let Some((bridge, _)) = self.bridges.of(session) {
+                    bridge.started(now);
+                }
+                if owes_answer {
+                    self.name_peer(session);
+                } else {
+                    self.join_leg(session, Connector::Offerer, now);
+                    self.join_leg(caller, Connector::Answerer, now);
+                }
+            }
+            // The caller has left while the callee answered (R10, R22): the ACK is out, now the BYE. There was no session.
+            Err(_) => self.close_unasked(session, now),
         }
     }
 
@@ -200,10 +298,13 @@ impl Participating {
         let answer = Body::of(ack).filter(Body::is_sdp).zip(offer);
         if let Some(body) = answer.and_then(|(theirs, offer)| media.answer(&theirs.bytes, &offer)) {
             let _nothing_owed = self.ua.ack(&mut self.stack, callee, Body::sdp(body), now);
+            self.join_leg(session, Connector::Offerer, now);
+            self.join_leg(callee, Connector::Answerer, now);
         }
     }
 
-    /// A refresh ends here: the other leg's media does not change with this one's (RFC 3261 §14.2).
+    /// A refresh ends here: the other leg's media does not change with this one's (RFC 3261 §14.2). An offer that has no
+    /// MSRP any more is refused, and the session goes on as it was.
     fn on_refresh(&mut self, session: SessionKey, incoming: Incoming, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
         let media = bridge.media(leg).clone();
@@ -214,40 +315,41 @@ impl Participating {
             (None, Some(ours)) if incoming.request.method() == sip::Method::Invite => Some(ours),
             (_, _) => None,
         };
+        let status = if offer.is_some() && body.is_none() { 488 } else { 200 };
+        let body = body.map(Body::sdp);
         let _closing_meanwhile =
-            self.ua.answer(&mut self.stack, session, incoming.tx, 200, &Headers::new(), body.map(Body::sdp), now);
+            self.ua.answer(&mut self.stack, session, incoming.tx, status, &Headers::new(), body, now);
     }
 
-    /// A BYE or CANCEL ended one leg: the other one is closed at once, whatever becomes of the first (C.2.3.1, Figure 10).
+    /// A BYE or CANCEL ended one leg: the other one is closed, whatever becomes of the first (C.2.3.1, Figure 10).
     fn on_leg_closing(&mut self, session: SessionKey, cause: Option<&Request>, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
         bridge.closed_on(leg);
-        let other = bridge.session(leg.other());
-        self.close_leg(other, cause, now);
+        let headers = close::headers(bridge, cause);
+        self.drain(session, headers, now);
     }
 
     /// A leg is over, by whatever cause: the other one must not outlive it.
     fn on_leg_over(&mut self, session: SessionKey, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
-        let over = bridge.leg_over(leg, now);
-        let (other, served) = (bridge.session(leg.other()), bridge.served().to_owned());
-        let other_lives = !bridge.is_over(leg.other());
-        if let Some(record) = over {
-            self.control.closed(&served, record);
-        }
-        if other_lives {
-            self.close_leg(other, None, now);
-        }
+        bridge.leg_over(leg);
+        let headers = close::headers(bridge, None);
+        self.drain(session, headers, now);
+    }
+
+    /// Closes a leg that nobody has closed.
+    fn close_unasked(&mut self, session: SessionKey, now: Now) {
+        let Some((bridge, _)) = self.bridges.of(session) else { return };
+        let headers = close::headers(bridge, None);
+        self.close_leg(session, &headers, now);
     }
 
     /// BYE, CANCEL or nothing, as the state of the leg asks for.
-    fn close_leg(&mut self, session: SessionKey, cause: Option<&Request>, now: Now) {
-        let Some((bridge, _)) = self.bridges.of(session) else { return };
-        let headers = close::headers(bridge, cause);
+    pub(crate) fn close_leg(&mut self, session: SessionKey, headers: &Headers, now: Now) {
         let is_closing =
             |s: &sip_ua::Session| matches!(s.state(), State::Closing | State::PendingBye | State::Terminated);
         if self.ua.session(session).is_some_and(|s| !is_closing(s)) {
-            self.ua.close(&mut self.stack, session, &headers, now);
+            self.ua.close(&mut self.stack, session, headers, now);
         }
     }
 }

@@ -1,15 +1,18 @@
 //! The CPM participating function: serves one user of each session, originating or terminating.
 //!
 //! Off the media path it is a record-routing proxy whose service control sees every request of the session
-//! ([`relay`](self)); on the media path it is a B2BUA with a leg to each side (`bridge`). Which of the two is decided when
-//! the INVITE comes ([`admit`](self)) and never changes.
+//! ([`relay`](self)); on the media path it is a B2BUA with a leg to each side (`bridge`), which relays MSRP between them
+//! (`media_plane`) and closes when what is under way has been handed on (`drain`). Which of the two is decided when the
+//! INVITE comes ([`admit`](self)) and never changes.
 
 mod admit;
 mod bridge;
 mod bridges;
 mod close;
 mod config;
+mod drain;
 mod media;
+mod media_plane;
 mod participating;
 mod relay;
 mod token;

@@ -23,25 +23,30 @@ impl LegMedia {
         LegMedia { listener, session_id, origin }
     }
 
+    /// Where the peer of this leg finds us.
+    pub(crate) fn uri(&self) -> MsrpUri {
+        MsrpUri::new(false, self.listener.ip(), self.listener.port(), &self.session_id)
+    }
+
     /// The offer of one leg as this leg makes it: we can be dialled and can dial.
     pub(crate) fn offer(&self, peer: &[u8]) -> Option<Bytes> {
         self.rewrite(peer, Setup::ActPass)
     }
 
-    /// The answer of one leg as this leg gives it to `offer`: we let the offerer dial if it can.
+    /// The answer of one leg as this leg gives it to `offer`: we let the offerer dial if it can. `None` when one of the two
+    /// has no MSRP.
     pub(crate) fn answer(&self, peer: &[u8], offer: &[u8]) -> Option<Bytes> {
-        let offer = SessionDescription::parse(offer).ok()?;
-        let offered = offer.msrp().and_then(|media| media.setup);
+        let offered = SessionDescription::parse(offer).ok()?.msrp()?.setup;
         self.rewrite(peer, Setup::answer(offered, Setup::Passive).unwrap_or(Setup::Passive))
     }
 
     fn rewrite(&self, peer: &[u8], setup: Setup) -> Option<Bytes> {
-        let description = SessionDescription::parse(peer).ok()?;
+        let description = SessionDescription::parse(peer).ok().filter(|d| d.msrp().is_some())?;
         let (address, port) = (self.listener.ip(), self.listener.port());
         let change = Rewrite {
             address,
             port,
-            path: vec![MsrpUri::new(false, address, port, &self.session_id)],
+            path: vec![self.uri()],
             setup: Some(setup),
             fingerprint: None,
             tls: false,

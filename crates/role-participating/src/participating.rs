@@ -1,4 +1,4 @@
-use cpm::{MediaPath, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
+use cpm::{MediaPath, Profile, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
 use sip::{Method, Name, Request, Uri};
 use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, ProxyEvent, RecordRoute, Reject, preprocess};
 use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
@@ -7,6 +7,7 @@ use wire::{Entropy, Input, Instant, Node, Now, Output};
 
 use crate::admit::{Admission, admit};
 use crate::bridges::Bridges;
+use crate::media_plane::MediaPlane;
 use crate::relay::{Ended, Relays};
 use crate::token::Token;
 use crate::{Config, close};
@@ -24,6 +25,7 @@ pub struct Participating {
     pub(crate) control: ServiceControl,
     relays: Relays,
     pub(crate) bridges: Bridges,
+    pub(crate) media: MediaPlane,
 }
 
 /// What a node holds: all zero, once every session and transaction is over.
@@ -41,6 +43,10 @@ pub struct Open {
     pub legs: usize,
     /// Sessions that service control counts.
     pub counted: usize,
+    /// MSRP sessions: one for each leg.
+    pub msrp_sessions: usize,
+    /// MSRP connections.
+    pub msrp_connections: usize,
 }
 
 impl Participating {
@@ -50,7 +56,9 @@ impl Participating {
         let ua_config =
             sip_ua::Config { product: PRODUCT.to_owned(), methods: Vec::new(), ..sip_ua::Config::default() };
         let control = ServiceControl::new(config.default_profile.clone(), config.profiles.clone());
+        let media = MediaPlane::new(config.msrp, entropy.fork());
         Participating {
+            media,
             stack: Stack::new(config.listeners.clone(), options, entropy),
             proxy,
             ua: UserAgent::new(ua_config, Resolver::new(Target::from_uri)),
@@ -66,6 +74,11 @@ impl Participating {
         self.control.open_sessions()
     }
 
+    /// Gives a user a profile: from the next request on, sessions that are open go on.
+    pub fn set_profile(&mut self, aor: &str, profile: Profile) {
+        self.control.set_profile(aor, profile);
+    }
+
     /// Takes the record of a session that has ended, oldest first.
     pub fn take_record(&mut self) -> Option<SessionRecord> {
         self.control.take_record()
@@ -74,6 +87,7 @@ impl Participating {
     /// What the node holds.
     pub fn open(&self) -> Open {
         let (clients, servers) = self.stack.transactions();
+        let (msrp_sessions, msrp_connections) = self.media.endpoint.len();
         Open {
             transactions: clients + servers,
             contexts: self.proxy.len(),
@@ -81,7 +95,14 @@ impl Participating {
             bridges: self.bridges.len(),
             legs: self.ua.len(),
             counted: self.control.open_sessions(),
+            msrp_sessions,
+            msrp_connections,
         }
+    }
+
+    /// Octets of messages that have come and not gone on, bounded whatever the size of a message.
+    pub fn buffered_octets(&self) -> usize {
+        self.media.endpoint.buffered_octets()
     }
 
     /// The protocol stack, for its counters.
@@ -98,10 +119,28 @@ impl Participating {
                 self.on_proxy_event(event, now);
             } else if let Some((session, event)) = self.ua.poll_event() {
                 self.on_session_event(session, event, now);
+            } else if let Some(event) = self.media.endpoint.poll_event() {
+                self.on_msrp_event(event, now);
+            } else if let Some(key) = self.bridges.next_moved() {
+                self.go_on_closing(key, now);
             } else {
                 return;
             }
         }
+    }
+
+    /// What must hold after every input; looked at in debug builds only.
+    fn check_invariants(&self) {
+        // Counting is not free: a node with many sessions is checked by who tests it.
+        if !cfg!(debug_assertions) || self.control.open_sessions() > 64 {
+            return;
+        }
+        let sessions = self.relays.len() + self.bridges.live();
+        assert_eq!(self.control.open_sessions(), sessions, "every session is counted until it is over");
+        assert!(self.relays.requests() <= self.proxy.len(), "what is watched is being forwarded");
+        assert!(self.bridges.legs() <= self.ua.len(), "every leg is a session");
+        assert_eq!(self.media.endpoint.len().0, self.bridges.media(), "every MSRP session is a leg's");
+        assert!(self.bridges.len() * 2 >= self.bridges.legs(), "every leg is a bridge's");
     }
 
     fn on_stack_event(&mut self, event: Event, now: Now) {
@@ -121,14 +160,14 @@ impl Participating {
             Ok(Decision::Session) => {
                 let unknown = self.ua.handle(&mut self.stack, Event::Request(incoming), now);
                 if let Some(Event::Request(incoming)) = unknown {
-                    self.stack.reject(&incoming, 481, now);
+                    Reject::new(481).send(&mut self.stack, &incoming);
                 }
             }
             Ok(Decision::Bridge(pre, served, admission)) => self.open_bridge(*incoming, &pre, served, &admission, now),
             Ok(Decision::Answer(status)) => self.answer(&incoming, status, now),
             Err(reject) => {
                 tracing::debug!(status = reject.status, method = %incoming.request.method(), "request refused");
-                reject.send(&mut self.stack, &incoming, now);
+                reject.send(&mut self.stack, &incoming);
             }
         }
     }
@@ -144,6 +183,7 @@ impl Participating {
         if !request.to_tag().is_empty() {
             // With our token in the Route the dialog passes through; without it, one end of the dialog is here.
             let Some(token) = token else { return Ok(Decision::Session) };
+            self.proxy.validate(&self.stack, request, &[])?;
             let tag = self.relays.pass(token, request, now);
             return Ok(Decision::Forward(pre, Plan { tag, ..Plan::to(ForwardTo::along()) }));
         }
@@ -262,6 +302,8 @@ impl Participating {
 
     pub(crate) fn refuse(&self, refusal: &Refusal) -> Reject {
         let reject = Reject::new(refusal.status);
+        // RFC 3261 §21.4.13: 415 says what would have been taken.
+        let reject = if refusal.status == 415 { reject.with(Name::Accept, "application/sdp") } else { reject };
         match refusal.warning_value(&self.config.name) {
             Some(warning) => reject.with(Name::Warning, warning),
             None => reject,
@@ -296,27 +338,41 @@ pub(crate) fn assert_service(admission: &Admission) -> Edits {
 
 impl Node for Participating {
     fn handle_input(&mut self, input: Input, now: Now) {
-        self.stack.handle_input(input, now);
+        if self.media.takes(&input) {
+            self.media.endpoint.handle_input(input, now);
+        } else {
+            self.stack.handle_input(input, now);
+        }
         self.work(now);
+        self.check_invariants();
     }
 
     fn handle_timeout(&mut self, now: Now) {
         self.stack.handle_timeout(now);
         self.proxy.handle_timeout(&mut self.stack, now);
         self.ua.handle_timeout(&mut self.stack, now);
+        self.media.endpoint.handle_timeout(now);
         for ended in self.relays.expire(now) {
             self.ended(Some(ended));
         }
+        self.expire_drains(now);
         self.work(now);
+        self.check_invariants();
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.stack.poll_output()
+        self.stack.poll_output().or_else(|| self.media.endpoint.poll_output())
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let due =
-            [self.stack.poll_timeout(), self.proxy.poll_timeout(), self.ua.poll_timeout(), self.relays.next_timeout()];
+        let due = [
+            self.stack.poll_timeout(),
+            self.proxy.poll_timeout(),
+            self.ua.poll_timeout(),
+            self.media.endpoint.poll_timeout(),
+            self.relays.next_timeout(),
+            self.bridges.drains.next(),
+        ];
         due.into_iter().flatten().min()
     }
 }

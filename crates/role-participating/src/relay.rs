@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord};
+use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord, Traffic};
 use sip::{Method, Name, Request, Response};
 use wire::{Instant, Now, TimerQueue, Timestamp};
 
@@ -36,8 +36,13 @@ struct Relay {
     started: Option<Timestamp>,
     /// Tags of the callee's dialogs: more than one when the INVITE was forked.
     dialogs: Vec<Bytes>,
+    /// Early dialogs that the caller has left by BYE, with whether the served user did.
+    left_early: Vec<(Bytes, Closing)>,
     last_heard: Instant,
 }
+
+/// Early dialogs of one INVITE that are remembered as left.
+const MAX_LEFT: usize = 32;
 
 /// What a request that is being forwarded means for its session.
 #[derive(Clone, Debug)]
@@ -71,6 +76,11 @@ impl Relays {
         self.sessions.len()
     }
 
+    /// Requests that are being watched.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.len()
+    }
+
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.silence.next()
     }
@@ -90,6 +100,7 @@ impl Relays {
             caller_tag: Bytes::copy_from_slice(invite.from_tag()),
             started: None,
             dialogs: Vec::new(),
+            left_early: Vec::new(),
             last_heard: now.at,
         };
         self.sessions.insert(token, relay);
@@ -132,6 +143,11 @@ impl Relays {
                 relay.started.get_or_insert(now.utc);
                 let tags = response.map(|r| if r.from_tag() == relay.caller_tag { r.to_tag() } else { r.from_tag() });
                 let tag = Bytes::copy_from_slice(tags.unwrap_or_default());
+                // The 2xx crossed the BYE of its early dialog: over before it began.
+                if let Some((_, closing)) = relay.left_early.iter().find(|(left, _)| *left == tag) {
+                    let closing = *closing;
+                    return if relay.dialogs.is_empty() { self.end(watched.token, closing, now) } else { None };
+                }
                 if !relay.dialogs.contains(&tag) {
                     relay.dialogs.push(tag);
                 }
@@ -169,16 +185,21 @@ impl Relays {
         }
     }
 
-    /// The last dialog of a session ends the session.
+    /// The last dialog of a session ends the session. While the INVITE is not answered there may be more to come: then it
+    /// ends with the INVITE.
     fn dialog_ended(&mut self, watched: &Watched, now: Now) -> Option<Ended> {
         let (callee_tag, by_caller) = watched.bye.as_ref()?;
         let relay = self.sessions.get_mut(&watched.token)?;
-        relay.dialogs.retain(|tag| tag != callee_tag);
-        if !relay.dialogs.is_empty() {
+        let by_served = *by_caller == (relay.served.case == SessionCase::Originating);
+        let closing = if by_served { Closing::ServedUser } else { Closing::Peer };
+        if relay.started.is_none() {
+            if relay.left_early.len() < MAX_LEFT {
+                relay.left_early.push((callee_tag.clone(), closing));
+            }
             return None;
         }
-        let by_served = *by_caller == (relay.served.case == SessionCase::Originating);
-        self.end(watched.token, if by_served { Closing::ServedUser } else { Closing::Peer }, now)
+        relay.dialogs.retain(|tag| tag != callee_tag);
+        if relay.dialogs.is_empty() { self.end(watched.token, closing, now) } else { None }
     }
 
     /// Sessions that nobody has been heard of for too long: both ends have died, or closed past us.
@@ -208,6 +229,8 @@ impl Relays {
             started,
             ended: now.utc,
             closing,
+            sent: Traffic::default(),
+            received: Traffic::default(),
         });
         Some(Ended { aor: relay.served.aor, record })
     }

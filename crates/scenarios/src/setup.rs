@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile};
@@ -64,7 +64,7 @@ impl Site {
         })
     }
 
-    fn msrp(self) -> SocketAddr {
+    pub(crate) fn msrp(self) -> SocketAddr {
         SocketAddr::new(self.sip().ip(), 2855)
     }
 
@@ -113,6 +113,31 @@ impl Setup {
         }
     }
 
+    /// The same nodes on IPv6 addresses.
+    #[must_use]
+    pub fn over_ipv6(mut self) -> Setup {
+        for client in [&mut self.client_a, &mut self.client_b] {
+            client.listeners.iter_mut().for_each(|l| l.addr = six(l.addr));
+            (client.core.addr, client.msrp) = (six(client.core.addr), six(client.msrp));
+        }
+        for core in [&mut self.core_a, &mut self.core_b] {
+            core.listeners.iter_mut().for_each(|l| l.addr = six(l.addr));
+            for peer in &mut core.peers {
+                (peer.addr, peer.uri) = (six(peer.addr), six_in(&peer.uri));
+            }
+            if let Some(trigger) = &mut core.trigger {
+                trigger.originating = six_in(&trigger.originating);
+                trigger.terminating = six_in(&trigger.terminating);
+            }
+        }
+        for pf in [&mut self.pf_a, &mut self.pf_b] {
+            pf.listeners.iter_mut().for_each(|l| l.addr = six(l.addr));
+            pf.msrp = six(pf.msrp);
+            pf.trusted.iter_mut().for_each(|ip| *ip = six(SocketAddr::new(*ip, 0)).ip());
+        }
+        self
+    }
+
     /// The nodes, on a network.
     pub fn build(self) -> System {
         System::build(self)
@@ -143,6 +168,24 @@ impl Setup {
     }
 }
 
+/// The IPv6 address that stands for an IPv4 one.
+fn six(addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        IpAddr::V4(ip) => {
+            let [.., net, host] = ip.octets().map(u16::from);
+            SocketAddr::new(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, net, host).into(), addr.port())
+        }
+        IpAddr::V6(_) => addr,
+    }
+}
+
+/// The same in the host of a URI.
+fn six_in(uri: &str) -> String {
+    Site::ALL
+        .iter()
+        .fold(uri.to_owned(), |uri, site| uri.replace(&site.sip().to_string(), &six(site.sip()).to_string()))
+}
+
 /// Options of a node on the simulated network.
 pub fn options() -> Options {
     // The simulated network has no MTU of its own, so what is asked for by UDP goes by UDP.
@@ -167,6 +210,7 @@ fn client_config(site: Site, transport: Transport) -> role_client::Config {
         auto_accept: true,
         user_agent: "CPM-client/OMA2.2 duologue/0.1".to_owned(),
         expires: 600,
+        max_message: role_client::MAX_MESSAGE,
     }
 }
 

@@ -4,11 +4,13 @@ use cpm::SessionRecord;
 use flow::{CloseBy, Dialogs, MediaPath, Observed, Verdict};
 use role_client::{Client, Event, SessionId};
 use role_core::Core;
-use sim::{Net, NodeId};
+use sim::{Arrow, Ladder, Net, NodeId};
+use sip_tx::Target;
 use wire::{Instant, Now, Transport};
 
 use crate::pf::{BrokenPf, Fault};
-use crate::setup::{BOB, Setup, Site};
+use crate::phone::Phone;
+use crate::setup::{ALICE, BOB, Setup, Site};
 use crate::watch::observed;
 
 /// Where the two participating functions stand, and what SIP runs over.
@@ -82,7 +84,16 @@ impl Told {
             Event::Incoming { session, .. } | Event::Ringing { session } => Some((*session, Told::Begun)),
             Event::Established { session } => Some((*session, Told::Up)),
             Event::Closed { session, .. } | Event::Failed { session, .. } => Some((*session, Told::Over)),
-            Event::Registered { .. } | Event::RegistrationFailed { .. } | Event::Unregistered => None,
+            Event::Registered { .. }
+            | Event::RegistrationFailed { .. }
+            | Event::Unregistered
+            | Event::MediaUp { .. }
+            | Event::Message { .. }
+            | Event::Sent { .. }
+            | Event::Delivered { .. }
+            | Event::Displayed { .. }
+            | Event::NotSent { .. }
+            | Event::Composing { .. } => None,
         }
     }
 }
@@ -101,12 +112,20 @@ impl System {
     pub(crate) fn build(setup: Setup) -> System {
         let mut net = setup.net();
         System {
-            client_a: net.add("client-a", &[Site::ClientA.sip()], setup.client(Site::ClientA, 0)),
-            core_a: net.add("core-a", &[Site::CoreA.sip()], setup.core(Site::CoreA, 0)),
-            pf_a: net.add("pf-a", &[Site::PfA.sip()], setup.pf(Site::PfA, 0)),
-            core_b: net.add("core-b", &[Site::CoreB.sip()], setup.core(Site::CoreB, 0)),
-            pf_b: net.add("pf-b", &[Site::PfB.sip()], setup.pf(Site::PfB, 0)),
-            client_b: net.add("client-b", &[Site::ClientB.sip()], setup.client(Site::ClientB, 0)),
+            client_a: net.add(
+                "client-a",
+                &[setup.client_a.listeners[0].addr, setup.client_a.msrp],
+                setup.client(Site::ClientA, 0),
+            ),
+            core_a: net.add("core-a", &[setup.core_a.listeners[0].addr], setup.core(Site::CoreA, 0)),
+            pf_a: net.add("pf-a", &[setup.pf_a.listeners[0].addr, setup.pf_a.msrp], setup.pf(Site::PfA, 0)),
+            core_b: net.add("core-b", &[setup.core_b.listeners[0].addr], setup.core(Site::CoreB, 0)),
+            pf_b: net.add("pf-b", &[setup.pf_b.listeners[0].addr, setup.pf_b.msrp], setup.pf(Site::PfB, 0)),
+            client_b: net.add(
+                "client-b",
+                &[setup.client_b.listeners[0].addr, setup.client_b.msrp],
+                setup.client(Site::ClientB, 0),
+            ),
             net,
             topology: setup.topology,
             told: Vec::new(),
@@ -115,6 +134,19 @@ impl System {
             setup,
             lives: 0,
         }
+    }
+
+    /// A phone that does what the test says, called `name`, of the user of Client A (behind Core A) or of Client B (behind
+    /// Core B): one more device, at `10.0.0.9` or `10.0.1.9` and `port`.
+    pub fn phone(&mut self, name: &str, of: Site, port: u16) -> NodeId<Phone> {
+        let (host, aor, password, core) = match of {
+            Site::ClientA | Site::CoreA | Site::PfA => ("10.0.0.9", ALICE, "alicepw", Site::CoreA),
+            Site::ClientB | Site::CoreB | Site::PfB => ("10.0.1.9", BOB, "bobpw", Site::CoreB),
+        };
+        let address = sim::addr(&format!("{host}:{port}"));
+        let entropy = self.net.entropy();
+        let core = Target::new(self.topology.transport, core.sip());
+        self.net.add(name, &[address], Phone::new(aor, password, address, core, entropy))
     }
 
     /// Kills a node. The records that it has written are kept; what a client told its user was told by another life.
@@ -264,11 +296,17 @@ impl System {
         }
     }
 
-    /// What was on the wire since `from`, in the order of sending, lost messages included.
+    /// The SIP that was on the wire since `from`, in the order of sending, lost messages included.
     pub fn observed_since(&self, from: Instant) -> Vec<Observed> {
-        let mut seen: Vec<_> = self.net.arrows().iter().filter(|a| a.sent_at >= from && !a.duplicate).collect();
+        let since = self.net.arrows().iter().filter(|a| a.sent_at >= from && !a.duplicate);
+        let mut seen: Vec<_> = since.filter(|arrow| is_sip(arrow)).collect();
         seen.sort_by_key(|a| a.sent_at);
         seen.into_iter().map(observed).collect()
+    }
+
+    /// The ladder of the SIP that was sent since `from`, its time zero.
+    pub fn sip_ladder_since(&self, from: Instant) -> Ladder<'_> {
+        self.net.ladder_since(from).only(is_sip)
     }
 
     /// Checks the set-up against its flow; returns the names that the dialogs have got.
@@ -295,6 +333,9 @@ impl System {
             if self.net[client].open() != (0, 0) {
                 open.push((name, format!("{:?}", self.net[client].open())));
             }
+            if self.net[client].media() != (0, 0) {
+                open.push((name, format!("MSRP {:?}", self.net[client].media())));
+            }
         }
         for (name, core) in [("core-a", self.core_a), ("core-b", self.core_b)] {
             if self.net[core].open() != (0, 0, 0) {
@@ -309,4 +350,9 @@ impl System {
         }
         open
     }
+}
+
+/// Flows and ladders are about SIP; MSRP runs beside it.
+fn is_sip(arrow: &Arrow) -> bool {
+    !arrow.label.starts_with("MSRP ")
 }

@@ -7,14 +7,19 @@ use std::time::Duration;
 
 use flow::{CloseBy, MediaPath};
 use role_client::{ClosedBy, Event};
-use scenarios::{Fault, Site, System, Topology};
+use scenarios::{Fault, Setup, Site, System, Topology};
 use wire::Transport;
 
 const TOMBSTONE: Duration = Duration::from_secs(70);
 
 /// Registers, opens, closes; checks every arrow and that nothing is left.
 fn play(topology: Topology, by: CloseBy, seed: u64) -> System {
-    let mut system = System::new(seed, topology);
+    play_on(Setup::new(seed, topology), by)
+}
+
+fn play_on(setup: Setup, by: CloseBy) -> System {
+    let topology = setup.topology;
+    let mut system = setup.build();
     system.register();
     system.settle();
     let start = system.net.now();
@@ -55,6 +60,16 @@ fn every_topology_closes_from_a_as_drawn() {
 fn every_topology_closes_from_b_as_the_mirror() {
     for topology in Topology::all() {
         play(topology, CloseBy::B, 2);
+    }
+}
+
+#[test]
+fn every_topology_works_over_ipv6() {
+    for topology in Topology::all() {
+        let mut system = play_on(Setup::new(7, topology).over_ipv6(), CloseBy::A);
+        let text = system.net.arrows().iter().find(|a| a.label == "BYE").map(sim::Arrow::text).unwrap();
+        assert!(text.contains("[2001:db8::"), "{text}");
+        system.listen();
     }
 }
 

@@ -41,15 +41,8 @@ fn lose(system: &mut System, from: &str, to: &str, label: &str) {
 
 /// By whom each client was told that the session was closed.
 fn closed(system: &System) -> Vec<(&'static str, ClosedBy)> {
-    let by = |(who, event): &(&'static str, Event)| match event {
-        Event::Closed { by, .. } => Some((*who, *by)),
-        Event::Registered { .. }
-        | Event::RegistrationFailed { .. }
-        | Event::Unregistered
-        | Event::Incoming { .. }
-        | Event::Ringing { .. }
-        | Event::Established { .. }
-        | Event::Failed { .. } => None,
+    let by = |(who, event): &(&'static str, Event)| {
+        if let Event::Closed { by, .. } = event { Some((*who, *by)) } else { None }
     };
     let mut closed: Vec<_> = system.told.iter().filter_map(by).collect();
     closed.sort_unstable();
@@ -74,7 +67,7 @@ fn each_message_of_the_close_may_be_lost_once() {
             system.settle();
             assert_eq!(system.net.pending_faults(), 0, "step {} was lost", arrow.step);
             let verdict = system.check_close(CloseBy::A, &dialogs, closing);
-            let ladder = system.net.ladder_since(closing);
+            let ladder = system.sip_ladder_since(closing);
             assert!(verdict.conforms(), "step {} lost: {:#?}\n{ladder}", arrow.step, verdict.violations);
             assert!(verdict.retransmissions() > 0, "step {} was repeated:\n{ladder}", arrow.step);
             assert_eq!(closed(&system), [("client-a", ClosedBy::Us), ("client-b", ClosedBy::Peer)]);
@@ -90,7 +83,7 @@ fn off_the_media_path_a_lost_bye_is_repeated_by_the_node_before_it() {
     lose(&mut system, "core-a", "core-b", "BYE");
     system.close(CloseBy::A, sessions);
     system.settle();
-    system.net.ladder_since(closing).assert(
+    system.sip_ladder_since(closing).assert(
         "
         0.000  client-a -> core-a    BYE
         0.010  core-a   -> pf-a      BYE
@@ -120,7 +113,7 @@ fn on_the_media_path_a_lost_bye_concerns_its_own_leg_only() {
     lose(&mut system, "core-a", "core-b", "BYE");
     system.close(CloseBy::A, sessions);
     system.settle();
-    system.net.ladder_since(closing).assert(
+    system.sip_ladder_since(closing).assert(
         "
         0.000  client-a -> core-a    BYE
         0.010  core-a   -> pf-a      BYE
@@ -148,7 +141,7 @@ fn on_the_media_path_a_lost_200_is_repeated_for_the_repeated_bye() {
     lose(&mut system, "pf-a", "core-a", "200 OK");
     system.close(CloseBy::A, sessions);
     system.settle();
-    system.net.ladder_since(closing).assert(
+    system.sip_ladder_since(closing).assert(
         "
         0.000  client-a -> core-a    BYE
         0.010  core-a   -> pf-a      BYE
@@ -187,7 +180,7 @@ fn set_up_without(topology: Topology, from: &str, to: &str, label: &str) -> (Sys
 #[test]
 fn off_the_media_path_a_lost_200_to_invite_comes_again_from_client_b() {
     let (system, start) = set_up_without(FIGURE_9, "core-b", "core-a", "200 OK");
-    system.net.ladder_since(start).without(&["INVITE", "100 Trying"]).assert(
+    system.sip_ladder_since(start).without(&["INVITE", "100 Trying"]).assert(
         "
         0.070  client-b -> core-b    200 OK
         0.080  core-b   -> pf-b      200 OK
@@ -214,7 +207,7 @@ fn off_the_media_path_a_lost_200_to_invite_comes_again_from_client_b() {
 #[test]
 fn on_the_media_path_a_lost_200_to_invite_comes_again_from_the_pf_of_its_leg() {
     let (system, start) = set_up_without(FIGURE_10, "core-b", "core-a", "200 OK");
-    system.net.ladder_since(start).without(&["INVITE", "100 Trying"]).assert(
+    system.sip_ladder_since(start).without(&["INVITE", "100 Trying"]).assert(
         "
         0.070  client-b -> core-b    200 OK
         0.080  core-b   -> pf-b      200 OK
@@ -239,7 +232,7 @@ fn on_the_media_path_a_lost_200_to_invite_comes_again_from_the_pf_of_its_leg() {
 #[test]
 fn off_the_media_path_a_lost_ack_brings_the_200_and_itself_again() {
     let (system, start) = set_up_without(FIGURE_9, "core-a", "core-b", "ACK");
-    system.net.ladder_since(start).without(&["INVITE", "100 Trying"]).assert(
+    system.sip_ladder_since(start).without(&["INVITE", "100 Trying"]).assert(
         "
         0.070  client-b -> core-b    200 OK
         0.080  core-b   -> pf-b      200 OK
@@ -273,7 +266,7 @@ fn off_the_media_path_a_lost_ack_brings_the_200_and_itself_again() {
 #[test]
 fn on_the_media_path_a_lost_ack_brings_the_200_and_itself_again_on_its_leg() {
     let (system, start) = set_up_without(FIGURE_10, "core-a", "core-b", "ACK");
-    system.net.ladder_since(start).without(&["INVITE", "100 Trying"]).assert(
+    system.sip_ladder_since(start).without(&["INVITE", "100 Trying"]).assert(
         "
         0.070  client-b -> core-b    200 OK
         0.080  core-b   -> pf-b      200 OK
@@ -306,7 +299,7 @@ fn a_bye_that_comes_twice_is_answered_twice_and_acted_on_once() {
         system.close(CloseBy::A, sessions);
         system.settle();
         let verdict = system.check_close(CloseBy::A, &dialogs, closing);
-        assert!(verdict.conforms(), "{:#?}\n{}", verdict.violations, system.net.ladder_since(closing));
+        assert!(verdict.conforms(), "{:#?}\n{}", verdict.violations, system.sip_ladder_since(closing));
         assert_eq!(closed(&system), [("client-a", ClosedBy::Us), ("client-b", ClosedBy::Peer)]);
         assert_nothing_is_left(&mut system);
         assert_eq!(system.records.len(), 2, "one record each: {:?}", system.records);
@@ -324,7 +317,7 @@ fn a_silent_client_b_keeps_the_third_leg_open_for_32_s_and_nobody_else() {
     assert_eq!(system.records.iter().map(|(site, _)| *site).collect::<Vec<_>>(), [Site::PfA]);
     system.run_for(Duration::from_millis(50));
     assert_eq!(system.records.iter().map(|(site, _)| *site).collect::<Vec<_>>(), [Site::PfA, Site::PfB]);
-    system.net.ladder_since(closing).without(&["100 Trying"]).assert(
+    system.sip_ladder_since(closing).without(&["100 Trying"]).assert(
         "
         0.000  client-a -> core-a    BYE
         0.010  core-a   -> pf-a      BYE
@@ -376,7 +369,7 @@ fn client_a_gets_its_200_although_pf_b_is_down() {
     system.close(CloseBy::A, sessions);
     system.run_for(Duration::from_secs(1));
     assert_eq!(closed(&system), [("client-a", ClosedBy::Us)]);
-    system.net.ladder_since(closing).assert(
+    system.sip_ladder_since(closing).assert(
         "
         0.000  client-a -> core-a    BYE
         0.010  core-a   -> pf-a      BYE
@@ -407,7 +400,7 @@ fn an_invite_whose_way_has_died_is_given_up_in_the_end() {
     system.crash(Site::CoreA);
     system.restart(Site::CoreA);
     system.run_for(Duration::from_secs(250));
-    system.net.ladder_since(start).without(&["100 Trying", "200 OK", "480 Temporarily Unavailable"]).assert(
+    system.sip_ladder_since(start).without(&["100 Trying", "200 OK", "480 Temporarily Unavailable"]).assert(
         "
         0.000  client-a -> core-a    INVITE
         0.010  core-a   -> pf-a      INVITE

@@ -47,8 +47,13 @@ pub struct Streams {
     pub write_timeout: Duration,
     /// How much later a lost or blocked segment arrives, counted from its due time or from the healing.
     pub retransmit: Duration,
+    /// Most octets under way in one direction of a connection: in the network, or arrived and unread. What a node writes
+    /// beyond waits at its host, and goes on when half of this is free. That something was read is known to the sender at
+    /// once.
+    pub buffer: usize,
     /// Whether written data is cut and merged at random before it is read. On by default, so that framing is always
-    /// exercised; off, every write is one read.
+    /// exercised; off, every write is one read, one that is larger than the
+    /// buffer included: it waits until nothing else is under way.
     pub segmentation: bool,
 }
 
@@ -58,6 +63,7 @@ impl Default for Streams {
             connect_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
             retransmit: Duration::from_millis(200),
+            buffer: 64 * 1024,
             segmentation: true,
         }
     }

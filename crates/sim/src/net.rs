@@ -19,7 +19,7 @@ use crate::fault::Faults;
 use crate::host::Host;
 use crate::link::Links;
 use crate::queue::Queue;
-use crate::stream::{Connection, EndState};
+use crate::stream::{Connection, EndState, Pipe};
 use crate::{Arrow, Labeller, Ladder, Link, NodeId, NodeRef, Streams, TextLabeller};
 
 /// 2026-01-01T00:00:00Z, the wall clock at the start of every simulation.
@@ -50,6 +50,16 @@ enum Event {
     Datagram(datagram::Flight),
     /// The first item in the pipe from `side` of a connection.
     Stream {
+        connection: usize,
+        side: usize,
+    },
+    /// What `side` of a connection wrote has left its host.
+    Written {
+        connection: usize,
+        side: usize,
+    },
+    /// What came in at `side` of a connection and is unread may be read.
+    Readable {
         connection: usize,
         side: usize,
     },
@@ -185,6 +195,15 @@ impl Net {
         let NodeRef(node) = node.into();
         let ends = self.connections.iter().flat_map(|connection| &connection.ends);
         ends.filter(|end| end.node == node && end.state != EndState::Closed).count()
+    }
+
+    /// Octets of all streams between two nodes, both directions taken together: those that wait at the senders' hosts, those
+    /// in transit, and those that arrived and are unread.
+    pub fn held_between(&self, a: impl Into<NodeRef>, b: impl Into<NodeRef>) -> [usize; 3] {
+        let (NodeRef(a), NodeRef(b)) = (a.into(), b.into());
+        let between = self.connections.iter().filter(|connection| connection.is_between(a, b));
+        let held = between.flat_map(|connection| &connection.pipes).map(Pipe::held);
+        held.fold([0; 3], |sum, pipe| [sum[0] + pipe[0], sum[1] + pipe[1], sum[2] + pipe[2]])
     }
 
     /// What was on the wire since the ladder was last cleared, in the order of sending.

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use wire::{ConnId, Instant, Transport};
 
 use crate::arrow::ArrowId;
-use crate::{Frame, Labeller};
+use crate::{Frame, Labeller, Streams};
 
 /// A stream connection between two hosts. Side 0 asked for it, side 1 is the listener's.
 #[derive(Debug)]
@@ -54,8 +54,10 @@ pub(crate) struct End {
     pub(crate) conn: Option<ConnId>,
     pub(crate) local: SocketAddr,
     pub(crate) state: EndState,
-    /// Written before the connection was up.
-    pub(crate) backlog: Vec<Bytes>,
+    /// The node reads what comes.
+    pub(crate) reading: bool,
+    /// Octets that left, of which the node is about to be told.
+    pub(crate) written: usize,
     /// The node closed it: it hears no more of it.
     pub(crate) closing: bool,
 }
@@ -63,7 +65,7 @@ pub(crate) struct End {
 impl End {
     pub(crate) fn new(node: usize, conn: Option<ConnId>, local: SocketAddr) -> End {
         let state = if conn.is_some() { EndState::Connecting } else { EndState::Closed };
-        End { node, conn, local, state, backlog: Vec::new(), closing: false }
+        End { node, conn, local, state, reading: true, written: 0, closing: false }
     }
 }
 
@@ -84,9 +86,26 @@ pub(crate) enum Item {
     Reset,
 }
 
+impl Item {
+    fn len(&self) -> usize {
+        match self {
+            Item::Data(data) => data.len(),
+            Item::Syn | Item::SynAck | Item::Fin | Item::Reset => 0,
+        }
+    }
+}
+
 /// One direction of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Pipe {
+    /// Written, but for want of room still at the sender's host.
+    pub(crate) waiting: VecDeque<Bytes>,
+    /// The sender closed; that follows what waits.
+    pub(crate) ending: bool,
+    /// Octets in transit and unread.
+    under_way_octets: usize,
+    /// Arrived, but the node does not read.
+    pub(crate) unread: VecDeque<Item>,
     /// Due times never decrease.
     pub(crate) in_transit: VecDeque<(Instant, Item)>,
     pub(crate) last_arrival: Instant,
@@ -101,6 +120,46 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
+    /// Takes the next piece that may leave, if there is one.
+    pub(crate) fn take_departing(&mut self, streams: &Streams) -> Option<Bytes> {
+        let first = self.waiting.front_mut()?;
+        let free = streams.buffer.saturating_sub(self.under_way_octets);
+        let len = match streams.segmentation {
+            true => first.len().min(free),
+            false if first.len() <= free || self.under_way_octets == 0 => first.len(),
+            false => 0,
+        };
+        if len == 0 && !first.is_empty() {
+            return None;
+        }
+        let piece = first.split_to(len);
+        if first.is_empty() {
+            self.waiting.pop_front();
+        }
+        Some(piece)
+    }
+
+    /// Whether it is worth to go on after the buffer was full: with every little room, segments would become ever smaller
+    /// (RFC 1122 §4.2.3.4).
+    pub(crate) fn has_room(&self, streams: &Streams) -> bool {
+        let waiting = self.waiting.iter().map(Bytes::len).sum();
+        let free = streams.buffer.saturating_sub(self.under_way_octets);
+        free >= usize::min(waiting, streams.buffer / 2)
+    }
+
+    /// Puts an item on its way.
+    pub(crate) fn depart(&mut self, at: Instant, item: Item) {
+        self.under_way_octets += item.len();
+        self.last_arrival = at;
+        self.in_transit.push_back((at, item));
+    }
+
+    /// Octets that wait, are in transit or are unread.
+    pub(crate) fn held(&self) -> [usize; 3] {
+        let unread = self.unread.iter().map(Item::len).sum();
+        [self.waiting.iter().map(Bytes::len).sum(), self.under_way_octets - unread, unread]
+    }
+
     /// Takes what is written and hands out the next whole message with the position of its end; call with an empty slice
     /// until `None`.
     pub(crate) fn frame(&mut self, labeller: &dyn Labeller, data: &[u8]) -> Option<(u64, Bytes)> {
@@ -136,13 +195,18 @@ impl Pipe {
     /// Takes note that `n` more bytes came out, and hands out the arrows that are now whole.
     pub(crate) fn advance(&mut self, n: usize) -> Vec<ArrowId> {
         self.delivered += n as u64;
+        self.under_way_octets -= n;
         let whole = self.under_way.iter().take_while(|(end, _)| *end <= self.delivered).count();
         self.under_way.drain(..whole).map(|(_, arrow)| arrow).collect()
     }
 
-    /// Forgets everything on its way, and hands out the arrows lost thereby.
+    /// Forgets everything on its way, unread or waiting, and hands out the arrows lost thereby.
     pub(crate) fn purge(&mut self) -> Vec<ArrowId> {
+        self.waiting.clear();
+        self.ending = false;
+        self.unread.clear();
         self.in_transit.clear();
+        self.under_way_octets = 0;
         self.stalled = false;
         self.under_way.drain(..).map(|(_, arrow)| arrow).collect()
     }

@@ -3,5 +3,6 @@
 mod datagrams;
 mod ladders;
 mod nodes;
+mod pressure;
 mod streams;
 mod toy;

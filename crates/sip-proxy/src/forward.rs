@@ -36,6 +36,7 @@ impl Proxy {
         resolve: Resolve<'_>,
         now: Now,
     ) -> Key {
+        stack.trying(&incoming, now);
         let request = &incoming.request;
         let fingerprint = Fingerprint::of(request, self.seed);
         let prepare = |group: Group| -> SmallVec<[Prepared; 1]> {

@@ -1,7 +1,6 @@
 use bytes::Bytes;
 use sip::{Name, Request};
 use sip_tx::{Incoming, Stack};
-use wire::Now;
 
 /// A refusal: not an error but an outcome, and all that the peer is told about it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,10 +42,9 @@ impl Reject {
         response.maybe(Name::Warning, self.warning.as_deref().map(warning)).finish()
     }
 
-    /// Answers `incoming` in its transaction.
-    pub fn send(&self, stack: &mut Stack, incoming: &Incoming, now: Now) {
-        let tag = stack.entropy().tag();
-        stack.respond(incoming.tx, self.status, self.answer(&incoming.request, &tag), now);
+    /// Answers `incoming` once, and keeps nothing of it: a request that is refused on sight.
+    pub fn send(&self, stack: &mut Stack, incoming: &Incoming) {
+        stack.refuse(incoming, |tag| self.answer(&incoming.request, tag));
     }
 }
 

@@ -51,10 +51,12 @@ fn push(key: &mut ServerKey, parts: &[&[u8]]) {
 
 /// The server transactions by their keys. A key is hashed once per request and kept as a copy: a piece of the request
 /// would keep all of it, and what was received with it, in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ServerIndex {
     table: HashTable<Entry>,
-    hasher: foldhash::fast::RandomState,
+    /// Seeded by the node's dice: peers cannot choose keys that collide, and the same seed gives the same To tags of
+    /// refusals.
+    hasher: foldhash::fast::FixedState,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,10 @@ struct Entry {
 }
 
 impl ServerIndex {
+    pub(crate) fn new(seed: u64) -> ServerIndex {
+        ServerIndex { table: HashTable::new(), hasher: foldhash::fast::FixedState::with_seed(seed) }
+    }
+
     pub(crate) fn hash(&self, key: &ServerKey) -> u64 {
         self.hasher.hash_one(key.as_slice())
     }

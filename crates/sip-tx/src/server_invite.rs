@@ -110,6 +110,11 @@ impl ServerInvite {
         }
     }
 
+    /// Whether nothing has been sent yet.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.state == State::Proceeding && self.response.is_none()
+    }
+
     /// Whether a final response has been sent: a CANCEL then has no effect (RFC 3261 §9.2).
     pub(crate) fn is_final(&self) -> bool {
         self.state != State::Proceeding

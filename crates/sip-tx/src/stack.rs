@@ -26,7 +26,8 @@ pub struct Options {
     pub limits: Limits,
     /// The MTU towards UDP peers, if known; `None` moves requests above 1300 octets to TCP.
     pub path_mtu: Option<usize>,
-    /// Answer every new INVITE with 100 at once, as a proxy does: what triggered us stops its own timer then.
+    /// Answer every INVITE that is not refused on sight with 100 at once ([`Stack::trying`]), as a proxy does: what
+    /// triggered us stops its own timer then.
     pub auto_trying: bool,
     /// Server transactions at a time; a request beyond them is answered 503. The default is what 60,000 requests a second
     /// leave behind in the 64*T1 for which each is kept.
@@ -91,14 +92,15 @@ pub struct Stack {
 
 impl Stack {
     /// A stack on sockets that the host has bound.
-    pub fn new(listeners: Vec<Listener>, options: Options, entropy: Entropy) -> Stack {
+    pub fn new(listeners: Vec<Listener>, options: Options, mut entropy: Entropy) -> Stack {
+        let by_key = ServerIndex::new(entropy.u64());
         Stack {
             transports: Transports::new(listeners, options.limits, options.path_mtu),
             options,
             entropy,
             clients: Slab::new(),
             servers: Slab::new(),
-            by_key: ServerIndex::default(),
+            by_key,
             on_conn: BTreeSet::new(),
             reserved: 0,
             cancels: BTreeMap::new(),
@@ -286,6 +288,25 @@ impl Stack {
         self.carry_out_server(id, fx);
     }
 
+    /// Answers a request once and keeps nothing of it (RFC 3261 §8.2.7): for one that is refused on sight. Whoever sends
+    /// from a forged address draws one answer on its victim and not eleven, and nothing stays here; a sender that lost
+    /// the answer repeats the request and gets the same.
+    pub fn refuse(&mut self, incoming: &Incoming, answer: impl FnOnce(&str) -> Bytes) {
+        let Some(server) = self.servers.remove(incoming.tx.0) else { return };
+        self.by_key.remove(server.hash, incoming.tx);
+        let tag = stateless_tag(server.hash);
+        self.transports.send_response(&server.path, answer(&tag));
+    }
+
+    /// Tells the sender of an INVITE that somebody has taken it on (RFC 3261 §17.2.1), if this stack does so and nothing
+    /// has been sent yet.
+    pub fn trying(&mut self, incoming: &Incoming, now: Now) {
+        let is_unanswered = self.servers.get(incoming.tx.0).is_some_and(|server| server.machine.is_unanswered());
+        if self.options.auto_trying && is_unanswered {
+            self.respond(incoming.tx, 100, incoming.request.respond(100, "").finish(), now);
+        }
+    }
+
     /// Answers a request with a status and nothing else.
     pub fn reject(&mut self, incoming: &Incoming, status: u16, now: Now) {
         let tag = self.entropy.tag();
@@ -323,4 +344,9 @@ const fn blank_hop(target: &Target) -> Hop {
         was_udp: false,
         is_reused: false,
     }
+}
+
+/// RFC 3261 §8.2.7: the same request gets the same To tag, although nothing is kept of it; and its ACK is known by that.
+pub(crate) fn stateless_tag(hash: u64) -> String {
+    format!("{hash:016x}")
 }

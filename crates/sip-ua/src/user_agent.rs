@@ -188,6 +188,7 @@ impl UserAgent {
             self.refuse(stack, &incoming, &reject, now);
             return Err(reject);
         }
+        stack.trying(&incoming, now);
         let tag = stack.entropy().tag();
         let dialog = match Dialog::as_uas(&incoming.request, &tag) {
             Ok(dialog) => dialog,
@@ -346,7 +347,10 @@ impl UserAgent {
     pub fn handle(&mut self, stack: &mut Stack, event: Event, now: Now) -> Option<Event> {
         match event {
             Event::Request(incoming) => match self.find(&incoming.request) {
-                Some(key) => self.run(stack, key, now, |session, cx| session.on_request(*incoming, cx)),
+                Some(key) => {
+                    stack.trying(&incoming, now);
+                    self.run(stack, key, now, |session, cx| session.on_request(*incoming, cx))
+                }
                 None => return Some(Event::Request(incoming)),
             },
             Event::Ack { request, flow } => match self.find(&request) {

@@ -53,6 +53,12 @@ impl ConnId {
         ConnId(n * 2)
     }
 
+    /// The `n`-th connection that a part of the node opens which numbers its connections by itself: SIP is lane 0, which
+    /// [`ConnId::opened`] is short for, MSRP lane 1.
+    pub const fn opened_in(lane: u8, n: u64) -> ConnId {
+        ConnId(((lane as u64) << 48 | n) * 2)
+    }
+
     /// The `n`-th connection that the host accepts.
     pub const fn accepted(n: u64) -> ConnId {
         ConnId(n * 2 + 1)
@@ -101,6 +107,15 @@ pub enum Input {
         /// What was read.
         data: Bytes,
     },
+    /// The host handed octets of earlier [`Output::Write`]s on this connection to the kernel. Reported for every connection
+    /// that the node has not closed, several writes together; all reports together never exceed what was written. A node
+    /// that streams keeps what it has written and not been told of below a bound of its own; others need not listen.
+    Written {
+        /// The connection.
+        conn: ConnId,
+        /// How many, more than zero.
+        octets: usize,
+    },
     /// A connection ended, or one that the node asked for could not be opened. Nothing more comes from it.
     Closed {
         /// The connection.
@@ -139,6 +154,15 @@ pub enum Output {
         conn: ConnId,
         /// What to write.
         data: Bytes,
+    },
+    /// Stop or go on reading from a connection; at first it is read. While it is not, the kernel's buffers fill and hold the
+    /// peer up, and the node hears no [`Input::Stream`] of it, nor that the peer closed it in order, which comes after what
+    /// is unread. That it broke is still told at once, and what is unread is lost then.
+    Read {
+        /// The connection.
+        conn: ConnId,
+        /// Whether to read.
+        on: bool,
     },
     /// Close a connection once everything written has been handed to the kernel. No [`Input::Closed`] follows.
     Close {

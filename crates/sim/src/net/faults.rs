@@ -128,6 +128,7 @@ impl Net {
         let NodeRef(node) = node.into();
         self.hosts[node].paused = false;
         self.catch_up(node);
+        self.read_on(node);
     }
 
     /// Breaks every connection between `a` and `b`: both are told at once, what is in flight is lost. Returns how many.

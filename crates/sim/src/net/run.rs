@@ -119,6 +119,8 @@ impl Net {
             Due::Wire => match self.wire.pop() {
                 Some(Event::Datagram(flight)) => self.on_datagram(flight),
                 Some(Event::Stream { connection, side }) => self.on_stream(connection, side),
+                Some(Event::Written { connection, side }) => self.on_written(connection, side),
+                Some(Event::Readable { connection, side }) => self.on_readable(connection, side),
                 None => {}
             },
             Due::Deadline(connection) => self.on_deadline(connection),
@@ -164,6 +166,7 @@ impl Net {
                     self.connect(node, conn, transport, local, remote);
                 }
                 Output::Write { conn, data } => self.write(node, conn, data),
+                Output::Read { conn, on } => self.set_reading(node, conn, on),
                 Output::Close { conn } => self.close(node, conn),
             }
         }

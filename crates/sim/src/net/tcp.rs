@@ -46,22 +46,31 @@ impl Net {
     #[track_caller]
     pub(super) fn write(&mut self, node: usize, conn: ConnId, data: Bytes) {
         let (index, side) = self.find(node, conn);
-        let end = &mut self.connections[index].ends[side];
-        match end.state {
-            EndState::Connecting => end.backlog.push(data),
-            EndState::Open => self.transmit(index, side, data),
-            EndState::Closed => {}
+        let connection = &mut self.connections[index];
+        let state = connection.ends[side].state;
+        if state != EndState::Closed && !data.is_empty() {
+            connection.pipes[side].waiting.push_back(data);
         }
+        if state == EndState::Open {
+            self.transmit(index, side);
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn set_reading(&mut self, node: usize, conn: ConnId, on: bool) {
+        let (index, side) = self.find(node, conn);
+        self.connections[index].ends[side].reading = on;
+        self.look_at_unread(index, side);
     }
 
     #[track_caller]
     pub(super) fn close(&mut self, node: usize, conn: ConnId) {
         let (index, side) = self.find(node, conn);
-        let end = &mut self.connections[index].ends[side];
-        end.closing = true;
-        match end.state {
+        let Connection { ends, pipes, .. } = &mut self.connections[index];
+        ends[side].closing = true;
+        match ends[side].state {
             // What was written before must still get there; then the end closes.
-            EndState::Connecting if !end.backlog.is_empty() => {}
+            EndState::Connecting if !pipes[side].waiting.is_empty() => {}
             EndState::Connecting => self.fail_end(index, side),
             EndState::Open => self.finish(index, side),
             EndState::Closed => {}
@@ -76,20 +85,53 @@ impl Net {
     }
 
     fn finish(&mut self, index: usize, side: usize) {
-        self.connections[index].ends[side].state = EndState::Closed;
-        self.record_unframed(index, side);
-        self.send_item(index, side, Item::Fin);
+        let connection = &mut self.connections[index];
+        connection.ends[side].state = EndState::Closed;
+        connection.pipes[side].ending = true;
+        self.end_if_all_left(index, side);
+        self.look_at_unread(index, side);
+    }
+
+    /// The end of a stream follows all that was written.
+    fn end_if_all_left(&mut self, index: usize, side: usize) {
+        let pipe = &mut self.connections[index].pipes[side];
+        if pipe.ending && pipe.waiting.is_empty() {
+            pipe.ending = false;
+            self.record_unframed(index, side);
+            self.send_item(index, side, Item::Fin);
+        }
     }
 }
 
 /// What goes on the wire.
 impl Net {
-    fn transmit(&mut self, index: usize, side: usize, data: Bytes) {
-        self.record_frames(index, side, &data);
-        let mut rest = data;
-        while !rest.is_empty() {
-            let cut = self.draw_segment(rest.len());
-            self.send_item(index, side, Item::Data(rest.split_to(cut)));
+    /// Lets leave what there is room for.
+    fn transmit(&mut self, index: usize, side: usize) {
+        while let Some(mut rest) = self.connections[index].pipes[side].take_departing(&self.streams) {
+            self.note_written(index, side, rest.len());
+            self.record_frames(index, side, &rest);
+            while !rest.is_empty() {
+                let cut = self.draw_segment(rest.len());
+                self.send_item(index, side, Item::Data(rest.split_to(cut)));
+            }
+        }
+        self.end_if_all_left(index, side);
+    }
+
+    /// Tells the node soon, but not in the middle of what it puts out.
+    fn note_written(&mut self, index: usize, side: usize, octets: usize) {
+        let end = &mut self.connections[index].ends[side];
+        end.written += octets;
+        if end.written == octets {
+            self.wire.push(self.now, Event::Written { connection: index, side });
+        }
+    }
+
+    pub(super) fn on_written(&mut self, index: usize, side: usize) {
+        let end = &mut self.connections[index].ends[side];
+        let (node, conn, octets) = (end.node, end.conn, mem::take(&mut end.written));
+        if let Some(conn) = conn.filter(|_| end.state == EndState::Open) {
+            self.deliver(node, Input::Written { conn, octets });
         }
     }
 
@@ -111,8 +153,7 @@ impl Net {
         }
         let pipe = &mut self.connections[index].pipes[side];
         at = at.max(pipe.last_arrival);
-        pipe.last_arrival = at;
-        pipe.in_transit.push_back((at, item));
+        pipe.depart(at, item);
         if !pipe.stalled {
             self.wire.push(at, Event::Stream { connection: index, side });
         }
@@ -147,8 +188,11 @@ impl Net {
         match self.connections[index].pipes[side].in_transit.pop_front() {
             Some((_, Item::Syn)) => self.on_syn(index),
             Some((_, Item::SynAck)) => self.on_syn_ack(index),
-            Some((_, Item::Data(data))) => self.on_data(index, side, data),
-            Some((_, Item::Fin)) => self.on_fin(index, 1 - side),
+            Some((_, Item::Data(data))) => {
+                let data = self.merge_segments(index, side, data);
+                self.on_arrived(index, side, Item::Data(data));
+            }
+            Some((_, Item::Fin)) => self.on_arrived(index, side, Item::Fin),
             Some((_, Item::Reset)) => self.fail_end(index, 1 - side),
             None => {}
         }
@@ -180,11 +224,8 @@ impl Net {
         let end = &mut self.connections[index].ends[0];
         end.state = EndState::Open;
         let (node, conn, local, closing) = (end.node, end.conn, end.local, end.closing);
-        let backlog = mem::take(&mut end.backlog);
         self.disarm(index);
-        for data in backlog {
-            self.transmit(index, 0, data);
-        }
+        self.transmit(index, 0);
         if closing {
             self.finish(index, 0);
         } else if let Some(conn) = conn {
@@ -192,8 +233,60 @@ impl Net {
         }
     }
 
-    fn on_data(&mut self, index: usize, side: usize, first: Bytes) {
-        let data = self.merge_segments(index, side, first);
+    /// What arrived is read at once, or kept behind what is unread.
+    fn on_arrived(&mut self, index: usize, side: usize, item: Item) {
+        if self.may_read(index, 1 - side) && self.connections[index].pipes[side].unread.is_empty() {
+            self.on_read(index, side, item);
+        } else {
+            self.connections[index].pipes[side].unread.push_back(item);
+        }
+    }
+
+    /// Whether what comes in at this end may be taken: by its node, or when that has no use for it, by nobody.
+    fn may_read(&self, index: usize, side: usize) -> bool {
+        let end = &self.connections[index].ends[side];
+        end.state == EndState::Closed || (end.reading && !self.hosts[end.node].paused)
+    }
+
+    /// What is unread at this end may have to be looked at, but not in the middle of what a node puts out.
+    fn look_at_unread(&mut self, index: usize, side: usize) {
+        if !self.connections[index].pipes[1 - side].unread.is_empty() && self.may_read(index, side) {
+            self.wire.push(self.now, Event::Readable { connection: index, side });
+        }
+    }
+
+    /// A paused process goes on, and reads what its kernel kept.
+    pub(super) fn read_on(&mut self, node: usize) {
+        for index in 0..self.connections.len() {
+            for side in 0..2 {
+                if self.connections[index].ends[side].node == node {
+                    self.look_at_unread(index, side);
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_readable(&mut self, index: usize, side: usize) {
+        while self.may_read(index, side)
+            && let Some(item) = self.connections[index].pipes[1 - side].unread.pop_front()
+        {
+            self.on_read(index, 1 - side, item);
+        }
+    }
+
+    fn on_read(&mut self, index: usize, side: usize, item: Item) {
+        match item {
+            Item::Data(data) => self.on_data(index, side, data),
+            Item::Fin => self.on_fin(index, 1 - side),
+            Item::Syn | Item::SynAck | Item::Reset => unreachable!("kernels take these themselves"),
+        }
+        let pipe = &self.connections[index].pipes[side];
+        if !pipe.waiting.is_empty() && pipe.has_room(&self.streams) {
+            self.transmit(index, side);
+        }
+    }
+
+    fn on_data(&mut self, index: usize, side: usize, data: Bytes) {
         let connection = &mut self.connections[index];
         let whole = connection.pipes[side].advance(data.len());
         let [sender, receiver] = [&connection.ends[side], &connection.ends[1 - side]];
@@ -203,8 +296,10 @@ impl Net {
             whole.iter().for_each(|arrow| self.recorder.received(*arrow, self.now));
             return self.deliver(node, Input::Stream { conn, data });
         }
+        let answers = connection.pipes[1 - side].ending;
         self.lose_arrows(&whole);
-        if sender_waits {
+        // A host that has still to write does not reset: it discards what comes.
+        if sender_waits && !answers {
             self.send_reset(index, 1 - side);
         }
     }
@@ -248,10 +343,10 @@ impl Net {
             return;
         }
         end.state = EndState::Closed;
-        end.backlog.clear();
         let (node, conn, closing) = (end.node, end.conn, end.closing);
         self.record_unframed(index, side);
         self.purge(index, side);
+        self.look_at_unread(index, side);
         self.disarm(index);
         if let Some(conn) = conn.filter(|_| !closing) {
             self.deliver(node, Input::Closed { conn, failed: true });
@@ -262,14 +357,17 @@ impl Net {
     pub(super) fn reset_connections_of(&mut self, node: usize) {
         for index in 0..self.connections.len() {
             for side in 0..2 {
-                let end = &mut self.connections[index].ends[side];
-                if end.node != node || end.state == EndState::Closed {
+                let Connection { ends, pipes, .. } = &mut self.connections[index];
+                let (end, pipe) = (&mut ends[side], &mut pipes[side]);
+                if end.node != node || (end.state == EndState::Closed && !pipe.ending) {
                     continue;
                 }
-                let was_open = end.state == EndState::Open;
+                // What has not left its host goes with the process.
+                pipe.waiting.clear();
+                let was_open = mem::take(&mut pipe.ending) || end.state == EndState::Open;
                 end.state = EndState::Closed;
-                end.backlog.clear();
                 self.record_unframed(index, side);
+                self.look_at_unread(index, side);
                 self.disarm(index);
                 if was_open {
                     self.send_reset(index, side);
@@ -316,6 +414,7 @@ impl Net {
             let connection = &self.connections[index];
             let connecting = connection.ends[side].state == EndState::Connecting;
             if connecting || connection.pipes[side].stalled {
+                self.record_unframed(index, side);
                 self.purge(index, side);
                 self.fail_end(index, side);
             }

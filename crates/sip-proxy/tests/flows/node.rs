@@ -72,12 +72,12 @@ impl Relay {
     fn on_request(&mut self, incoming: Box<Incoming>, now: Now) {
         let request = &incoming.request;
         if let Err(reject) = self.proxy.validate(&self.stack, request, &["known"]) {
-            return reject.send(&mut self.stack, &incoming, now);
+            return reject.send(&mut self.stack, &incoming);
         }
         let ours = |uri: &sip::Uri<'_>| self.stack.transports().is_our_uri(uri);
         let pre = match preprocess(request, &incoming.flow, &ours) {
             Ok(pre) => pre,
-            Err(reject) => return reject.send(&mut self.stack, &incoming, now),
+            Err(reject) => return reject.send(&mut self.stack, &incoming),
         };
         self.own.extend(pre.own().filter_map(|uri| uri.user().map(|user| String::from_utf8_lossy(user).into_owned())));
         let mut plan = (self.decide)(request, &pre);

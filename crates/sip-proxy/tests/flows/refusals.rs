@@ -49,7 +49,6 @@ fn a_loop_is_answered_482_where_it_closes() {
         alice -> proxy  INVITE
         proxy -> alice  100 Trying
         proxy -> proxy  INVITE
-        proxy -> proxy  100 Trying
         proxy -> proxy  482 Loop Detected
         proxy -> proxy  ACK
         proxy -> alice  482 Loop Detected

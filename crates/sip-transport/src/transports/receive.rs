@@ -127,7 +127,10 @@ impl Transports {
         let remote = match Via::parse(top) {
             Ok(via) => response_addr(&via, flow),
             // The fault may be in the Via itself: its sent-by is all that an answer needs of it.
-            Err(_) => SocketAddr::new(flow.remote.ip(), sent_by_port(top).unwrap_or(5060)),
+            Err(_) => match sent_by_port(top) {
+                Some(port) => SocketAddr::new(flow.remote.ip(), port),
+                None => return,
+            },
         };
         message.stamp_received(flow.remote);
         let phrase = match error.status {
@@ -142,12 +145,14 @@ impl Transports {
     }
 }
 
-/// The port of sent-by in a Via that is no Via otherwise.
+/// The port of sent-by in a Via that is no Via otherwise, if that much of it can be read.
 fn sent_by_port(via: &[u8]) -> Option<u16> {
     let end = via.iter().position(|b| matches!(b, b';' | b',')).unwrap_or(via.len());
     let sent_by = via[..end].trim_ascii().rsplit(|b| b.is_ascii_whitespace()).next()?;
-    let colon = sent_by.iter().rposition(|b| *b == b':')?;
-    std::str::from_utf8(&sent_by[colon + 1..]).ok()?.parse().ok()
+    match sent_by.iter().rposition(|b| *b == b':') {
+        None => Some(default_port(Transport::Udp)),
+        Some(colon) => std::str::from_utf8(&sent_by[colon + 1..]).ok()?.parse().ok(),
+    }
 }
 
 /// The head up to the line with the fault, as a message of its own: enough, often, to answer a request whose head cannot be

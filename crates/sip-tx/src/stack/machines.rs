@@ -60,6 +60,13 @@ impl ServerMachine {
         }
     }
 
+    pub(super) fn is_unanswered(&self) -> bool {
+        match self {
+            ServerMachine::Invite(machine) => machine.is_unanswered(),
+            ServerMachine::NonInvite(_) => false,
+        }
+    }
+
     pub(super) fn is_final(&self) -> bool {
         match self {
             ServerMachine::Invite(machine) => machine.is_final(),

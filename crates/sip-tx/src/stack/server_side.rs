@@ -4,14 +4,11 @@ use sip::{Method, Name, Request};
 use sip_transport::Flow;
 use wire::{Instant, Now};
 
-use super::Stack;
 use super::machines::{Server, ServerMachine};
+use super::{Stack, stateless_tag};
 use crate::effects::{Effects, Timer};
 use crate::event::{Event, Incoming, ServerId};
 use crate::key::{self, ServerKey};
-
-/// The To tag of the responses to requests that were refused for want of room.
-const REFUSED_TAG: &str = "refused";
 
 impl Stack {
     pub(super) fn on_request(&mut self, request: Request, flow: Flow, now: Instant) {
@@ -22,18 +19,18 @@ impl Stack {
         }
         let method = request.method();
         if method == Method::Ack {
-            return self.on_unmatched_ack(request, flow);
+            return self.on_unmatched_ack(hash, request, flow);
         }
         let cancelled = (method == Method::Cancel).then(|| self.cancelled_by(&request)).flatten();
         // A CANCEL makes room, and an INVITE has one at most: there is always room for it.
         if self.servers.len() >= self.options.max_transactions && cancelled.is_none() {
-            return self.refuse(&request, &flow);
+            return self.refuse_overload(hash, &request, &flow);
         }
         let tx = self.open_server(hash, &key, &request, &flow, now);
         if method == Method::Cancel {
             self.on_cancel(tx, cancelled, request, now);
         } else {
-            self.on_new_request(tx, request, flow, now);
+            self.on_new_request(tx, request, flow);
         }
     }
 
@@ -43,9 +40,10 @@ impl Stack {
         self.by_key.find(self.by_key.hash(&key), &key)
     }
 
-    fn on_unmatched_ack(&mut self, request: Request, flow: Flow) {
-        if request.to_tag() == REFUSED_TAG.as_bytes() {
-            // Nothing was kept of the INVITE.
+    fn on_unmatched_ack(&mut self, hash: u64, request: Request, flow: Flow) {
+        let to_tag = std::str::from_utf8(request.to_tag()).ok().and_then(|tag| u64::from_str_radix(tag, 16).ok());
+        if to_tag == Some(hash) {
+            // Of a refusal, of which nothing was kept.
             self.stats.retransmissions += 1;
         } else {
             self.events.push_back(Event::Ack { request: Box::new(request), flow });
@@ -63,10 +61,7 @@ impl Stack {
         self.carry_out_server(id, fx);
     }
 
-    fn on_new_request(&mut self, tx: ServerId, request: Request, flow: Flow, now: Instant) {
-        if request.method() == Method::Invite && self.options.auto_trying {
-            self.respond(tx, 100, request.respond(100, "").finish(), Now { at: now, ..Now::default() });
-        }
+    fn on_new_request(&mut self, tx: ServerId, request: Request, flow: Flow) {
         self.events.push_back(Event::Request(Box::new(Incoming { tx, request, flow })));
     }
 
@@ -91,9 +86,9 @@ impl Stack {
     }
 
     /// Too much is open: answered without keeping anything (RFC 3261 §21.5.4).
-    fn refuse(&mut self, request: &Request, flow: &Flow) {
+    fn refuse_overload(&mut self, hash: u64, request: &Request, flow: &Flow) {
         self.stats.refused += 1;
-        let answer = request.respond(503, REFUSED_TAG).header(Name::RetryAfter, "5").finish();
+        let answer = request.respond(503, &stateless_tag(hash)).header(Name::RetryAfter, "5").finish();
         let path = self.transports.return_path(request, flow);
         self.transports.send_response(&path, answer);
     }

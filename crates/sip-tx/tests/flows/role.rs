@@ -75,6 +75,7 @@ impl Role {
             match event {
                 Event::Request(incoming) => {
                     self.seen.push(String::from_utf8_lossy(incoming.request.method_token()).into_owned());
+                    self.stack.trying(&incoming, now);
                     self.incoming.push(*incoming);
                     for status in self.answers.clone() {
                         self.respond(self.incoming.len() - 1, status, now);
@@ -203,7 +204,7 @@ impl Bench {
     pub(crate) fn sent(&mut self) -> Vec<String> {
         let texts = std::iter::from_fn(|| self.role.poll_output()).filter_map(|output| match output {
             Output::Datagram { data, .. } | Output::Write { data, .. } => Some(data),
-            Output::Connect { .. } | Output::Close { .. } => None,
+            Output::Connect { .. } | Output::Read { .. } | Output::Close { .. } => None,
         });
         texts.map(|data| String::from_utf8_lossy(&data).into_owned()).collect()
     }

@@ -1,0 +1,269 @@
+//! `duologue client`: a CPM client for a person in a terminal, or for a script.
+
+mod command;
+mod screen;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead, BufReader, stdin};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use engine::{Clock, Handle};
+use node::{Addresses, Bound, ClientPlan, Seat};
+use role_client::{Client, Event, SessionId};
+use wire::{Entropy, Instant, Transport};
+
+use self::command::{Command, Wait};
+use self::screen::Screen;
+use crate::cli;
+
+/// How long `/wait` waits when it does not say.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the last session may take to close when the input ends.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What the conversation is driven by.
+enum Signal {
+    Event(Event),
+    Line(String),
+    EndOfInput,
+}
+
+pub(crate) fn run(options: &cli::Client) -> anyhow::Result<ExitCode> {
+    let (queue, signals) = channel();
+    let clock = Clock::start();
+    let client = start(options, clock, &queue)?;
+    read_lines(options, queue)?;
+    let mut chat = Chat::new(client, clock, signals, Screen::new(options.json));
+    chat.client.call(Client::register)?;
+    chat.run()
+}
+
+/// Binds, and starts the client in an engine of its own.
+fn start(options: &cli::Client, clock: Clock, queue: &Sender<Signal>) -> anyhow::Result<Handle<Client>> {
+    let any = std::net::SocketAddr::new(options.listen, 0);
+    let wanted = Addresses { sip: vec![(Transport::Udp, any), (Transport::Tcp, any)], msrp: Some(any) };
+    let bound = Bound::bind("client", &wanted)?;
+    let plan = ClientPlan {
+        aor: options.aor.clone(),
+        password: options.password.clone(),
+        core: options.core,
+        auto_accept: options.auto_accept,
+        expires: 600,
+    };
+    let queue = queue.clone();
+    let tell = move |client: &mut Client| {
+        while let Some(event) = client.poll_event() {
+            // The conversation may be over already.
+            drop(queue.send(Signal::Event(event)));
+        }
+    };
+    let host = engine::Options { tap: None, on_idle: Some(Box::new(tell)), clock };
+    let seat = Seat { options: sip_tx::Options::default(), entropy: Entropy::from_os(), host };
+    Ok(plan.start(bound, seat)?)
+}
+
+/// Lines of the script, or what a person types. Reading blocks, so it has a thread of its own, which ends with the process.
+fn read_lines(options: &cli::Client, queue: Sender<Signal>) -> anyhow::Result<()> {
+    let lines: Box<dyn BufRead + Send> = match &options.script {
+        Some(path) => {
+            Box::new(BufReader::new(File::open(path).with_context(|| format!("cannot read {}", path.display()))?))
+        }
+        None => Box::new(BufReader::new(stdin())),
+    };
+    std::thread::Builder::new().name("lines".to_owned()).spawn(move || {
+        for line in lines.lines().map_while(Result::ok) {
+            if queue.send(Signal::Line(line)).is_err() {
+                return;
+            }
+        }
+        drop(queue.send(Signal::EndOfInput));
+    })?;
+    Ok(())
+}
+
+struct Chat {
+    client: Handle<Client>,
+    clock: Clock,
+    signals: Receiver<Signal>,
+    screen: Screen,
+    /// The session that typed lines go to.
+    session: Option<SessionId>,
+    /// Invitations that wait for the user.
+    ringing: VecDeque<SessionId>,
+    /// Lines that wait for a `/wait` before them.
+    lines: VecDeque<String>,
+    waiting: Option<(Wait, Instant)>,
+    /// No more lines come.
+    ended: bool,
+    failed: bool,
+}
+
+impl Chat {
+    fn new(client: Handle<Client>, clock: Clock, signals: Receiver<Signal>, screen: Screen) -> Chat {
+        Chat {
+            client,
+            clock,
+            signals,
+            screen,
+            session: None,
+            ringing: VecDeque::new(),
+            lines: VecDeque::new(),
+            waiting: None,
+            ended: false,
+            failed: false,
+        }
+    }
+
+    fn run(&mut self) -> anyhow::Result<ExitCode> {
+        loop {
+            if self.waiting.is_none()
+                && let Some(line) = self.lines.pop_front()
+            {
+                if !self.obey(&line)? {
+                    break;
+                }
+                continue;
+            }
+            if self.waiting.is_none() && self.ended && self.lines.is_empty() {
+                break;
+            }
+            match self.next_signal() {
+                Some(Signal::Event(event)) => self.on_event(&event)?,
+                Some(Signal::Line(line)) => self.lines.push_back(line),
+                Some(Signal::EndOfInput) => self.ended = true,
+                None => {
+                    self.screen.complain("what /wait waited for did not happen");
+                    self.failed = true;
+                    break;
+                }
+            }
+        }
+        self.leave()?;
+        Ok(if self.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    /// The next thing that happens; `None` when patience with a `/wait` is at an end.
+    fn next_signal(&self) -> Option<Signal> {
+        match self.waiting {
+            None => self.signals.recv().ok(),
+            Some((_, until)) => self.signals.recv_timeout(until.saturating_since(self.clock.at())).ok(),
+        }
+    }
+
+    /// Does what a line says; `false` to leave.
+    fn obey(&mut self, line: &str) -> anyhow::Result<bool> {
+        match Command::parse(line) {
+            Ok(Command::Nothing) => {}
+            Ok(Command::Invite(to)) => {
+                self.session = self.client.call(move |client, now| client.invite(&to, now))?;
+                if self.session.is_none() {
+                    self.complain("the core cannot be reached");
+                }
+            }
+            Ok(Command::Say(text)) => self.say(text)?,
+            Ok(Command::Accept) => match self.ringing.pop_front() {
+                Some(session) => {
+                    self.session = Some(session);
+                    self.client.call(move |client, now| client.accept(session, now))?;
+                }
+                None => self.complain("nobody calls"),
+            },
+            Ok(Command::Decline) => match self.ringing.pop_front() {
+                Some(session) => self.client.call(move |client, now| client.decline(session, now))?,
+                None => self.complain("nobody calls"),
+            },
+            Ok(Command::Close) => match self.session.take() {
+                Some(session) => self.client.call(move |client, now| client.close(session, now))?,
+                None => self.complain("there is no session"),
+            },
+            Ok(Command::Wait(wait, patience)) => {
+                self.waiting = Some((wait, self.clock.at() + patience.unwrap_or(PATIENCE)));
+            }
+            Ok(Command::Help) => self.screen.help(),
+            Ok(Command::Quit) => return Ok(false),
+            Err(problem) => self.complain(&problem),
+        }
+        Ok(true)
+    }
+
+    fn say(&mut self, text: String) -> anyhow::Result<()> {
+        let Some(session) = self.session else {
+            self.complain("there is no session: /invite somebody first");
+            return Ok(());
+        };
+        match self.client.call(move |client, now| client.send(session, &text, now))? {
+            Some(id) => self.screen.sending(&id),
+            None => self.complain("the session takes no more messages"),
+        }
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: &Event) -> anyhow::Result<()> {
+        self.screen.show(event);
+        match event {
+            Event::Incoming { session, .. } => self.ringing.push_back(*session),
+            Event::Established { session } => {
+                self.ringing.retain(|s| s != session);
+                self.session = Some(*session);
+            }
+            Event::Message { session, message_id, .. } => {
+                // It is on the screen now.
+                let (session, id) = (*session, message_id.clone());
+                self.client.call(move |client, now| client.displayed(session, &id, now))?;
+            }
+            Event::Closed { session, .. } | Event::Failed { session, .. } => {
+                self.ringing.retain(|s| s != session);
+                self.session = self.session.filter(|s| s != session);
+            }
+            Event::RegistrationFailed { .. } => self.failed = true,
+            Event::Registered { .. }
+            | Event::Unregistered
+            | Event::Ringing { .. }
+            | Event::MediaUp { .. }
+            | Event::Sent { .. }
+            | Event::Delivered { .. }
+            | Event::Displayed { .. }
+            | Event::NotSent { .. }
+            | Event::Composing { .. } => {}
+        }
+        if self.waiting.as_ref().is_some_and(|(wait, _)| wait.is_over(event)) {
+            self.waiting = None;
+        }
+        Ok(())
+    }
+
+    /// A wrong line is the user's to mend; in a script there is nobody to do it.
+    fn complain(&mut self, problem: &str) {
+        self.screen.complain(problem);
+        self.failed = true;
+    }
+
+    /// Closes what is open and takes the registration away.
+    fn leave(&mut self) -> anyhow::Result<()> {
+        let session = self.session.take();
+        self.client.call(move |client, now| {
+            if let Some(session) = session {
+                client.close(session, now);
+            }
+            client.deregister(now);
+        })?;
+        let until = self.clock.at() + FAREWELL;
+        let (mut closed, mut unregistered) = (session.is_none(), false);
+        while !(closed && unregistered) {
+            match self.signals.recv_timeout(until.saturating_since(self.clock.at())) {
+                Ok(Signal::Event(event)) => {
+                    self.screen.show(&event);
+                    closed |= matches!(event, Event::Closed { .. } | Event::Failed { .. });
+                    unregistered |= matches!(event, Event::Unregistered | Event::RegistrationFailed { .. });
+                }
+                Ok(Signal::Line(_) | Signal::EndOfInput) => {}
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! What the user sees: lines for people, or one JSON object per line.
+
+use std::io::{Write as _, stderr, stdout};
+
+use role_client::{ClosedBy, Event};
+use serde_json::{Value, json};
+
+pub(super) struct Screen {
+    json: bool,
+}
+
+impl Screen {
+    pub(super) const fn new(json: bool) -> Screen {
+        Screen { json }
+    }
+
+    pub(super) fn help(&self) {
+        self.line(
+            "/invite URI  /accept  /decline  /close  /quit; every other line is a message. In scripts: /wait WHAT [SECONDS]",
+            &json!({ "event": "help" }),
+        );
+    }
+
+    pub(super) fn complain(&self, problem: &str) {
+        // Nobody to tell, if that fails.
+        drop(writeln!(stderr(), "{problem}"));
+    }
+
+    pub(super) fn sending(&self, message_id: &str) {
+        if self.json {
+            self.line("", &json!({ "event": "sending", "message_id": message_id }));
+        }
+    }
+
+    pub(super) fn show(&self, event: &Event) {
+        let text = text(event);
+        if self.json || !text.is_empty() {
+            self.line(&text, &value(event));
+        }
+    }
+
+    fn line(&self, text: &str, value: &Value) {
+        // A closed standard output is noticed by whoever closed it.
+        drop(if self.json { writeln!(stdout(), "{value}") } else { writeln!(stdout(), "{text}") });
+    }
+}
+
+/// The first characters of an identifier: enough to tell the last few messages apart.
+fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+fn text(event: &Event) -> String {
+    match event {
+        Event::Registered { expires } => format!("* registered for {expires} s"),
+        Event::RegistrationFailed { status } => format!("* not registered: {status} {}", sip::reason(*status)),
+        Event::Unregistered => "* no longer registered".to_owned(),
+        Event::Incoming { from, .. } => format!("* {from} calls: /accept or /decline"),
+        Event::Ringing { .. } => "* it rings".to_owned(),
+        Event::Established { .. } => "* in session".to_owned(),
+        Event::Failed { status, .. } => format!("* no session: {status} {}", sip::reason(*status)),
+        Event::Closed { by, .. } => format!("* closed {}", by_whom(*by)),
+        Event::MediaUp { .. } => "* messages flow".to_owned(),
+        Event::Message { from, content, content_type, .. } if content_type.starts_with("text/") => {
+            format!("{from}: {}", String::from_utf8_lossy(content))
+        }
+        Event::Message { from, content, content_type, .. } => {
+            format!("{from}: [{content_type}, {} octets]", content.len())
+        }
+        Event::Sent { .. } => String::new(),
+        Event::Delivered { message_id, .. } => format!("  {} delivered", short(message_id)),
+        Event::Displayed { message_id, .. } => format!("  {} displayed", short(message_id)),
+        Event::NotSent { message_id, unknown: false, .. } => format!("  {} not sent", short(message_id)),
+        Event::NotSent { message_id, unknown: true, .. } => format!("  {} perhaps not sent", short(message_id)),
+        Event::Composing { active: true, .. } => "  … is typing".to_owned(),
+        Event::Composing { active: false, .. } => String::new(),
+    }
+}
+
+const fn by_whom(by: ClosedBy) -> &'static str {
+    match by {
+        ClosedBy::Us => "by you",
+        ClosedBy::Peer => "by the other side",
+        ClosedBy::Both => "by both at once",
+        ClosedBy::Nobody => "by the network",
+    }
+}
+
+fn value(event: &Event) -> Value {
+    match event {
+        Event::Registered { expires } => json!({ "event": "registered", "expires": expires }),
+        Event::RegistrationFailed { status } => json!({ "event": "registration-failed", "status": status }),
+        Event::Unregistered => json!({ "event": "unregistered" }),
+        Event::Incoming { from, conversation_id, .. } => {
+            json!({ "event": "incoming", "from": from, "conversation_id": conversation_id })
+        }
+        Event::Ringing { .. } => json!({ "event": "ringing" }),
+        Event::Established { .. } => json!({ "event": "established" }),
+        Event::Failed { status, .. } => json!({ "event": "failed", "status": status }),
+        Event::Closed { by, .. } => json!({ "event": "closed", "by": by_whom(*by) }),
+        Event::MediaUp { .. } => json!({ "event": "media-up" }),
+        Event::Message { message_id, content_type, content, from, .. } => json!({
+            "event": "message",
+            "from": from,
+            "message_id": message_id,
+            "content_type": content_type,
+            "content": String::from_utf8_lossy(content),
+        }),
+        Event::Sent { message_id, .. } => json!({ "event": "sent", "message_id": message_id }),
+        Event::Delivered { message_id, .. } => json!({ "event": "delivered", "message_id": message_id }),
+        Event::Displayed { message_id, .. } => json!({ "event": "displayed", "message_id": message_id }),
+        Event::NotSent { message_id, unknown, .. } => {
+            json!({ "event": "not-sent", "message_id": message_id, "unknown": unknown })
+        }
+        Event::Composing { active, .. } => json!({ "event": "composing", "active": active }),
+    }
+}

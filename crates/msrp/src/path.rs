@@ -1,0 +1,24 @@
+//! The paths of a head: URIs with one space between them, the next hop first (RFC 4975 §6).
+
+use sdp::MsrpUri;
+
+/// The first URI of a path.
+pub(crate) fn first(path: &str) -> &str {
+    path.split_ascii_whitespace().next().unwrap_or_default()
+}
+
+/// The last URI of a path: the far end's.
+pub(crate) fn last(path: &str) -> &str {
+    path.split_ascii_whitespace().next_back().unwrap_or_default()
+}
+
+/// Whether it is a path: one URI or more, at most `limit`.
+pub(crate) fn is_path(path: &str, limit: usize) -> bool {
+    let uris = path.split_ascii_whitespace();
+    uris.clone().count() <= limit && !path.is_empty() && uris.clone().all(|uri| MsrpUri::parse(uri).is_ok())
+}
+
+/// A path as it is printed.
+pub(crate) fn print(path: &[MsrpUri]) -> String {
+    path.iter().map(MsrpUri::as_str).collect::<Vec<_>>().join(" ")
+}

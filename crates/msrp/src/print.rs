@@ -1,0 +1,91 @@
+//! Printing heads and end-lines, and the choice of transaction identifiers.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use wire::Entropy;
+
+use crate::frame::Flag;
+use crate::head::{Head, Method, Name, Start};
+use crate::path;
+use crate::{HeadLimits, Status};
+
+/// A transaction identifier of ours: 64 random bits as 16 hexadecimal characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TransactionId(pub(crate) [u8; 16]);
+
+impl TransactionId {
+    /// Draws one whose end-line does not occur in `body`.
+    pub fn draw(entropy: &mut Entropy, body: &[u8]) -> TransactionId {
+        loop {
+            let id = TransactionId(entropy.token());
+            // RFC 4975 §7.1: the end-line may not occur in the body, so draw again. Not even without the line break
+            // before it, because there are receivers that look for less (erratum 4177).
+            if memchr::memmem::find(body, &id.mark()).is_none() {
+                return id;
+            }
+        }
+    }
+
+    /// The identifier as it is printed.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Seven hyphens and the identifier: what may not occur in a body.
+    pub(crate) fn mark(&self) -> [u8; 23] {
+        let mut mark = [b'-'; 23];
+        mark[7..].copy_from_slice(&self.0);
+        mark
+    }
+}
+
+/// Prints `MSRP id METHOD`, the start line of a request.
+pub fn request_line(out: &mut BytesMut, id: &TransactionId, method: &str) {
+    lines(out, &[b"MSRP ", id.as_bytes(), b" ", method.as_bytes(), b"\r\n"]);
+}
+
+/// Prints one header field.
+pub fn field(out: &mut BytesMut, name: &str, value: &str) {
+    lines(out, &[name.as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+}
+
+/// Prints an end-line. The CRLF that divides it from a body is the caller's.
+pub fn end_line(out: &mut BytesMut, id: &[u8], flag: Flag) {
+    lines(out, &[b"-------", id, &[flag.byte()], b"\r\n"]);
+}
+
+/// The answer to a request, unless its paths cannot be read: then there is nobody to answer, nor is there to a REPORT or a
+/// response. RFC 4975 §7.2: a SEND is answered hop by hop, any other request all the way.
+pub fn response(request: &Head, status: Status, limits: &HeadLimits) -> Option<Bytes> {
+    let Start::Request(method) = request.start() else { return None };
+    let (to, from) = (request.value(Name::ToPath)?, request.value(Name::FromPath)?);
+    if method == Method::Report || !path::is_path(to, limits.path) || !path::is_path(from, limits.path) {
+        return None;
+    }
+    let back = if method == Method::Send { path::first(from) } else { from };
+    let mut out = BytesMut::with_capacity(96 + back.len() + to.len());
+    lines(&mut out, &[b"MSRP ", request.transaction_id(), b" ", status.to_string().as_bytes(), b"\r\n"]);
+    field(&mut out, "To-Path", back);
+    field(&mut out, "From-Path", path::first(to));
+    end_line(&mut out, request.transaction_id(), Flag::Complete);
+    Some(out.freeze())
+}
+
+fn lines(out: &mut BytesMut, parts: &[&[u8]]) {
+    for part in parts {
+        out.put_slice(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_whose_mark_is_in_the_body_is_drawn_again() {
+        let mut same = Entropy::from_seed(5);
+        let (first, second) = (TransactionId(same.token()), TransactionId(same.token()));
+        let body = [b"x".as_slice(), &first.mark(), b"y"].concat();
+        assert_eq!(TransactionId::draw(&mut Entropy::from_seed(5), &body), second);
+        assert_eq!(TransactionId::draw(&mut Entropy::from_seed(5), &body[2..]), first);
+    }
+}

@@ -1,0 +1,92 @@
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use wire::{ConnId, Instant};
+
+use crate::history::History;
+use crate::path;
+use crate::{IncomingId, MessageId, OutgoingId, SessionOptions, Status};
+
+/// What became of an incoming message that ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// It was taken: chunks of it that come again are answered 200 and dropped.
+    Taken,
+    /// It was refused: so are further chunks.
+    Refused(Status),
+}
+
+/// Counters of a session since its start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Complete messages that came.
+    pub received: u64,
+    /// Octets of all messages that came.
+    pub octets_received: u64,
+    /// Messages that the next hop took.
+    pub sent: u64,
+    /// Octets of all messages that were written.
+    pub octets_sent: u64,
+}
+
+/// One MSRP session: two paths and what is under way between them.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) options: SessionOptions,
+    /// The two paths as requests carry them.
+    pub(crate) paths: Bytes,
+    pub(crate) conn: Option<ConnId>,
+    pub(crate) is_bound: bool,
+    pub(crate) is_paused: bool,
+    pub(crate) incoming: BTreeMap<MessageId, IncomingId>,
+    pub(crate) outgoing: Vec<OutgoingId>,
+    pub(crate) ended: History<Outcome>,
+    /// Messages that were sent and that reports may come on.
+    pub(crate) reportable: History<()>,
+    pub(crate) drain_by: Option<Instant>,
+    pub(crate) is_drained: bool,
+    pub(crate) armed: Option<Instant>,
+    pub(crate) stats: Stats,
+}
+
+impl Session {
+    pub(crate) fn new(options: SessionOptions, history: usize) -> Session {
+        let mut session = Session {
+            paths: Bytes::new(),
+            options,
+            conn: None,
+            is_bound: false,
+            is_paused: false,
+            incoming: BTreeMap::new(),
+            outgoing: Vec::new(),
+            ended: History::new(history),
+            reportable: History::new(history),
+            drain_by: None,
+            is_drained: false,
+            armed: None,
+            stats: Stats::default(),
+        };
+        session.print_paths();
+        session
+    }
+
+    pub(crate) fn print_paths(&mut self) {
+        let (to, from) = (path::print(&self.options.remote), &self.options.local);
+        self.paths = format!("To-Path: {to}\r\nFrom-Path: {from}\r\n").into();
+    }
+
+    /// Whether a request with this From-Path comes from the peer. Only session-ids are compared: what stands between may
+    /// have changed hosts and ports in the descriptions (RFC 6714 §4).
+    pub(crate) fn is_peer(&self, from: &str) -> bool {
+        let Some(ours) = self.options.remote.last() else { return true };
+        sdp::MsrpUri::parse(path::last(from)).is_ok_and(|theirs| theirs.session_id() == ours.session_id())
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.incoming.is_empty() && self.outgoing.is_empty()
+    }
+
+    pub(crate) const fn is_draining(&self) -> bool {
+        self.drain_by.is_some() || self.is_drained
+    }
+}
