@@ -1,5 +1,5 @@
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::Instant;
 
@@ -57,45 +57,72 @@ impl<K: Copy + Ord> Default for Timers<K> {
 
 /// The many timers of a table of machines. Cheap to arm; not cancelled but ignored: an entry that comes up late is checked
 /// by its owner against its own state.
+///
+/// Timers that run equally long are due in the order in which they were armed. Nearly all do, so a few first-in-first-out
+/// lanes hold them, where a heap of a million entries would miss the cache on every level; the heap takes what is left.
 #[derive(Debug)]
 pub struct TimerQueue<K> {
-    heap: BinaryHeap<Reverse<(Instant, u64, K)>>,
+    /// Each in order of its entries, which are those of one duration if there are no more durations than lanes.
+    lanes: [VecDeque<Entry<K>>; LANES],
+    heap: BinaryHeap<Reverse<Entry<K>>>,
     armed: u64,
 }
+
+/// Deadline, number, key: in this order they come up.
+type Entry<K> = (Instant, u64, K);
+
+/// A transaction layer has four durations: T1, T4, 64*T1, and, while it repeats something, others.
+const LANES: usize = 4;
 
 impl<K: Copy + Ord> TimerQueue<K> {
     /// An empty queue.
     pub fn new() -> TimerQueue<K> {
-        TimerQueue { heap: BinaryHeap::new(), armed: 0 }
+        TimerQueue { lanes: [const { VecDeque::new() }; LANES], heap: BinaryHeap::new(), armed: 0 }
     }
 
     /// Adds an entry; equal deadlines come up in the order they were armed.
     pub fn arm(&mut self, key: K, at: Instant) {
         self.armed += 1;
-        self.heap.push(Reverse((at, self.armed, key)));
+        let entry = (at, self.armed, key);
+        // The lane that ends last before it, so that long timers leave the lanes of the short ones alone.
+        let end = |lane: &VecDeque<Entry<K>>| lane.back().map(|(last, _, _)| *last);
+        let fitting = self.lanes.iter_mut().filter(|lane| end(lane).is_none_or(|last| last <= at));
+        match fitting.max_by_key(|lane| end(lane)) {
+            Some(lane) => lane.push_back(entry),
+            None => self.heap.push(Reverse(entry)),
+        }
     }
 
     /// The earliest deadline.
     pub fn next(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse((at, _, _))| *at)
+        self.first().map(|((at, _, _), _)| at)
     }
 
     /// Takes the earliest entry that is due at `at`, with its deadline.
     pub fn pop_due(&mut self, at: Instant) -> Option<(Instant, K)> {
-        if self.next()? > at {
-            return None;
+        let ((due, _, key), lane) = self.first().filter(|((due, _, _), _)| *due <= at)?;
+        match lane {
+            Some(lane) => drop(self.lanes[lane].pop_front()),
+            None => drop(self.heap.pop()),
         }
-        self.heap.pop().map(|Reverse((due, _, key))| (due, key))
+        Some((due, key))
     }
 
     /// How many entries wait, outdated ones included.
     pub fn len(&self) -> usize {
-        self.heap.len()
+        self.heap.len() + self.lanes.iter().map(VecDeque::len).sum::<usize>()
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.len() == 0
+    }
+
+    /// The earliest entry and its lane; `None` for the heap.
+    fn first(&self) -> Option<(Entry<K>, Option<usize>)> {
+        let in_lanes = self.lanes.iter().enumerate().filter_map(|(i, lane)| Some((*lane.front()?, Some(i))));
+        let in_heap = self.heap.peek().map(|Reverse(entry)| (*entry, None));
+        in_lanes.chain(in_heap).min_by_key(|(entry, _)| *entry)
     }
 }
 
@@ -136,5 +163,33 @@ mod tests {
         assert_eq!(queue.pop_due(at(0)), None);
         let order: Vec<_> = std::iter::from_fn(|| queue.pop_due(at(5))).map(|(_, k)| k).collect();
         assert_eq!(order, [3, 2, 1]);
+    }
+
+    #[test]
+    fn any_mix_of_durations_comes_up_in_order() {
+        let mut entropy = crate::Entropy::from_seed(7);
+        let (mut queue, mut plain, mut now) = (TimerQueue::new(), Vec::new(), 0);
+        for key in 0..5000_u64 {
+            now += entropy.below(3);
+            // The durations of transactions mostly, others at times.
+            let after = match entropy.below(8) {
+                0 => entropy.below(40_000),
+                1..=3 => 500,
+                4 => 5000,
+                _ => 32_000,
+            };
+            queue.arm(key, at(now + after));
+            plain.push((at(now + after), key));
+            plain.sort_unstable();
+            assert_eq!((queue.len(), queue.next()), (plain.len(), Some(plain[0].0)));
+            while let Some(popped) = queue.pop_due(at(now)) {
+                assert_eq!(popped, plain.remove(0));
+            }
+            assert!(plain.first().is_none_or(|(due, _)| *due > at(now)), "all that is due has come up");
+        }
+        while let Some(popped) = queue.pop_due(at(now + 40_000)) {
+            assert_eq!(popped, plain.remove(0));
+        }
+        assert!(queue.is_empty() && plain.is_empty());
     }
 }
