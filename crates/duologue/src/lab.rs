@@ -19,7 +19,7 @@ pub(crate) fn run(options: &Lab) -> anyhow::Result<ExitCode> {
     let transport = match options.transport {
         SipTransport::Udp => Transport::Udp,
         SipTransport::Tcp => Transport::Tcp,
-        SipTransport::Tls => cli::refuse("lab", "`--transport tls`: TLS comes with the media plane; use udp or tcp"),
+        SipTransport::Tls => cli::refuse("lab", "`--transport tls`: TLS is not available yet; use udp or tcp"),
     };
     let pcap = options.pcap.as_ref().map(|path| {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;

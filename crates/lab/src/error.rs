@@ -4,7 +4,7 @@ use wire::Transport;
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// A node has no socket for this transport.
-    #[error("the lab has no {0} sockets: TLS comes with the media plane")]
+    #[error("the lab has no {0} sockets: TLS is not available yet")]
     Transport(Transport),
     /// A socket could not be had.
     #[error(transparent)]

@@ -15,7 +15,7 @@ const BACKLOG: i32 = 1024;
 /// One address to listen on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Listen {
-    /// UDP or TCP. TLS is refused: it comes with the media plane.
+    /// UDP or TCP. TLS is refused: it is not available yet.
     pub transport: Transport,
     /// Where; port 0 lets the kernel choose.
     pub addr: SocketAddr,
@@ -129,9 +129,7 @@ fn bind(listen: &Listen, limits: &Limits) -> io::Result<Bound> {
     match listen.transport {
         Transport::Udp => bind_udp(listen.addr, limits),
         Transport::Tcp => bind_tcp(listen.addr),
-        Transport::Tls => {
-            Err(io::Error::new(io::ErrorKind::Unsupported, "TLS is not available yet, it comes with the media plane"))
-        }
+        Transport::Tls => Err(io::Error::new(io::ErrorKind::Unsupported, "TLS is not available yet")),
     }
 }
 
@@ -232,9 +230,6 @@ mod tests {
         let Err(error) = bind_all(&[Listen::new(Transport::Tls, any_port("127.0.0.1"))], &Limits::default()) else {
             panic!("there is no TLS");
         };
-        assert_eq!(
-            error.to_string(),
-            "cannot listen on tls 127.0.0.1:0: TLS is not available yet, it comes with the media plane"
-        );
+        assert_eq!(error.to_string(), "cannot listen on tls 127.0.0.1:0: TLS is not available yet");
     }
 }

@@ -149,7 +149,7 @@ fn listener(key: &str, text: &str) -> Result<(Transport, SocketAddr), ConfigErro
     let transport = match transport {
         "udp" => Transport::Udp,
         "tcp" => Transport::Tcp,
-        "tls" => return Err(ConfigError::new(key, "asks for TLS, which comes with the media plane", "use udp or tcp")),
+        "tls" => return Err(ConfigError::new(key, "asks for TLS, which is not available yet", "use udp or tcp")),
         _ => return Err(wrong("whose transport is neither udp nor tcp")),
     };
     let addr = addr.parse().map_err(|_| wrong("whose address cannot be read"))?;

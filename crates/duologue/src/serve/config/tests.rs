@@ -69,11 +69,7 @@ fn a_wrong_value_is_named_with_its_cure() {
             "tcp:localhost:0",
             "core[0].listen[1] is `tcp:localhost:0`, whose address cannot be read; write",
         ),
-        (
-            "tcp:127.0.0.1:0",
-            "tls:127.0.0.1:0",
-            "core[0].listen[1] asks for TLS, which comes with the media plane; use udp",
-        ),
+        ("tcp:127.0.0.1:0", "tls:127.0.0.1:0", "core[0].listen[1] asks for TLS, which is not available yet; use udp"),
         (
             "udp:127.0.0.1:0",
             "tcp:127.0.0.1:2855",
