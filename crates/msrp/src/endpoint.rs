@@ -119,9 +119,17 @@ impl Endpoint {
         self.sessions.get(session.0)?.conn
     }
 
-    /// Whether a connection is this endpoint's: a node with other protocols asks before it passes input on.
-    pub fn owns(&self, conn: ConnId) -> bool {
-        self.connections.contains_key(&conn)
+    /// Whether an input is this endpoint's, which connections come to at `listener`: a node with other protocols asks before
+    /// it passes input on.
+    pub fn takes(&self, input: &Input, listener: SocketAddr) -> bool {
+        match input {
+            Input::Accepted { local, .. } => *local == listener,
+            Input::Connected { conn, .. }
+            | Input::Stream { conn, .. }
+            | Input::Closed { conn, .. }
+            | Input::Written { conn, .. } => self.connections.contains_key(conn),
+            Input::Datagram { .. } => false,
+        }
     }
 
     /// Sessions and connections.

@@ -254,31 +254,17 @@ impl Client {
 
     /// A request outside any dialog.
     fn on_request(&mut self, incoming: Incoming, now: Now) {
-        match incoming.request.method() {
-            Method::Invite => self.on_invite(incoming, now),
-            Method::Options => self.ua.answer_options(&mut self.stack, &incoming, now),
-            Method::Ack
-            | Method::Bye
-            | Method::Cancel
-            | Method::Register
-            | Method::Message
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Refer
-            | Method::Publish
-            | Method::Extension => {
-                let in_dialog = !incoming.request.to_tag().is_empty();
-                let reject = if in_dialog {
-                    Reject::new(481)
-                } else {
-                    Reject::new(405).with(Name::Allow, self.ua.config().allow())
-                };
-                self.ua.refuse(&mut self.stack, &incoming, &reject, now);
-            }
+        let method = incoming.request.method();
+        if method == Method::Invite {
+            return self.on_invite(incoming, now);
         }
+        if method == Method::Options {
+            return self.ua.answer_options(&mut self.stack, &incoming, now);
+        }
+        let in_dialog = !incoming.request.to_tag().is_empty();
+        let reject =
+            if in_dialog { Reject::new(481) } else { Reject::new(405).with(Name::Allow, self.ua.config().allow()) };
+        self.ua.refuse(&mut self.stack, &incoming, &reject, now);
     }
 
     fn on_invite(&mut self, incoming: Incoming, now: Now) {

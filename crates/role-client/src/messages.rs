@@ -162,14 +162,7 @@ impl Messages {
 
     /// Whether an input is for MSRP.
     pub(crate) fn takes(&self, input: &Input) -> bool {
-        match input {
-            Input::Accepted { local, .. } => *local == self.listener,
-            Input::Connected { conn, .. }
-            | Input::Stream { conn, .. }
-            | Input::Closed { conn, .. }
-            | Input::Written { conn, .. } => self.endpoint.owns(*conn),
-            Input::Datagram { .. } => false,
-        }
+        self.endpoint.takes(input, self.listener)
     }
 
     pub(crate) fn handle_input(&mut self, input: Input, now: Now) {

@@ -26,22 +26,9 @@ impl Core {
 
     /// The initial filter criterion: requests that open something of CPM, and sessions with MSRP or without an offer.
     pub(crate) fn matches_trigger(&self, request: &Request) -> bool {
-        let opens = match request.method() {
-            Method::Invite => request.body().is_empty() || cpm::classify(request).is_some(),
-            Method::Message | Method::Refer => cpm::classify(request).is_some(),
-            Method::Ack
-            | Method::Bye
-            | Method::Cancel
-            | Method::Register
-            | Method::Options
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Publish
-            | Method::Extension => false,
-        };
+        let method = request.method();
+        let opens = method == Method::Invite && request.body().is_empty()
+            || matches!(method, Method::Invite | Method::Message | Method::Refer) && cpm::classify(request).is_some();
         opens && self.config.trigger.is_some()
     }
 

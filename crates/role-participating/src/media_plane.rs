@@ -41,14 +41,7 @@ impl MediaPlane {
 
     /// Whether an input is for the media plane.
     pub(crate) fn takes(&self, input: &Input) -> bool {
-        match input {
-            Input::Accepted { local, .. } => *local == self.listener,
-            Input::Connected { conn, .. }
-            | Input::Stream { conn, .. }
-            | Input::Closed { conn, .. }
-            | Input::Written { conn, .. } => self.endpoint.owns(*conn),
-            Input::Datagram { .. } => false,
-        }
+        self.endpoint.takes(input, self.listener)
     }
 
     /// Opens the sessions of two legs. They are open before their descriptions leave, because a peer that connects is

@@ -205,21 +205,10 @@ impl Participating {
 
     /// A request that ends at this node: the core tells of a registration (3GPP TS 24.229 §5.7.1.1), or probes.
     fn for_us(&self, request: &Request) -> Result<Decision, Reject> {
-        match request.method() {
-            Method::Register | Method::Options => Ok(Decision::Answer(200)),
-            Method::Invite
-            | Method::Ack
-            | Method::Bye
-            | Method::Cancel
-            | Method::Message
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Refer
-            | Method::Publish
-            | Method::Extension => Err(Reject::new(404).because("no served user here without a Route")),
+        if matches!(request.method(), Method::Register | Method::Options) {
+            Ok(Decision::Answer(200))
+        } else {
+            Err(Reject::new(404).because("no served user here without a Route"))
         }
     }
 

@@ -161,28 +161,16 @@ impl Relays {
     /// Nothing more comes for a watched request.
     pub(crate) fn on_done(&mut self, request: u64, now: Now) -> Option<Ended> {
         let watched = self.requests.remove(&request)?;
-        match watched.method {
-            Method::Invite if self.sessions.get(&watched.token).is_some_and(|r| r.started.is_none()) => {
-                let relay = self.forget(watched.token)?;
-                Some(Ended { aor: relay.served.aor, record: None })
-            }
-            // A BYE that nobody answered ends its dialog as well (RFC 3261 §15.1.1).
-            Method::Bye => self.dialog_ended(&watched, now),
-            Method::Invite
-            | Method::Ack
-            | Method::Cancel
-            | Method::Register
-            | Method::Options
-            | Method::Message
-            | Method::Update
-            | Method::Prack
-            | Method::Info
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Refer
-            | Method::Publish
-            | Method::Extension => None,
+        // A BYE that nobody answered ends its dialog as well (RFC 3261 §15.1.1).
+        if watched.method == Method::Bye {
+            return self.dialog_ended(&watched, now);
         }
+        let was_refused = self.sessions.get(&watched.token).is_some_and(|relay| relay.started.is_none());
+        if watched.method == Method::Invite && was_refused {
+            let relay = self.forget(watched.token)?;
+            return Some(Ended { aor: relay.served.aor, record: None });
+        }
+        None
     }
 
     /// The last dialog of a session ends the session. While the INVITE is not answered there may be more to come: then it

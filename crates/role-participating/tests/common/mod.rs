@@ -232,14 +232,7 @@ impl End {
 
 impl Node for End {
     fn handle_input(&mut self, input: Input, now: Now) {
-        let is_media = match &input {
-            Input::Accepted { local, .. } => local.port() == 2855,
-            Input::Connected { conn, .. }
-            | Input::Stream { conn, .. }
-            | Input::Closed { conn, .. }
-            | Input::Written { conn, .. } => self.endpoint.owns(*conn),
-            Input::Datagram { .. } => false,
-        };
+        let is_media = self.endpoint.takes(&input, SocketAddr::new(self.address.ip(), 2855));
         if is_media {
             self.endpoint.handle_input(input, now);
         } else {
