@@ -150,7 +150,7 @@ impl Participating {
         let Ok(caller) = self.ua.incoming(&mut self.stack, incoming, contact, now) else { return };
         match self.ua.invite(&mut self.stack, plan, now) {
             Ok(callee) => {
-                tracing::info!(case = close::case_word(served.case), "session on the media path is being set up");
+                tracing::info!(case = served.case.as_str(), "session on the media path is being set up");
                 self.control.opened(&served.aor);
                 let max_size = self.control.profile(&served.aor).max_message_size;
                 let relay = self.media.open([&toward_caller, &toward_callee], max_size);

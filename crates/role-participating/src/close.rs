@@ -1,7 +1,6 @@
 //! Closing a session on the media path (C.2.3.1, Figure 10): the leg that the BYE came on has been answered 200 by now, at
 //! once and without waiting for anybody; the other leg gets a BYE of its own.
 
-use cpm::SessionCase;
 use sip::{Name, Request};
 use sip_ua::Headers;
 
@@ -16,9 +15,4 @@ pub(crate) fn headers(bridge: &Bridge, cause: Option<&Request>) -> Headers {
         headers = headers.copied(request, Name::Reason);
     }
     headers.with(Name::ConversationId, &bridge.conversation_id).with(Name::ContributionId, &bridge.contribution_id)
-}
-
-/// The words for a case in logs.
-pub(crate) const fn case_word(case: SessionCase) -> &'static str {
-    case.as_str()
 }

@@ -5,12 +5,12 @@ use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
 use sip_ua::{Resolver, UserAgent};
 use wire::{Entropy, Input, Instant, Node, Now, Output};
 
+use crate::Config;
 use crate::admit::{Admission, admit};
 use crate::bridges::Bridges;
 use crate::media_plane::MediaPlane;
 use crate::relay::{Ended, Relays};
 use crate::token::Token;
-use crate::{Config, close};
 
 /// User-Agent and Server of what a participating function sends by itself.
 const PRODUCT: &str = "CPM-serv/OMA2.2 RCS-serv/UP_2.4 duologue/0.1";
@@ -248,7 +248,7 @@ impl Participating {
         now: Now,
     ) -> Decision {
         let token = Token { case: served.case, id: self.stack.entropy().u64() };
-        tracing::info!(case = close::case_word(served.case), "session off the media path is being set up");
+        tracing::info!(case = served.case.as_str(), "session off the media path is being set up");
         self.control.opened(&served.aor);
         let tag = self.relays.open(token, served, request, now);
         let record_route = Some(RecordRoute::here(token.user()));
