@@ -155,8 +155,8 @@ impl Endpoint {
         unread.chain(early).chain(waiting).sum()
     }
 
-    /// Takes what came from the network. Connections accepted on the node's MSRP listeners are passed here, as is everything
-    /// about connections that [`Endpoint::owns`].
+    /// Takes what came from the network: all that the endpoint [takes](Endpoint::takes), which is what concerns its connections
+    /// and those that were accepted on the node's MSRP listener.
     pub fn handle_input(&mut self, input: Input, now: Now) {
         match input {
             Input::Accepted { conn, transport, .. } => self.on_accepted(conn, transport == Transport::Tls, now),
