@@ -23,6 +23,9 @@ pub struct SessionRecord {
     pub ended: Timestamp,
     /// How it was closed.
     pub closing: Closing,
+    /// The final status of the last BYE to the side that did not close: 200; 481 from one that had left already; 408 or 503
+    /// when it could not be reached; anything else when it refused. `None` when it was sent none.
+    pub bye: Option<u16>,
     /// Messages of the served user that the next hop took. None are seen off the media path.
     pub sent: Traffic,
     /// Messages for the served user that the next hop took. None are seen off the media path.
@@ -47,6 +50,6 @@ pub enum Closing {
     Peer,
     /// A leg was lost: no ACK, no answer, no dialog.
     Lost,
-    /// Ended without a BYE that we saw.
+    /// The session timer ran out, or nobody was heard of for too long.
     Expired,
 }

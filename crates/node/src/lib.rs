@@ -7,5 +7,6 @@ mod roles;
 mod uri;
 
 pub use bound::{Addresses, Bound};
+pub use role_participating::Intervals;
 pub use roles::{ClientPlan, CorePlan, PfPlan, SILENT_SESSION, Seat, StartError};
 pub use uri::{UriError, check_uri, peer, sip_uri, trigger};

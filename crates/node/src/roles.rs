@@ -9,7 +9,7 @@ use cpm::{MediaPathPolicy, Profile};
 use engine::Handle;
 use role_client::Client;
 use role_core::{Core, Peer, Registration, Subscriber, Trigger};
-use role_participating::Participating;
+use role_participating::{Intervals, Participating};
 use sip_tx::Target;
 use wire::Entropy;
 
@@ -74,6 +74,8 @@ pub struct PfPlan {
     pub trusted: Vec<IpAddr>,
     /// When a session that says nothing is forgotten.
     pub silent_session: Duration,
+    /// How long a session lives without a sign of life.
+    pub intervals: Intervals,
 }
 
 /// A client, but for its sockets.
@@ -119,6 +121,7 @@ impl PfPlan {
             profiles: self.profiles,
             trusted: self.trusted,
             silent_session: self.silent_session,
+            intervals: self.intervals,
         };
         run(bound, Participating::new(config, seat.options, seat.entropy), seat.host)
     }
@@ -136,6 +139,7 @@ impl ClientPlan {
             auto_accept: self.auto_accept,
             user_agent: concat!("duologue/", env!("CARGO_PKG_VERSION")).to_owned(),
             expires: self.expires,
+            intervals: Intervals::default(),
             max_message: role_client::MAX_MESSAGE,
         };
         run(bound, Client::new(config, seat.options, seat.entropy), seat.host)

@@ -15,6 +15,8 @@ pub(crate) struct Bridge {
     legs: [LegState; 2],
     started: Option<Timestamp>,
     closing: Option<Closing>,
+    /// How the BYE of the leg that did not close first was answered.
+    bye: Option<u16>,
     /// The messages between the legs, until the session is closed.
     pub(crate) relay: Option<msrp::Bridge>,
     /// What has passed, by the leg that it came from, once no more passes.
@@ -84,6 +86,7 @@ impl Bridge {
             legs: legs.map(|(session, media)| LegState { session, media, is_over: false, is_gone: false }),
             started: None,
             closing: None,
+            bye: None,
             relay,
             traffic: [Traffic::default(); 2],
             drain: None,
@@ -113,6 +116,18 @@ impl Bridge {
         self.closing.get_or_insert(if leg == self.served_leg() { Closing::ServedUser } else { Closing::Peer });
     }
 
+    /// Nobody has refreshed a leg.
+    pub(crate) fn expired(&mut self) {
+        self.closing.get_or_insert(Closing::Expired);
+    }
+
+    /// Our BYE on a leg came to its end: of the leg that was closed for the other one's sake, if both had one.
+    pub(crate) fn bye_done(&mut self, leg: Leg, status: u16) {
+        if self.drain.as_ref().is_none_or(|drain| drain.from != leg) {
+            self.bye = Some(status);
+        }
+    }
+
     /// A leg has ended.
     pub(crate) fn leg_over(&mut self, leg: Leg) {
         self.legs[leg as usize].is_over = true;
@@ -140,6 +155,7 @@ impl Bridge {
             started,
             ended: now.utc,
             closing: self.closing.unwrap_or(Closing::Lost),
+            bye: self.bye,
             sent: sent_by(ours),
             received: sent_by(ours.other()),
         }))

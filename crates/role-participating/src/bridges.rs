@@ -7,8 +7,8 @@ use cpm::{END_TO_END, ServedUser, Service};
 use sdp::Connector;
 use sip::{Name, Request, Response};
 use sip_proxy::Preprocessed;
-use sip_tx::Incoming;
-use sip_ua::{Body, Headers, InvitePlan, Reject, SessionKey, State, UaEvent};
+use sip_tx::{Incoming, Stack};
+use sip_ua::{Body, ByeOutcome, Cause, Headers, InvitePlan, Reject, SessionKey, State, UaEvent};
 use wire::{Key, Now, Slab, TimerQueue, Transport};
 
 use crate::admit::Admission;
@@ -221,11 +221,12 @@ impl Participating {
             UaEvent::Bye { request, .. } => self.on_leg_closing(session, Some(&request), now),
             UaEvent::Reinvite { incoming } | UaEvent::Update { incoming } => self.on_refresh(session, *incoming, now),
             UaEvent::Request { incoming } => self.stack.reject(&incoming, 405, now),
+            UaEvent::ByeDone { outcome } => self.on_bye_done(session, outcome),
+            UaEvent::Closing { cause } => self.on_leg_lost(session, cause, now),
             UaEvent::Ended { .. } => self.on_leg_over(session, now),
             UaEvent::Gone => self.bridges.leg_gone(session),
-            // A fork that lost has been closed already; BYEs of our own end in `Ended`; we change no session ourselves.
+            // A fork that lost has been closed already; we change no session ourselves.
             UaEvent::Forked { .. }
-            | UaEvent::ByeDone { .. }
             | UaEvent::Withdrawn { .. }
             | UaEvent::Modified { .. }
             | UaEvent::NotModified { .. }
@@ -329,12 +330,32 @@ impl Participating {
         self.drain(session, headers, now);
     }
 
+    /// A leg closes by itself: the other one with it, for the same Reason.
+    fn on_leg_lost(&mut self, session: SessionKey, cause: Cause, now: Now) {
+        let Some((bridge, _)) = self.bridges.of(session) else { return };
+        let mut headers = close::headers(bridge, None);
+        if cause == Cause::Expired {
+            bridge.expired();
+            headers = headers.with(Name::Reason, sip_ua::EXPIRED);
+        }
+        self.drain(session, headers, now);
+    }
+
     /// A leg is over, by whatever cause: the other one must not outlive it.
     fn on_leg_over(&mut self, session: SessionKey, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
         bridge.leg_over(leg);
         let headers = close::headers(bridge, None);
         self.drain(session, headers, now);
+    }
+
+    fn on_bye_done(&mut self, session: SessionKey, outcome: ByeOutcome) {
+        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        let status = match outcome {
+            ByeOutcome::Answered(status) => status,
+            ByeOutcome::Failed(why) => Stack::status_of(why),
+        };
+        bridge.bye_done(leg, status);
     }
 
     /// Closes a leg that nobody has closed.

@@ -19,3 +19,4 @@ mod token;
 
 pub use config::Config;
 pub use participating::{Open, Participating};
+pub use sip_ua::Intervals;

@@ -1,4 +1,5 @@
 use cpm::{MediaPath, Profile, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
+use sip::header::MinSe;
 use sip::{Method, Name, Request, Uri};
 use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, ProxyEvent, RecordRoute, Reject, preprocess};
 use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
@@ -53,8 +54,12 @@ impl Participating {
     /// A participating function on sockets that the host has bound.
     pub fn new(config: Config, options: Options, mut entropy: Entropy) -> Participating {
         let proxy = Proxy::new(&mut entropy);
-        let ua_config =
-            sip_ua::Config { product: PRODUCT.to_owned(), methods: Vec::new(), ..sip_ua::Config::default() };
+        let ua_config = sip_ua::Config {
+            product: PRODUCT.to_owned(),
+            methods: Vec::new(),
+            intervals: config.intervals,
+            ..sip_ua::Config::default()
+        };
         let control = ServiceControl::new(config.default_profile.clone(), config.profiles.clone());
         let media = MediaPlane::new(config.msrp, entropy.fork());
         Participating {
@@ -184,6 +189,7 @@ impl Participating {
             // With our token in the Route the dialog passes through; without it, one end of the dialog is here.
             let Some(token) = token else { return Ok(Decision::Session) };
             self.proxy.validate(&self.stack, request, &[])?;
+            self.check_interval(request)?;
             let tag = self.relays.pass(token, request, now);
             return Ok(Decision::Forward(pre, Plan { tag, ..Plan::to(ForwardTo::along()) }));
         }
@@ -192,6 +198,12 @@ impl Participating {
         }
         self.proxy.validate(&self.stack, request, &[])?;
         self.initial(request, pre, now)
+    }
+
+    /// RFC 4028 §8.1: whoever stands in the path of a dialog may want fewer refreshes.
+    fn check_interval(&self, request: &Request) -> Result<(), Reject> {
+        let refuse = |min_se: MinSe| Err(Reject::new(422).with(Name::MinSe, min_se.to_string()));
+        sip_ua::too_small(request, self.config.intervals).map_or(Ok(()), refuse)
     }
 
     fn preprocess(&self, request: &Request, flow: &Flow) -> Result<Preprocessed, Reject> {
@@ -222,6 +234,7 @@ impl Participating {
         if request.method() != Method::Invite {
             return self.standalone(request, pre, &served);
         }
+        self.check_interval(request)?;
         let admission = admit(request, &served, &self.control, &self.config.media_path).map_err(|r| self.refuse(&r))?;
         match admission.media_path {
             MediaPath::Off => Ok(self.open_relay(request, pre, served, &admission, now)),

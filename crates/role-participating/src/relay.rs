@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord, Traffic};
+use sip::header::SessionExpires;
 use sip::{Method, Name, Request, Response};
 use wire::{Instant, Now, TimerQueue, Timestamp};
 
@@ -39,7 +40,14 @@ struct Relay {
     /// Early dialogs that the caller has left by BYE, with whether the served user did.
     left_early: Vec<(Bytes, Closing)>,
     last_heard: Instant,
+    /// How long it may be silent: what its ends have agreed on, and time for the BYE that is due then (RFC 4028 §8.4).
+    lifetime: Duration,
+    /// When it is looked at next.
+    due: Instant,
 }
+
+/// The last BYE of a session whose timer runs out may take so long (RFC 3261 §17.1.2.2, Timer F).
+const LAST_BYE: Duration = Duration::from_secs(32);
 
 /// Early dialogs of one INVITE that are remembered as left.
 const MAX_LEFT: usize = 32;
@@ -102,6 +110,8 @@ impl Relays {
             dialogs: Vec::new(),
             left_early: Vec::new(),
             last_heard: now.at,
+            lifetime: self.silent_session,
+            due: now.at + self.silent_session,
         };
         self.sessions.insert(token, relay);
         self.silence.arm(token, now.at + self.silent_session);
@@ -139,6 +149,7 @@ impl Relays {
         match (watched.method, status) {
             // A re-INVITE finds its dialog known already.
             (Method::Invite, 200..300) => {
+                self.refreshed(watched.token, response, now);
                 let relay = self.sessions.get_mut(&watched.token)?;
                 relay.started.get_or_insert(now.utc);
                 let tags = response.map(|r| if r.from_tag() == relay.caller_tag { r.to_tag() } else { r.from_tag() });
@@ -146,14 +157,18 @@ impl Relays {
                 // The 2xx crossed the BYE of its early dialog: over before it began.
                 if let Some((_, closing)) = relay.left_early.iter().find(|(left, _)| *left == tag) {
                     let closing = *closing;
-                    return if relay.dialogs.is_empty() { self.end(watched.token, closing, now) } else { None };
+                    return if relay.dialogs.is_empty() { self.end(watched.token, closing, None, now) } else { None };
                 }
                 if !relay.dialogs.contains(&tag) {
                     relay.dialogs.push(tag);
                 }
                 None
             }
-            (Method::Bye, 200..) => self.dialog_ended(&watched, now),
+            (Method::Update, 200..300) => {
+                self.refreshed(watched.token, response, now);
+                None
+            }
+            (Method::Bye, 200..) => self.dialog_ended(&watched, status, now),
             _ => None,
         }
     }
@@ -163,7 +178,7 @@ impl Relays {
         let watched = self.requests.remove(&request)?;
         // A BYE that nobody answered ends its dialog as well (RFC 3261 §15.1.1).
         if watched.method == Method::Bye {
-            return self.dialog_ended(&watched, now);
+            return self.dialog_ended(&watched, 408, now);
         }
         let was_refused = self.sessions.get(&watched.token).is_some_and(|relay| relay.started.is_none());
         if watched.method == Method::Invite && was_refused {
@@ -175,7 +190,7 @@ impl Relays {
 
     /// The last dialog of a session ends the session. While the INVITE is not answered there may be more to come: then it
     /// ends with the INVITE.
-    fn dialog_ended(&mut self, watched: &Watched, now: Now) -> Option<Ended> {
+    fn dialog_ended(&mut self, watched: &Watched, status: u16, now: Now) -> Option<Ended> {
         let (callee_tag, by_caller) = watched.bye.as_ref()?;
         let relay = self.sessions.get_mut(&watched.token)?;
         let by_served = *by_caller == (relay.served.case == SessionCase::Originating);
@@ -187,25 +202,42 @@ impl Relays {
             return None;
         }
         relay.dialogs.retain(|tag| tag != callee_tag);
-        if relay.dialogs.is_empty() { self.end(watched.token, closing, now) } else { None }
+        let is_last = relay.dialogs.is_empty();
+        if is_last { self.end(watched.token, closing, Some(status), now) } else { None }
+    }
+
+    /// The ends have agreed anew on how long their session lives.
+    fn refreshed(&mut self, token: Token, response: Option<&Response>, now: Now) {
+        let Some(relay) = self.sessions.get_mut(&token) else { return };
+        let agreed = response.and_then(|r| r.header(Name::SessionExpires)).and_then(|v| SessionExpires::parse(v).ok());
+        let interval = agreed.map(|agreed| Duration::from_secs(agreed.interval.into()) + LAST_BYE);
+        relay.lifetime = interval.map_or(self.silent_session, |interval| interval.min(self.silent_session));
+        relay.last_heard = now.at;
+        // A later time is found when the one that is armed comes.
+        let due = relay.last_heard + relay.lifetime;
+        if due < relay.due {
+            relay.due = due;
+            self.silence.arm(token, due);
+        }
     }
 
     /// Sessions that nobody has been heard of for too long: both ends have died, or closed past us.
     pub(crate) fn expire(&mut self, now: Now) -> Vec<Ended> {
         let mut ended = Vec::new();
-        while let Some((_, token)) = self.silence.pop_due(now.at) {
-            let Some(relay) = self.sessions.get(&token) else { continue };
-            let due = relay.last_heard + self.silent_session;
+        while let Some((at, token)) = self.silence.pop_due(now.at) {
+            let Some(relay) = self.sessions.get_mut(&token).filter(|relay| relay.due == at) else { continue };
+            let due = relay.last_heard + relay.lifetime;
             if due > now.at {
+                relay.due = due;
                 self.silence.arm(token, due);
             } else {
-                ended.extend(self.end(token, Closing::Expired, now));
+                ended.extend(self.end(token, Closing::Expired, None, now));
             }
         }
         ended
     }
 
-    fn end(&mut self, token: Token, closing: Closing, now: Now) -> Option<Ended> {
+    fn end(&mut self, token: Token, closing: Closing, bye: Option<u16>, now: Now) -> Option<Ended> {
         let relay = self.forget(token)?;
         let record = relay.started.map(|started| SessionRecord {
             served_user: relay.served.aor.clone(),
@@ -217,6 +249,7 @@ impl Relays {
             started,
             ended: now.utc,
             closing,
+            bye,
             sent: Traffic::default(),
             received: Traffic::default(),
         });
@@ -230,7 +263,7 @@ impl Relays {
         if self.silence.len() > 2 * self.sessions.len() + OUTDATED {
             self.silence = TimerQueue::new();
             for (token, relay) in &self.sessions {
-                self.silence.arm(*token, relay.last_heard + self.silent_session);
+                self.silence.arm(*token, relay.due);
             }
         }
         Some(relay)

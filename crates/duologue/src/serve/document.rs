@@ -94,6 +94,8 @@ pub(super) struct Pf {
     pub(super) auto: Vec<String>,
     pub(super) trusted: Vec<String>,
     pub(super) silent_session: Option<u64>,
+    pub(super) session_expires: Option<u32>,
+    pub(super) min_se: Option<u32>,
     #[serde(default)]
     pub(super) profile: Profile,
     #[serde(default)]
