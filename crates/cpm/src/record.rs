@@ -1,6 +1,6 @@
 use wire::Timestamp;
 
-use crate::{MediaPath, SessionCase};
+use crate::{MediaPath, Release, SessionCase};
 
 /// What is written about a session when it has ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,4 +52,6 @@ pub enum Closing {
     Lost,
     /// The session timer ran out, or nobody was heard of for too long.
     Expired,
+    /// The participating function itself.
+    Released(Release),
 }

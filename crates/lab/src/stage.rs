@@ -126,6 +126,7 @@ impl Cast<'_> {
             trusted: vec![Ipv4Addr::LOCALHOST.into()],
             silent_session: node::SILENT_SESSION,
             intervals: node::Intervals::default(),
+            media_grace: Some(node::MEDIA_GRACE),
         };
         Ok(plan.start(bound, self.seat(node, None))?)
     }

@@ -8,5 +8,5 @@ mod uri;
 
 pub use bound::{Addresses, Bound};
 pub use role_participating::Intervals;
-pub use roles::{ClientPlan, CorePlan, PfPlan, SILENT_SESSION, Seat, StartError};
+pub use roles::{ClientPlan, CorePlan, MEDIA_GRACE, PfPlan, SILENT_SESSION, Seat, StartError};
 pub use uri::{UriError, check_uri, peer, sip_uri, trigger};

@@ -28,6 +28,9 @@ pub struct Seat<N> {
 /// How long a session off the media path may be silent before it is forgotten, where nobody says otherwise: a day.
 pub const SILENT_SESSION: Duration = Duration::from_secs(24 * 3600);
 
+/// How long the MSRP connection of a session may be gone, where nobody says otherwise.
+pub const MEDIA_GRACE: Duration = Duration::from_secs(5);
+
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -76,6 +79,8 @@ pub struct PfPlan {
     pub silent_session: Duration,
     /// How long a session lives without a sign of life.
     pub intervals: Intervals,
+    /// How long media may be gone before its session is ended; `None`: it is not watched.
+    pub media_grace: Option<Duration>,
 }
 
 /// A client, but for its sockets.
@@ -122,6 +127,7 @@ impl PfPlan {
             trusted: self.trusted,
             silent_session: self.silent_session,
             intervals: self.intervals,
+            media_grace: self.media_grace,
         };
         run(bound, Participating::new(config, seat.options, seat.entropy), seat.host)
     }

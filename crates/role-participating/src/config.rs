@@ -28,4 +28,7 @@ pub struct Config {
     pub silent_session: Duration,
     /// How long a leg lives without a sign of life, and the shortest time that is let pass (RFC 4028).
     pub intervals: Intervals,
+    /// How long a leg of a session on the media path may be without its MSRP connection, once it had one, before the session
+    /// is ended. `None`: media is not watched.
+    pub media_grace: Option<Duration>,
 }

@@ -22,6 +22,15 @@ fn plain() -> impl Iterator<Item = Topology> {
     Topology::all().into_iter().filter(|topology| topology.pf_a == topology.pf_b)
 }
 
+/// Nobody says anything in these sessions, and nobody minds.
+fn quiet(seed: u64, topology: Topology) -> Setup {
+    let mut setup = Setup::new(seed, topology);
+    for pf in [&mut setup.pf_a, &mut setup.pf_b] {
+        pf.default_profile.idle_session = None;
+    }
+    setup
+}
+
 /// A system with a session that is up; returns when.
 fn established(setup: Setup) -> (System, Instant) {
     let mut system = setup.build();
@@ -49,7 +58,7 @@ fn refreshes(system: &System, since: Instant) -> String {
 #[test]
 fn a_session_is_refreshed_at_half_of_its_interval_and_lives_on() {
     for topology in Topology::all() {
-        let (mut system, up) = established(Setup::new(101, topology));
+        let (mut system, up) = established(quiet(101, topology));
         system.net.run_until(up + 901 * SECOND);
         let seen = refreshes(&system, up);
         let end_to_end = "client-a -> core-a UPDATE\ncore-a -> pf-a UPDATE\npf-a -> core-a UPDATE\n\
@@ -74,7 +83,7 @@ fn a_session_is_refreshed_at_half_of_its_interval_and_lives_on() {
 #[test]
 fn a_client_that_vanishes_is_missed_and_its_session_ends_on_every_leg() {
     for topology in plain() {
-        let (mut system, up) = established(Setup::new(102, topology));
+        let (mut system, up) = established(quiet(102, topology));
         system.net.isolate(system.client_a);
         system.net.run_until(up + 1_760 * SECOND);
         system.listen();
@@ -92,10 +101,8 @@ fn a_client_that_vanishes_is_missed_and_its_session_ends_on_every_leg() {
         let bye = bye.expect("the session was closed").text();
         assert!(bye.contains("Reason: SIP;cause=408;text=\"Session timer expired\"\r\n"), "{topology:?}\n{bye}");
         system.run_for(70 * SECOND);
-        let by = system.told_by("client-b").find_map(|event| match event {
-            Event::Closed { by, .. } => Some(*by),
-            _ => None,
-        });
+        let by = |event: &Event| if let Event::Closed { by, .. } = event { Some(*by) } else { None };
+        let by = system.told_by("client-b").find_map(by);
         assert_eq!(by, Some(if is_on(topology) { ClosedBy::Peer } else { ClosedBy::Nobody }), "{topology:?}");
         assert_eq!(system.records.len(), 2, "{topology:?}");
         for (site, record) in &system.records {
@@ -116,7 +123,7 @@ fn a_client_that_vanishes_is_missed_and_its_session_ends_on_every_leg() {
 #[test]
 fn off_the_media_path_a_session_that_nobody_refreshes_is_given_up_32_s_after_its_interval() {
     for topology in plain().filter(|topology| !is_on(*topology)) {
-        let (mut system, up) = established(Setup::new(103, topology));
+        let (mut system, up) = established(quiet(103, topology));
         system.net.isolate(system.client_a);
         system.net.isolate(system.client_b);
         system.net.run_until(up + 1_830 * SECOND);
@@ -131,7 +138,7 @@ fn off_the_media_path_a_session_that_nobody_refreshes_is_given_up_32_s_after_its
 #[test]
 fn an_interval_that_is_too_short_for_a_pf_is_raised_on_the_way() {
     for topology in plain() {
-        let mut setup = Setup::new(104, topology);
+        let mut setup = quiet(104, topology);
         setup.client_a.intervals = Intervals { session_expires: 90, min_se: 90 };
         setup.pf_b.intervals = Intervals { session_expires: 1800, min_se: 600 };
         setup.pf_a.intervals = Intervals { session_expires: 300, min_se: 200 };
@@ -175,7 +182,7 @@ fn an_interval_that_is_too_short_for_a_pf_is_raised_on_the_way() {
 #[test]
 fn phones_without_timers_are_not_refreshed_on_the_media_path() {
     for topology in plain().filter(|topology| is_on(*topology)) {
-        let mut cast = Cast::new(Setup::new(105, topology));
+        let mut cast = Cast::new(quiet(105, topology));
         cast.ask(Ask::invite(BOB));
         let up = cast.system.net.now();
         cast.system.net.run_until(up + 4_000 * SECOND);
@@ -195,7 +202,7 @@ fn phones_without_timers_are_not_refreshed_on_the_media_path() {
 #[test]
 fn a_phone_that_takes_no_update_is_refreshed_by_reinvite_with_the_same_description() {
     for topology in plain().filter(|topology| is_on(*topology)) {
-        let mut cast = Cast::new(Setup::new(106, topology));
+        let mut cast = Cast::new(quiet(106, topology));
         let callee = cast.callee;
         cast.phone(callee).says = vec![(Name::SessionExpires, "1800;refresher=uac".to_owned())];
         cast.ask(Ask::invite(BOB));

@@ -96,6 +96,7 @@ pub(super) struct Pf {
     pub(super) silent_session: Option<u64>,
     pub(super) session_expires: Option<u32>,
     pub(super) min_se: Option<u32>,
+    pub(super) media_grace: Option<u64>,
     #[serde(default)]
     pub(super) profile: Profile,
     #[serde(default)]
@@ -120,5 +121,6 @@ pub(super) struct Profile {
     pub(super) defers_messages: Option<bool>,
     pub(super) devices: Option<usize>,
     pub(super) max_message_size: Option<u64>,
-    pub(super) closes_inactive: Option<bool>,
+    pub(super) idle_session: Option<u64>,
+    pub(super) supervised: Option<bool>,
 }
