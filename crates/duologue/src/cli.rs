@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod load;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -50,6 +52,11 @@ pub(crate) enum Command {
     ///
     /// Every line is a message, but for /invite URI, /accept, /decline, /close, /quit and /help.
     Client(Client),
+    /// Put load on a server: sessions and their messages with both ends here, and what they meet
+    ///
+    /// Needs one of --core, --function, --relay and --splice. Ends by itself; the exit status is 0 only if everything arrived,
+    /// once, and every session was opened and closed.
+    Load(Box<load::Load>),
 }
 
 #[derive(Args, Debug)]
