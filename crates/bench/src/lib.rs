@@ -1,7 +1,7 @@
 //! What a call costs: CPU of the server per call, rate, latency and memory, ours and others on the same work.
 //!
 //! [`Load`] is the generator: both user agents in one thread, calls through one proxy over UDP, in a closed loop or at a
-//! rate. Only the CPU of the server is measured ([`load::Usage`]). [`compare()`] runs several servers in turn for some rounds and
+//! rate. Only the CPU of the server is measured (see the crate `load`). [`compare()`] runs several servers in turn for some rounds and
 //! compares within a round, since what else the machine does changes from one round to the next.
 
 mod compare;
