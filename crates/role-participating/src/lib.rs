@@ -15,6 +15,7 @@ mod media;
 mod media_plane;
 mod participating;
 mod relay;
+mod screen;
 mod token;
 
 pub use config::Config;
