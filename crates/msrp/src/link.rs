@@ -26,7 +26,7 @@ pub enum Remedy {
 ///
 /// The side that may connect opens a lost connection again at once. If that fails, or if it is up to the other side and that
 /// one does not come, a new path is offered. What then does not come up is given up, until a message asks for it again. A
-/// session that has not had a connection after 32 s ends.
+/// session that has not had a connection after 35 s ends.
 ///
 /// It decides; who holds it carries out each [`Remedy`] and tells it what came of that.
 #[derive(Debug)]

@@ -6,8 +6,9 @@ use wire::Instant;
 const REJOIN: Duration = Duration::from_secs(2);
 /// How long a connection that is being opened again, or that the peer is to open, may take to come up.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// How long a session waits for its first connection: as long as a SIP transaction lives.
-const FIRST: Duration = Duration::from_secs(32);
+/// How long a session waits for its first connection: a little longer than a SIP transaction lives, so that a function between
+/// the ends, which can say why, ends it first.
+const FIRST: Duration = Duration::from_secs(35);
 
 /// How far a session is with its connection, and what is to be done next. See [`Link`](crate::Link), which knows where to.
 #[derive(Debug, Default)]

@@ -214,11 +214,8 @@ impl Participating {
         let Some(leg) = self.bridges.leg_of(session) else { return };
         match remedy {
             Remedy::Offer | Remedy::OfferWithoutCema => self.offer_path(leg, session, remedy, now),
-            Remedy::End => {
-                tracing::info!("a leg never had an MSRP connection");
-                self.close_unasked(leg, now);
-            }
-            Remedy::Connect(_) | Remedy::GiveUp => {}
+            // How long a leg may be without its connection is for supervision to say.
+            Remedy::End | Remedy::Connect(_) | Remedy::GiveUp => {}
         }
     }
 
@@ -268,6 +265,8 @@ impl Participating {
 
     /// Something happened to a message or a connection: the bridge hands on what came.
     pub(crate) fn on_msrp_event(&mut self, event: Event, now: Now) {
+        let Some(key) = self.bridges.bridge_of(event.session()) else { return };
+        self.watch_media(key, &event, now);
         let Some((key, relay)) = self.bridges.relay_of(event.session()) else { return };
         let far = relay.sides().into_iter().find(|side| *side != event.session());
         if let (Event::Started { incoming, .. }, Some(far)) = (&event, far)
