@@ -1,5 +1,7 @@
 //! A close in the middle of a message of ten million octets, by either side or both, off and on the media path.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test picks the events that it is about")]
+
 use std::time::Duration;
 
 use flow::{CloseBy, MediaPath};
