@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use wire::Instant;
 
+/// How long the side that connects waits before it does so again. A connection mostly ends because its session does, and BYE
+/// takes a longer way.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How long the side that does not connect waits for the other one to come back before it offers a new path.
 const REJOIN: Duration = Duration::from_secs(2);
 /// How long a connection that is being opened again, or that the peer is to open, may take to come up.
@@ -29,8 +32,10 @@ enum State {
     Opening,
     /// It is up.
     Up,
-    /// It was lost: the same path is tried again.
+    /// It was lost: the session may end, or the peer come back.
     Lost,
+    /// It is being opened again on the same path.
+    Retrying,
     /// A new path is offered.
     Offered,
     /// It is being opened on a new path.
@@ -78,14 +83,14 @@ impl Reconnect {
         match self.state {
             State::Up => {
                 self.state = State::Lost;
-                self.until = Some(now + if may_connect { ATTEMPT } else { REJOIN });
-                may_connect.then_some(Step::Connect)
+                self.until = Some(now + if may_connect { PAUSE } else { REJOIN });
+                None
             }
             State::Opening => {
                 self.until = may_connect.then(|| now + ATTEMPT);
                 None
             }
-            State::Lost => Some(self.offer(now)),
+            State::Lost | State::Retrying => Some(self.offer(now)),
             State::OpeningAgain => self.give_up(),
             State::New | State::Offered | State::Down => None,
         }
@@ -110,7 +115,13 @@ impl Reconnect {
                 Some(Step::Connect)
             }
             State::Offered => self.give_up(),
-            State::New | State::Opening | State::Up | State::Lost | State::OpeningAgain | State::Down => None,
+            State::New
+            | State::Opening
+            | State::Up
+            | State::Lost
+            | State::Retrying
+            | State::OpeningAgain
+            | State::Down => None,
         }
     }
 
@@ -122,8 +133,7 @@ impl Reconnect {
         if !may_connect {
             return Some(self.offer(now));
         }
-        (self.state, self.until) = (State::Lost, Some(now + ATTEMPT));
-        Some(Step::Connect)
+        Some(self.retry(now))
     }
 
     /// When something is due.
@@ -145,13 +155,19 @@ impl Reconnect {
                 self.until = None;
                 may_connect.then_some(Step::Connect)
             }
-            State::Lost => Some(self.offer(now)),
+            State::Lost if may_connect => Some(self.retry(now)),
+            State::Lost | State::Retrying => Some(self.offer(now)),
             State::OpeningAgain => self.give_up(),
             State::New | State::Up | State::Offered | State::Down => {
                 self.until = None;
                 None
             }
         }
+    }
+
+    fn retry(&mut self, now: Instant) -> Step {
+        (self.state, self.until) = (State::Retrying, Some(now + ATTEMPT));
+        Step::Connect
     }
 
     fn offer(&mut self, now: Instant) -> Step {
@@ -183,8 +199,9 @@ mod tests {
     #[test]
     fn who_may_connect_does_and_then_offers_a_new_path_once() {
         let mut link = up();
-        assert_eq!(link.lost(true, T0), Some(Step::Connect));
-        assert_eq!(link.lost(true, T0), Some(Step::Offer));
+        assert_eq!(link.lost(true, T0), None, "BYE may be on its way");
+        assert_eq!(link.handle_timeout(true, T0 + PAUSE), Some(Step::Connect));
+        assert_eq!(link.lost(true, T0 + PAUSE), Some(Step::Offer));
         link.offered();
         assert_eq!(link.poll_timeout(), None, "the answer comes, or the dialog ends");
         link.agreed(T0);
@@ -199,10 +216,10 @@ mod tests {
     fn who_is_connected_to_waits_then_offers() {
         let mut link = up();
         assert_eq!(link.lost(false, T0), None);
-        assert_eq!(link.handle_timeout(true, T0 + REJOIN / 2), None);
-        assert_eq!(link.handle_timeout(true, T0 + REJOIN), Some(Step::Offer));
+        assert_eq!(link.handle_timeout(false, T0 + REJOIN / 2), None);
+        assert_eq!(link.handle_timeout(false, T0 + REJOIN), Some(Step::Offer));
         link.postpone(T0 + REJOIN);
-        assert_eq!(link.handle_timeout(true, T0 + 2 * REJOIN), Some(Step::Offer));
+        assert_eq!(link.handle_timeout(false, T0 + 2 * REJOIN), Some(Step::Offer));
         link.offered();
         assert_eq!(link.refused(false, T0), Some(Step::GiveUp));
         assert_eq!(link.wanted(false, T0), Some(Step::Offer));
@@ -211,8 +228,9 @@ mod tests {
     #[test]
     fn an_attempt_that_hangs_is_given_up() {
         let mut link = up();
-        assert_eq!(link.lost(true, T0), Some(Step::Connect));
-        assert_eq!(link.handle_timeout(true, T0 + ATTEMPT), Some(Step::Offer));
+        assert_eq!(link.lost(true, T0), None);
+        assert_eq!(link.handle_timeout(true, T0 + PAUSE), Some(Step::Connect));
+        assert_eq!(link.handle_timeout(true, T0 + PAUSE + ATTEMPT), Some(Step::Offer));
         link.offered();
         link.agreed(T0);
         assert_eq!(link.handle_timeout(true, T0 + ATTEMPT), Some(Step::GiveUp));

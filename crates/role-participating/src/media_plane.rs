@@ -275,10 +275,14 @@ impl Participating {
             self.media.endpoint.refuse(*incoming, Status::TIMEOUT, now);
             return;
         }
+        let mut about_session = None;
         for event in self.media.screen(event, far, now) {
-            if let Some(event) = relay.handle_event(event, &mut self.media.endpoint, now) {
-                self.media.on_session_event(&event, now);
-            }
+            about_session = relay.handle_event(event, &mut self.media.endpoint, now);
+        }
+        // Who closes takes the connection along: it is not made again.
+        let is_closing = self.bridges.get_mut(key).is_some_and(|bridge| bridge.drain.is_some());
+        if let Some(event) = about_session.filter(|_| !is_closing) {
+            self.media.on_session_event(&event, now);
         }
         self.bridges.look_at(key);
     }
