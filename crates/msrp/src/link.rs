@@ -24,9 +24,9 @@ pub enum Remedy {
 /// The connection of one session, from offer and answer to its end and beyond: who opens it, where to, and what becomes of
 /// it when it is lost, for the SIP session outlives it (RFC 4975 §5.4).
 ///
-/// The side that may connect opens a lost connection again after half a second, unless BYE comes first. If that fails, or if it is up to the other side and that
-/// one does not come, a new path is offered. What then does not come up is given up, until a message asks for it again. A
-/// session that has not had a connection after 35 s ends.
+/// The side that may connect opens a lost connection again after half a second, unless BYE comes first. If that fails, or if
+/// it is up to the other side and that one does not come, a new path is offered. What then does not come up is given up,
+/// until a message asks for it again. A session that has not had a connection after 35 s ends.
 ///
 /// It decides; who holds it carries out each [`Remedy`] and tells it what came of that.
 #[derive(Debug)]
