@@ -14,7 +14,7 @@ use wire::{Entropy, Transport};
 const SIZE: usize = 10_000_000;
 
 fn topology(seed: u64) -> Topology {
-    let place = if seed % 2 == 0 { MediaPath::Off } else { MediaPath::On };
+    let place = if seed.is_multiple_of(2) { MediaPath::Off } else { MediaPath::On };
     let transport = if seed % 4 < 2 { Transport::Udp } else { Transport::Tcp };
     Topology { pf_a: place, pf_b: place, transport }
 }
