@@ -173,13 +173,7 @@ fn a_peer_that_offers_a_new_path_is_answered_with_one_and_messages_flow_on() {
 #[test]
 fn a_leg_that_never_connects_ends_the_session() {
     let setups = [Setup::ActPass, Setup::Active];
-    let mut world = World::new(&Plan {
-        pfs: 1,
-        setups,
-        bob_connects: false,
-        media_grace: Some(Duration::from_secs(5)),
-        ..Plan::default()
-    });
+    let mut world = World::new(&Plan { pfs: 1, setups, bob_connects: false, ..Plan::default() });
     world.net.run_for(Duration::from_secs(30));
     assert!(!world.net[world.alice].is_over && !world.net[world.bob].is_over);
     world.net.run_for(Duration::from_secs(10));

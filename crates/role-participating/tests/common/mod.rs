@@ -324,8 +324,6 @@ pub(crate) struct Plan {
     pub(crate) wrapped: &'static str,
     /// Whether Bob connects when that is up to him.
     pub(crate) bob_connects: bool,
-    /// How long a leg may be without its connection.
-    pub(crate) media_grace: Option<Duration>,
 }
 
 impl Default for Plan {
@@ -338,7 +336,6 @@ impl Default for Plan {
             max_message_size: None,
             wrapped: "*",
             bob_connects: true,
-            media_grace: None,
         }
     }
 }
@@ -398,6 +395,6 @@ fn config(sip: SocketAddr, msrp: SocketAddr, plan: &Plan) -> Config {
         profiles: BTreeMap::new(),
         trusted: ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1"].map(|host| addr(host).ip()).to_vec(),
         silent_session: Duration::from_secs(86_400),
-        media_grace: plan.media_grace,
+        media_grace: Some(Duration::from_secs(5)),
     }
 }
