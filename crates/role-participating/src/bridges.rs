@@ -355,13 +355,24 @@ impl Participating {
         let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &reject, now);
     }
 
-    /// The caller's ACK: with the answer to the callee's offer, if the callee made one.
+    /// An ACK. The caller's first one says that the session is up.
     fn on_acked(&mut self, session: SessionKey, ack: &Request, now: Now) {
-        let Some(theirs) = Body::of(ack).filter(Body::is_sdp) else { return };
+        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        let is_first = leg == Leg::Originating && bridge.watch.armed.is_none();
+        if let Some(theirs) = Body::of(ack).filter(Body::is_sdp) {
+            self.on_answer_in_ack(session, &theirs, now);
+        }
+        if is_first {
+            self.start_watching(session, now);
+        }
+    }
+
+    /// An ACK with the answer to an offer in a 2xx: to ours on this leg, and from the caller to the callee's, if the callee
+    /// made one.
+    fn on_answer_in_ack(&mut self, session: SessionKey, theirs: &Body, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
         let callee = bridge.session(Leg::Terminating);
         let media = bridge.media(Leg::Terminating).clone();
-        let is_first = bridge.watch.armed.is_none();
         let offer = self.ua.session(callee).and_then(|s| s.remote_sdp()).map(|body| body.bytes.clone());
         if let (Leg::Originating, Some(offer)) = (leg, offer)
             && let Some(body) = media.answer(&theirs.bytes, &offer)
@@ -370,9 +381,6 @@ impl Participating {
             self.join_leg(callee, Connector::Answerer, now);
         }
         self.join_leg(session, Connector::Offerer, now);
-        if is_first {
-            self.start_watching(session, now);
-        }
     }
 
     /// A refresh ends here: the other leg's media does not change with this one's (RFC 3261 §14.2). An offer that has no
