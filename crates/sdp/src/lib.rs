@@ -20,7 +20,7 @@ mod uri;
 #[cfg(test)]
 mod samples;
 
-pub use connect::{ConnectTo, connect_to};
+pub use connect::{ConnectTo, connect_to, needs_fallback};
 pub use description::{OriginId, SessionDescription};
 pub use line::{MAX_BYTES, MAX_LINES, ParseError};
 pub use media::{Connection, MsrpMedia, Protocol};
