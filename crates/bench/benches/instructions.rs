@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     if is_within { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Instructions inside [`parts::measured`] in a run of this program.
+/// Instructions inside `measured` in a run of this program.
 fn callgrind(part: &str) -> Option<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*measured*"])

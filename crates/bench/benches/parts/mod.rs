@@ -5,7 +5,6 @@ mod node;
 use bench::{CallId, Dialog, Parties};
 use cpm::MediaPathPolicy;
 
-pub(crate) use self::node::measured;
 use self::node::{Bench, Step};
 
 /// A part of a workload.
@@ -13,16 +12,20 @@ pub(crate) struct Part {
     pub(crate) name: &'static str,
     /// Instructions, a few per cent above what they were when it was last set.
     pub(crate) bound: u64,
-    /// Runs so many calls, the part inside [`measured`].
+    /// Runs so many calls, the part inside [`node::measured`].
     pub(crate) run: fn(u32),
 }
 
 pub(crate) const PARTS: [Part; 5] = [
-    Part { name: "set-up-off-path", bound: 1_000_000, run: |calls| sessions(calls, MediaPathPolicy::Off, Measure::SetUp) },
-    Part { name: "close-off-path", bound: 1_000_000, run: |calls| sessions(calls, MediaPathPolicy::Off, Measure::Close) },
-    Part { name: "set-up-on-path", bound: 1_000_000, run: |calls| sessions(calls, MediaPathPolicy::On, Measure::SetUp) },
-    Part { name: "close-on-path", bound: 1_000_000, run: |calls| sessions(calls, MediaPathPolicy::On, Measure::Close) },
-    Part { name: "message", bound: 1_000_000, run: messages },
+    Part {
+        name: "set-up-off-path",
+        bound: 128_000,
+        run: |calls| sessions(calls, MediaPathPolicy::Off, Measure::SetUp),
+    },
+    Part { name: "close-off-path", bound: 61_000, run: |calls| sessions(calls, MediaPathPolicy::Off, Measure::Close) },
+    Part { name: "set-up-on-path", bound: 582_000, run: |calls| sessions(calls, MediaPathPolicy::On, Measure::SetUp) },
+    Part { name: "close-on-path", bound: 72_500, run: |calls| sessions(calls, MediaPathPolicy::On, Measure::Close) },
+    Part { name: "message", bound: 69_500, run: messages },
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
