@@ -18,6 +18,7 @@ mod tally;
 pub use compare::{Compared, Plan, Round, compare};
 pub use load::{Load, Options, Outcome, Pace};
 pub use message::message_figures;
+pub use messages::{CallId, Dialog, Parties};
 pub use null::null;
 pub use report::{json, machine, table, write_section};
 pub use servers::Server;

@@ -92,8 +92,7 @@ fn in_feature_tags(value: &[u8]) -> Option<Service> {
 }
 
 fn by_sdp(request: &Message) -> Option<Service> {
-    let media = sdp::SessionDescription::parse(request.body()).ok()?;
-    let msrp = media.msrp()?;
+    let msrp = sdp::glance(request.body()).ok()??;
     Some(if msrp.is_file_transfer { Service::FileTransfer } else { Service::Session })
 }
 
