@@ -27,6 +27,8 @@ fn quiet(seed: u64, topology: Topology) -> Setup {
     let mut setup = Setup::new(seed, topology);
     for pf in [&mut setup.pf_a, &mut setup.pf_b] {
         pf.default_profile.idle_session = None;
+        // The phones here speak SIP alone.
+        pf.media_grace = None;
     }
     setup
 }
