@@ -164,7 +164,7 @@ impl Callee {
             }
             // A session that is held for long is refreshed (RFC 4028); nothing about it changes.
             UaEvent::Update { incoming } if incoming.request.body().is_empty() => {
-                let none = sip_ua::Headers::new();
+                let none = Headers::new();
                 let _closing = self.end.ua.answer(&mut self.end.stack, session, incoming.tx, 200, &none, None, now);
             }
             UaEvent::Reinvite { incoming } | UaEvent::Update { incoming } | UaEvent::Request { incoming } => {
