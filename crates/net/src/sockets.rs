@@ -249,6 +249,7 @@ impl Table {
             Output::Write { conn, data } => self.streams.write(conn, data, fx),
             Output::Read { conn, on } => self.streams.set_reading(conn, on, fx),
             Output::Close { conn } => self.streams.close(conn, fx),
+            Output::Keep { .. } => debug_assert!(false, "what is to be kept is the engine's affair"),
         }
     }
 

@@ -1,20 +1,26 @@
-use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord, Traffic};
+use cpm::{Closing, MediaPath, SessionCase, SessionRecord, Traffic};
+use serde::{Deserialize, Serialize};
 use sip::{Name, Request};
 use sip_ua::{Headers, SessionKey};
-use wire::{Now, Timestamp};
+use wire::Now;
 
+use crate::facts::{End, Facts};
+use crate::hold::Hold;
 use crate::media::LegMedia;
+use crate::row::Intent;
 
 /// A session on the media path: two legs, each a dialog of its own.
 #[derive(Debug)]
 pub(crate) struct Bridge {
-    served: ServedUser,
-    peer: String,
-    pub(crate) conversation_id: String,
-    pub(crate) contribution_id: String,
+    pub(crate) facts: Facts,
     legs: [LegState; 2],
-    started: Option<Timestamp>,
     closing: Option<Closing>,
+    /// The Reason of what closed it.
+    cause: Option<String>,
+    /// An earlier life of ours set it up.
+    is_resumed: bool,
+    /// What is in the journal, and what waits for that.
+    pub(crate) hold: Hold,
     /// The messages between the legs, until the session is closed.
     pub(crate) relay: Option<msrp::Bridge>,
     /// What has passed, by the leg that it came from, once no more passes.
@@ -36,7 +42,8 @@ pub(crate) struct Drain {
 }
 
 /// The two legs of a bridge.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Leg {
     /// Towards the caller: we are UAS.
     Originating,
@@ -65,30 +72,24 @@ struct LegState {
 
 impl Bridge {
     /// `legs`: originating, then terminating; so are the sides of the relay.
-    pub(crate) fn new(
-        served: ServedUser,
-        invite: &Request,
-        legs: [(SessionKey, LegMedia); 2],
-        relay: Option<msrp::Bridge>,
-    ) -> Bridge {
-        let text = |name| String::from_utf8_lossy(invite.header(name).unwrap_or_default()).into_owned();
-        let peer = match served.case {
-            SessionCase::Originating => invite.to(),
-            SessionCase::Terminating => invite.from(),
-        };
+    pub(crate) fn new(facts: Facts, legs: [(SessionKey, LegMedia); 2], relay: Option<msrp::Bridge>) -> Bridge {
         Bridge {
-            peer: cpm::aor(&peer.uri()),
-            served,
-            conversation_id: text(Name::ConversationId),
-            contribution_id: text(Name::ContributionId),
+            facts,
             legs: legs.map(|(session, media)| LegState { session, media, is_over: false, is_gone: false }),
-            started: None,
             closing: None,
+            cause: None,
+            is_resumed: false,
+            hold: Hold::default(),
             relay,
             traffic: [Traffic::default(); 2],
             drain: None,
             is_recorded: false,
         }
+    }
+
+    /// A session of an earlier life, whose media is gone.
+    pub(crate) fn resumed(facts: Facts, legs: [(SessionKey, LegMedia); 2]) -> Bridge {
+        Bridge { is_resumed: true, hold: Hold::resumed(), ..Bridge::new(facts, legs, None) }
     }
 
     pub(crate) const fn session(&self, leg: Leg) -> SessionKey {
@@ -100,17 +101,51 @@ impl Bridge {
     }
 
     pub(crate) fn served(&self) -> &str {
-        &self.served.aor
+        &self.facts.served.aor
     }
 
     /// The callee has answered and the caller was told: there is a session.
     pub(crate) fn started(&mut self, now: Now) {
-        self.started.get_or_insert(now.utc);
+        self.facts.started.get_or_insert(now.utc);
     }
 
-    /// Notes who closes; the first one counts.
-    pub(crate) fn closed_on(&mut self, leg: Leg) {
-        self.closing.get_or_insert(if leg == self.served_leg() { Closing::ServedUser } else { Closing::Peer });
+    /// Notes who closes and why; the first one counts.
+    pub(crate) fn closed_on(&mut self, leg: Leg, cause: Option<&Request>) {
+        if self.closing.is_none() {
+            self.closing = Some(if leg == self.served_leg() { Closing::ServedUser } else { Closing::Peer });
+            let reasons = cause.into_iter().flat_map(|request| request.headers(Name::Reason));
+            let reasons: Vec<_> = reasons.map(String::from_utf8_lossy).collect();
+            self.cause = (!reasons.is_empty()).then(|| reasons.join(", "));
+        }
+    }
+
+    /// An earlier life noted who closes and why.
+    pub(crate) fn close_as(&mut self, intent: Intent) {
+        self.hold.has_intent = true;
+        (self.closing, self.cause, self.traffic) = (Some(intent.closing), intent.cause, intent.traffic);
+    }
+
+    /// The Reason of what closed it.
+    pub(crate) const fn cause(&self) -> Option<&String> {
+        self.cause.as_ref()
+    }
+
+    /// Whether it is being closed, or waits for the journal to be.
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.drain.is_some() || self.hold.has_intent
+    }
+
+    /// Whether an earlier life of ours set it up.
+    pub(crate) const fn is_resumed(&self) -> bool {
+        self.is_resumed
+    }
+
+    /// How it ends, as far as that is known.
+    pub(crate) fn end(&self) -> End {
+        let unasked = if self.is_resumed { Closing::Restart } else { Closing::Lost };
+        let ours = self.served_leg();
+        let traffic = [ours, ours.other()].map(|leg| self.traffic[leg as usize]);
+        End { closing: self.closing.unwrap_or(unasked), cause: self.cause.clone(), traffic }
     }
 
     /// A leg has ended.
@@ -128,21 +163,7 @@ impl Bridge {
         if !self.is_closed() || self.relay.is_some() || std::mem::replace(&mut self.is_recorded, true) {
             return None;
         }
-        let sent_by = |leg| self.traffic[leg as usize];
-        let ours = self.served_leg();
-        Some(self.started.map(|started| SessionRecord {
-            served_user: self.served.aor.clone(),
-            case: self.served.case,
-            peer: self.peer.clone(),
-            conversation_id: self.conversation_id.clone(),
-            contribution_id: self.contribution_id.clone(),
-            media_path: MediaPath::On,
-            started,
-            ended: now.utc,
-            closing: self.closing.unwrap_or(Closing::Lost),
-            sent: sent_by(ours),
-            received: sent_by(ours.other()),
-        }))
+        Some(self.facts.record(MediaPath::On, self.end(), now))
     }
 
     /// Whether the session has been counted as closed.
@@ -162,7 +183,7 @@ impl Bridge {
 
     /// The leg towards the served user.
     const fn served_leg(&self) -> Leg {
-        match self.served.case {
+        match self.facts.served.case {
             SessionCase::Originating => Leg::Originating,
             SessionCase::Terminating => Leg::Terminating,
         }

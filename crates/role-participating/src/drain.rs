@@ -20,6 +20,7 @@ impl Participating {
         if bridge.drain.is_none() {
             bridge.drain = Some(Drain { from: leg, bye: Some(bye), is_late: false });
             self.bridges.drains.arm(key, now.at + T_DRAIN);
+            self.note_intent(key, leg, now);
         }
         self.go_on_closing(key, now);
     }
@@ -58,6 +59,9 @@ impl Participating {
         let Some(bridge) = self.bridges.get_mut(key) else { return };
         if let Some(record) = bridge.record(now) {
             let served = bridge.served().to_owned();
+            if bridge.hold.has_row {
+                self.journal.over(bridge.facts.key, record.as_ref());
+            }
             self.control.closed(&served, record);
         }
         self.bridges.remove_if_gone(key);
@@ -69,9 +73,7 @@ impl Participating {
         for leg in [from, from.other()] {
             let Some(bridge) = self.bridges.get_mut(key) else { return };
             let Some(session) = bridge.relay.as_ref().map(|relay| relay.sides()[leg as usize]) else { return };
-            // What a side takes is what the other one sent.
-            let taken = self.media.endpoint.stats(session).unwrap_or_default();
-            bridge.traffic[leg.other() as usize] = Traffic { messages: taken.sent, octets: taken.octets_sent };
+            bridge.traffic[leg.other() as usize] = self.media.taken_by(session);
             self.media.close(session, now);
             while let Some(event) = self.media.endpoint.poll_event() {
                 self.on_msrp_event(event, now);
@@ -82,6 +84,19 @@ impl Participating {
 }
 
 impl crate::media_plane::MediaPlane {
+    /// What a side has taken, which is what the other one sent.
+    fn taken_by(&self, session: msrp::SessionId) -> Traffic {
+        let taken = self.endpoint.stats(session).unwrap_or_default();
+        Traffic { messages: taken.sent, octets: taken.octets_sent }
+    }
+
+    /// What has passed so far, by the leg that it came from.
+    pub(crate) fn passed(&self, bridge: &Bridge) -> [Traffic; 2] {
+        let Some(relay) = &bridge.relay else { return bridge.traffic };
+        let [a, b] = relay.sides().map(|side| self.taken_by(side));
+        [b, a]
+    }
+
     /// Whether messages of a leg are on their way that can still arrive: all of it is here, or the rest can still come.
     fn is_awaited(&self, bridge: &Bridge, from: Leg) -> bool {
         let Some(relay) = &bridge.relay else { return false };

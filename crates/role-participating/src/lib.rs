@@ -4,6 +4,9 @@
 //! ([`relay`](self)); on the media path it is a B2BUA with a leg to each side (`bridge`), which relays MSRP between them
 //! (`media_plane`) and closes when what is under way has been handed on (`drain`). Which of the two is decided when the
 //! INVITE comes ([`admit`](self)) and never changes.
+//!
+//! With a journal, a session on the media path is kept before anybody relies on it, and its close before the BYE is answered
+//! (`hold`); after a restart what is left is ended in order (`resume`).
 
 mod admit;
 mod bridge;
@@ -11,11 +14,17 @@ mod bridges;
 mod close;
 mod config;
 mod drain;
+mod facts;
+mod hold;
+mod journal;
 mod media;
 mod media_plane;
 mod participating;
 mod relay;
+mod resume;
+mod row;
 mod token;
 
 pub use config::Config;
+pub use journal::Kept;
 pub use participating::{Open, Participating};

@@ -13,6 +13,7 @@ mod options;
 mod registration;
 mod reject;
 mod session;
+mod snapshot;
 mod user_agent;
 
 pub use config::Config;
@@ -23,4 +24,5 @@ pub use headers::{Body, Headers};
 pub use registration::{Registration, RegistrationEvent, RegistrationPlan};
 pub use reject::Reject;
 pub use session::{Session, State, WrongState};
+pub use snapshot::Snapshot;
 pub use user_agent::{InviteError, InvitePlan, UserAgent};

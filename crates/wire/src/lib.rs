@@ -12,7 +12,7 @@ mod time;
 mod timers;
 
 pub use entropy::Entropy;
-pub use node::{ConnId, Input, Node, Output, Transport};
+pub use node::{ConnId, Entry, Input, Node, Output, Transport};
 pub use redacted::Redacted;
 pub use slab::{Key, Slab};
 pub use time::{Instant, Now, Timestamp, Timing};

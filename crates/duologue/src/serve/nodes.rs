@@ -2,9 +2,8 @@
 
 use anyhow::Context as _;
 use engine::{Clock, Handle};
-use node::{Bound, Seat};
+use node::{Bound, Pf, Seat};
 use role_core::Core;
-use role_participating::Participating;
 use wire::Entropy;
 
 use super::config::{NodePlan, Plan};
@@ -12,7 +11,7 @@ use super::config::{NodePlan, Plan};
 /// Every node in an engine of its own; dropping it stops them.
 pub(super) struct Running {
     cores: Vec<Handle<Core>>,
-    pfs: Vec<Handle<Participating>>,
+    pfs: Vec<Pf>,
 }
 
 impl Running {
@@ -30,7 +29,7 @@ impl Running {
     /// Sessions that the participating functions hold.
     pub(super) fn open_sessions(&self) -> usize {
         // An engine that has stopped holds none.
-        self.pfs.iter().map(|pf| pf.call(|pf, _| pf.open_sessions()).unwrap_or(0)).sum()
+        self.pfs.iter().map(|pf| pf.handle.call(|pf, _| pf.open_sessions()).unwrap_or(0)).sum()
     }
 
     /// Stops all nodes.
@@ -51,6 +50,6 @@ fn bind<R>(plan: NodePlan<R>) -> anyhow::Result<(NodePlan<R>, Bound)> {
 }
 
 fn seat<N>(options: sip_tx::Options) -> Seat<N> {
-    let host = engine::Options { tap: None, on_idle: None, clock: Clock::start() };
+    let host = engine::Options { clock: Clock::start(), ..engine::Options::default() };
     Seat { options, entropy: Entropy::from_os(), host }
 }

@@ -121,6 +121,7 @@ impl Net {
                 Some(Event::Stream { connection, side }) => self.on_stream(connection, side),
                 Some(Event::Written { connection, side }) => self.on_written(connection, side),
                 Some(Event::Readable { connection, side }) => self.on_readable(connection, side),
+                Some(Event::Disk { node }) => self.on_disk(node),
                 None => {}
             },
             Due::Deadline(connection) => self.on_deadline(connection),
@@ -168,6 +169,7 @@ impl Net {
                 Output::Write { conn, data } => self.write(node, conn, data),
                 Output::Read { conn, on } => self.set_reading(node, conn, on),
                 Output::Close { conn } => self.close(node, conn),
+                Output::Keep { id, entry } => self.keep(node, id, entry),
             }
         }
     }

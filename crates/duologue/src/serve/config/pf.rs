@@ -1,9 +1,10 @@
 //! `[[pf]]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile, Reason, Service};
-use node::{PfPlan, SILENT_SESSION};
+use node::{PfPlan, RecordsPlan, SILENT_SESSION};
 
 use super::{ConfigError, NodePlan};
 use crate::serve::document::{self, MediaPath};
@@ -32,6 +33,8 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         profiles,
         trusted: trusted(&format!("{key}.trusted"), &pf.trusted)?,
         silent_session: pf.silent_session.map_or(SILENT_SESSION, Duration::from_secs),
+        journal: pf.journal,
+        records: records(key, pf.records, pf.records_size, pf.records_files)?,
     };
     let msrp = pf.msrp.parse().map_err(|_| {
         let cure = "write an IP address and a port, such as \"127.0.0.1:2855\"";
@@ -56,6 +59,34 @@ fn media_path(key: &str, place: MediaPath, reasons: &[String]) -> Result<MediaPa
         MediaPath::Off => Ok(MediaPathPolicy::Off),
         MediaPath::On => Ok(MediaPathPolicy::On),
     }
+}
+
+/// How large a file of records grows, where nobody says otherwise.
+const RECORDS_SIZE: u64 = 64 << 20;
+/// How many files of records there are.
+const RECORDS_FILES: usize = 10;
+
+fn records(
+    key: &str,
+    path: Option<PathBuf>,
+    size: Option<u64>,
+    files: Option<usize>,
+) -> Result<Option<RecordsPlan>, ConfigError> {
+    let given = [("records_size", size.is_some()), ("records_files", files.is_some())];
+    let Some(path) = path else {
+        let idle = given.iter().find(|(_, given)| *given);
+        return idle.map_or(Ok(None), |(name, _)| {
+            let cure = "name a file with `records`, or take this out";
+            Err(ConfigError::new(format!("{key}.{name}"), "is of no use without a file", cure))
+        });
+    };
+    let (max_octets, files) = (size.unwrap_or(RECORDS_SIZE), files.unwrap_or(RECORDS_FILES));
+    for (name, is_none) in [("records_size", max_octets == 0), ("records_files", files == 0)] {
+        if is_none {
+            return Err(ConfigError::new(format!("{key}.{name}"), "is 0", "write at least 1"));
+        }
+    }
+    Ok(Some(RecordsPlan { path, max_octets, files }))
 }
 
 fn trusted(key: &str, entries: &[String]) -> Result<Vec<std::net::IpAddr>, ConfigError> {
