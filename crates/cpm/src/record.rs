@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use wire::Timestamp;
 
-use crate::{MediaPath, SessionCase};
+use crate::{MediaPath, Release, SessionCase};
 
 /// What is written about a session when it has ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -58,8 +58,8 @@ pub enum Closing {
     Lost,
     /// Ended without a BYE that we saw.
     Expired,
-    /// The participating function was started anew and closed what it could not carry on.
-    Restart,
+    /// The participating function itself.
+    Released(Release),
 }
 
 /// A point in time as a number, in the participating function's journal.

@@ -127,6 +127,7 @@ impl Cast<'_> {
             silent_session: node::SILENT_SESSION,
             journal: None,
             records: None,
+            media_grace: Some(node::MEDIA_GRACE),
         };
         Ok(plan.start(bound, self.seat(node, None))?.handle)
     }

@@ -9,5 +9,5 @@ mod uri;
 
 pub use bound::{Addresses, Bound};
 pub use records::RecordsPlan;
-pub use roles::{ClientPlan, CorePlan, Pf, PfPlan, SILENT_SESSION, Seat, StartError};
+pub use roles::{ClientPlan, CorePlan, MEDIA_GRACE, Pf, PfPlan, SILENT_SESSION, Seat, StartError};
 pub use uri::{UriError, check_uri, peer, sip_uri, trigger};

@@ -229,7 +229,10 @@ struct Line<'a> {
     media_path: MediaPath,
     started: String,
     ended: String,
-    closed_by: Closing,
+    /// Whose close it was, or what took its place.
+    closed_by: &'static str,
+    /// Why the network closed, if it did.
+    released: Option<&'static str>,
     cause: Option<&'a str>,
     sent: Traffic,
     received: Traffic,
@@ -247,7 +250,14 @@ impl Line<'_> {
             media_path: record.media_path,
             started: DateTime::utc(record.started).to_string(),
             ended: DateTime::utc(record.ended).to_string(),
-            closed_by: record.closing,
+            closed_by: match record.closing {
+                Closing::ServedUser => "served-user",
+                Closing::Peer => "peer",
+                Closing::Lost => "lost",
+                Closing::Expired => "expired",
+                Closing::Released(_) => "network",
+            },
+            released: if let Closing::Released(why) = record.closing { Some(why.as_str()) } else { None },
             cause: record.cause.as_deref(),
             sent: record.sent,
             received: record.received,

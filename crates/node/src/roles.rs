@@ -30,6 +30,9 @@ pub struct Seat<N> {
 /// How long a session off the media path may be silent before it is forgotten, where nobody says otherwise: a day.
 pub const SILENT_SESSION: Duration = Duration::from_secs(24 * 3600);
 
+/// How long the MSRP connection of a session may be gone, where nobody says otherwise.
+pub const MEDIA_GRACE: Duration = Duration::from_secs(5);
+
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -86,6 +89,8 @@ pub struct PfPlan {
     pub journal: Option<PathBuf>,
     /// Where the records of sessions go. Without it they are not written.
     pub records: Option<RecordsPlan>,
+    /// How long media may be gone before its session is ended; `None`: it is not watched.
+    pub media_grace: Option<Duration>,
 }
 
 /// A participating function that runs. Dropped, it stops, and what it has recorded is written.
@@ -149,6 +154,7 @@ impl PfPlan {
             trusted: self.trusted,
             silent_session: self.silent_session,
             durable,
+            media_grace: self.media_grace,
         };
         let handle = run(bound, Participating::new(config, seat.options, seat.entropy), seat.host)?;
         if let Some(records) = &mut records {

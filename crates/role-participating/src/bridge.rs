@@ -1,4 +1,4 @@
-use cpm::{Closing, MediaPath, SessionCase, SessionRecord, Traffic};
+use cpm::{Closing, MediaPath, Release, Service, SessionCase, SessionRecord, Traffic};
 use serde::{Deserialize, Serialize};
 use sip::{Name, Request};
 use sip_ua::{Headers, SessionKey};
@@ -7,18 +7,19 @@ use wire::Now;
 use crate::facts::{End, Facts};
 use crate::hold::Hold;
 use crate::media::LegMedia;
+use crate::release::{SessionId, SessionView};
 use crate::row::Intent;
+use crate::supervise::Watch;
 
 /// A session on the media path: two legs, each a dialog of its own.
 #[derive(Debug)]
 pub(crate) struct Bridge {
     pub(crate) facts: Facts,
+    pub(crate) service: Service,
     legs: [LegState; 2],
     closing: Option<Closing>,
     /// The Reason of what closed it.
     cause: Option<String>,
-    /// An earlier life of ours set it up.
-    is_resumed: bool,
     /// What is in the journal, and what waits for that.
     pub(crate) hold: Hold,
     /// The messages between the legs, until the session is closed.
@@ -27,6 +28,9 @@ pub(crate) struct Bridge {
     pub(crate) traffic: [Traffic; 2],
     /// How far it is closed.
     pub(crate) drain: Option<Drain>,
+    /// What the function ends it for, from when it has been decided.
+    pub(crate) release: Option<Release>,
+    pub(crate) watch: Watch,
     is_recorded: bool,
 }
 
@@ -72,24 +76,31 @@ struct LegState {
 
 impl Bridge {
     /// `legs`: originating, then terminating; so are the sides of the relay.
-    pub(crate) fn new(facts: Facts, legs: [(SessionKey, LegMedia); 2], relay: Option<msrp::Bridge>) -> Bridge {
+    pub(crate) fn new(
+        facts: Facts,
+        service: Service,
+        legs: [(SessionKey, LegMedia); 2],
+        relay: Option<msrp::Bridge>,
+    ) -> Bridge {
         Bridge {
             facts,
+            service,
             legs: legs.map(|(session, media)| LegState { session, media, is_over: false, is_gone: false }),
             closing: None,
             cause: None,
-            is_resumed: false,
             hold: Hold::default(),
             relay,
             traffic: [Traffic::default(); 2],
             drain: None,
+            release: None,
+            watch: Watch::default(),
             is_recorded: false,
         }
     }
 
     /// A session of an earlier life, whose media is gone.
     pub(crate) fn resumed(facts: Facts, legs: [(SessionKey, LegMedia); 2]) -> Bridge {
-        Bridge { is_resumed: true, hold: Hold::resumed(), ..Bridge::new(facts, legs, None) }
+        Bridge { hold: Hold::resumed(), ..Bridge::new(facts, Service::Session, legs, None) }
     }
 
     pub(crate) const fn session(&self, leg: Leg) -> SessionKey {
@@ -111,12 +122,27 @@ impl Bridge {
 
     /// Notes who closes and why; the first one counts.
     pub(crate) fn closed_on(&mut self, leg: Leg, cause: Option<&Request>) {
+        let reasons = cause.into_iter().flat_map(|request| request.headers(Name::Reason));
+        let reasons: Vec<_> = reasons.map(String::from_utf8_lossy).collect();
+        self.closed_by(self.closing_of(leg), (!reasons.is_empty()).then(|| reasons.join(", ")));
+    }
+
+    /// Notes how it closes, with the Reason that says so; the first cause counts.
+    pub(crate) fn closed_by(&mut self, closing: Closing, cause: Option<String>) {
         if self.closing.is_none() {
-            self.closing = Some(if leg == self.served_leg() { Closing::ServedUser } else { Closing::Peer });
-            let reasons = cause.into_iter().flat_map(|request| request.headers(Name::Reason));
-            let reasons: Vec<_> = reasons.map(String::from_utf8_lossy).collect();
-            self.cause = (!reasons.is_empty()).then(|| reasons.join(", "));
+            (self.closing, self.cause) = (Some(closing), cause);
         }
+    }
+
+    /// A leg of an earlier life turns out to have been closed by its end while nobody was here.
+    pub(crate) fn had_closed(&mut self, leg: Leg) {
+        if self.closing == Some(Closing::Released(Release::Restarted)) {
+            (self.closing, self.cause) = (Some(self.closing_of(leg)), None);
+        }
+    }
+
+    const fn closing_of(&self, leg: Leg) -> Closing {
+        if leg as u8 == self.served_leg() as u8 { Closing::ServedUser } else { Closing::Peer }
     }
 
     /// An earlier life noted who closes and why.
@@ -130,22 +156,21 @@ impl Bridge {
         self.cause.as_ref()
     }
 
-    /// Whether it is being closed, or waits for the journal to be.
-    pub(crate) const fn is_closing(&self) -> bool {
-        self.drain.is_some() || self.hold.has_intent
-    }
-
-    /// Whether an earlier life of ours set it up.
-    pub(crate) const fn is_resumed(&self) -> bool {
-        self.is_resumed
-    }
-
     /// How it ends, as far as that is known.
     pub(crate) fn end(&self) -> End {
-        let unasked = if self.is_resumed { Closing::Restart } else { Closing::Lost };
         let ours = self.served_leg();
         let traffic = [ours, ours.other()].map(|leg| self.traffic[leg as usize]);
-        End { closing: self.closing.unwrap_or(unasked), cause: self.cause.clone(), traffic }
+        End { closing: self.closing.unwrap_or(Closing::Lost), cause: self.cause.clone(), traffic }
+    }
+
+    /// There is a session, and nothing ends it yet.
+    pub(crate) const fn is_up(&self) -> bool {
+        self.facts.started.is_some() && self.drain.is_none() && self.release.is_none()
+    }
+
+    /// The session as an operator sees it.
+    pub(crate) fn view(&self, id: SessionId) -> SessionView {
+        self.facts.view(id, MediaPath::On)
     }
 
     /// A leg has ended.
@@ -182,7 +207,7 @@ impl Bridge {
     }
 
     /// The leg towards the served user.
-    const fn served_leg(&self) -> Leg {
+    pub(crate) const fn served_leg(&self) -> Leg {
         match self.facts.served.case {
             SessionCase::Originating => Leg::Originating,
             SessionCase::Terminating => Leg::Terminating,

@@ -2,6 +2,8 @@ use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord, Traffic};
 use sip::{Name, Request};
 use wire::{Now, Timestamp};
 
+use crate::release::{SessionId, SessionView};
+
 /// What is known of a session from its INVITE on, wherever the function stands in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
@@ -44,6 +46,20 @@ impl Facts {
             conversation_id: text(Name::ConversationId),
             contribution_id: text(Name::ContributionId),
             started: None,
+        }
+    }
+
+    /// The session as an operator sees it.
+    pub(crate) fn view(&self, id: SessionId, media_path: MediaPath) -> SessionView {
+        SessionView {
+            id,
+            served_user: self.served.aor.clone(),
+            case: self.served.case,
+            peer: self.peer.clone(),
+            conversation_id: self.conversation_id.clone(),
+            contribution_id: self.contribution_id.clone(),
+            media_path,
+            started: self.started,
         }
     }
 

@@ -45,6 +45,11 @@ impl Hold {
         Hold { has_row: true, ..Hold::default() }
     }
 
+    /// Whether a BYE waits: the session is as good as closed.
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.writing, Some(Writing::Intent(_)))
+    }
+
     /// Keeps an event back.
     fn push(&mut self, event: Event) {
         if self.events.len() < MAX_HELD {
@@ -113,19 +118,20 @@ impl Participating {
         bridge.hold.has_intent = true;
         bridge.hold.writing = Some(Writing::Intent(leg));
         bridge.hold.push(event);
-        self.keep_intent(key, leg, true, now);
+        self.keep_intent(key, Some(leg), true, now);
         None
     }
 
-    /// A session is being closed: writes that down, if that is not done. Nobody waits for it.
-    pub(crate) fn note_intent(&mut self, key: Key, from: Leg, now: Now) {
+    /// A session is being closed, `from` a leg that needs no BYE any more: writes that down, if that is not done. Nobody waits
+    /// for it.
+    pub(crate) fn note_intent(&mut self, key: Key, from: Option<Leg>, now: Now) {
         let Some(bridge) = self.bridges.get_mut(key) else { return };
         if bridge.hold.has_row && !std::mem::replace(&mut bridge.hold.has_intent, true) {
             self.keep_intent(key, from, false, now);
         }
     }
 
-    fn keep_intent(&mut self, key: Key, from: Leg, is_awaited: bool, now: Now) {
+    fn keep_intent(&mut self, key: Key, from: Option<Leg>, is_awaited: bool, now: Now) {
         let Some(bridge) = self.bridges.get_mut(key) else { return };
         let Some(legs) = snapshots(&self.ua, bridge) else { return };
         let end = bridge.end();

@@ -23,8 +23,6 @@ pub(crate) struct Journal {
     waiting: BTreeMap<u64, Key>,
     out: VecDeque<Output>,
     full_until: Option<Instant>,
-    /// When bridges of an earlier life are closed.
-    pub(crate) audits: TimerQueue<Key>,
     /// Until when a BYE waits whose intent could not be kept.
     pub(crate) unkept: TimerQueue<Key>,
     pub(crate) counters: Kept,
@@ -51,7 +49,6 @@ impl Journal {
             waiting: BTreeMap::new(),
             out: VecDeque::new(),
             full_until: None,
-            audits: TimerQueue::new(),
             unkept: TimerQueue::new(),
             counters: Kept::default(),
         }
@@ -121,6 +118,6 @@ impl Journal {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.audits.next().into_iter().chain(self.unkept.next()).min()
+        self.unkept.next()
     }
 }

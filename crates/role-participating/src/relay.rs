@@ -6,9 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord};
 use sip::{Method, Request, Response};
-use wire::{Instant, Now, TimerQueue};
+use wire::{Instant, Now};
 
 use crate::facts::Facts;
+use crate::lapses::Lapses;
+use crate::release::{SessionId, SessionView};
 use crate::row::{About, Row};
 use crate::token::Token;
 
@@ -19,15 +21,11 @@ pub(crate) struct Relays {
     /// Requests under way, by the number that the proxy gives back.
     requests: BTreeMap<u64, Watched>,
     next_request: u64,
-    /// One entry per session, and some of sessions that have ended; see [`Relays::forget`].
-    silence: TimerQueue<Token>,
+    silence: Lapses<Token>,
     silent_session: Duration,
     /// Has another dialog than it had.
     changed: Option<Token>,
 }
-
-/// Entries of ended sessions that may wait beside as many as there are sessions.
-const OUTDATED: usize = 1024;
 
 #[derive(Debug)]
 struct Relay {
@@ -67,7 +65,7 @@ impl Relays {
             sessions: BTreeMap::new(),
             requests: BTreeMap::new(),
             next_request: 0,
-            silence: TimerQueue::new(),
+            silence: Lapses::new(),
             silent_session,
             changed: None,
         }
@@ -97,6 +95,15 @@ impl Relays {
             dialogs: relay.dialogs.iter().map(text).collect(),
         };
         Some((relay.facts.key, row))
+    }
+
+    pub(crate) fn has(&self, token: Token) -> bool {
+        self.sessions.contains_key(&token)
+    }
+
+    /// The sessions as an operator sees them.
+    pub(crate) fn views(&self, id: impl Fn(Token) -> SessionId) -> impl Iterator<Item = SessionView> {
+        self.sessions.iter().map(move |(token, relay)| relay.facts.view(id(*token), MediaPath::Off))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -231,16 +238,11 @@ impl Relays {
         Some(Ended { aor: relay.facts.served.aor, record })
     }
 
-    /// Takes a session out. A session may be silent for a day, and its entry in the queue would stay as long: the queue is
-    /// made anew when most of it belongs to nobody.
+    /// Takes a session out.
     fn forget(&mut self, token: Token) -> Option<Relay> {
         let relay = self.sessions.remove(&token)?;
-        if self.silence.len() > 2 * self.sessions.len() + OUTDATED {
-            self.silence = TimerQueue::new();
-            for (token, relay) in &self.sessions {
-                self.silence.arm(*token, relay.last_heard + self.silent_session);
-            }
-        }
+        let entries = self.sessions.iter().map(|(token, relay)| (*token, relay.last_heard + self.silent_session));
+        self.silence.sweep(self.sessions.len(), entries);
         Some(relay)
     }
 }

@@ -4,10 +4,8 @@
 //! the audit as well: a leg whose BYE we missed while we were dead answers 481, and the other one is closed all the same.
 //! Off the media path nothing depends on us but the record; the session goes on.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use sip::Name;
+use cpm::{Closing, Release};
 use sip_ua::Snapshot;
 use wire::{Key, Now};
 
@@ -23,12 +21,6 @@ const CSEQ_JUMP: u32 = 1_000;
 
 /// RFC 3261 §8.1.1.5: sequence numbers are less than 2^31.
 const MAX_CSEQ: u32 = (1 << 31) - 2;
-
-/// The time between two sessions that are closed after a restart: 500 in a second, so that cores are not flooded.
-const PACE: Duration = Duration::from_millis(2);
-
-/// What the clients are told.
-const RESTARTED: &str = r#"SIP;cause=503;text="Server restarted""#;
 
 impl Participating {
     /// An entry of an earlier life.
@@ -74,34 +66,23 @@ impl Participating {
         let bridge = self.bridges.insert(Bridge::resumed(facts, legs));
         match intent {
             Some(intent) => self.resume_closing(bridge, intent, now),
-            None => {
-                let turn = u32::try_from(self.journal.audits.len()).unwrap_or(u32::MAX);
-                self.journal.audits.arm(bridge, now.at + PACE * turn.saturating_add(1));
-            }
+            None => self.release(bridge, Release::Restarted, now),
         }
     }
 
-    /// A leg had closed: its BYE is answered if it comes again, and the other leg is closed at once.
+    /// It was being closed: that goes on at once.
     fn resume_closing(&mut self, key: Key, intent: Intent, now: Now) {
         let Some(bridge) = self.bridges.get_mut(key) else { return };
-        let from = intent.from;
+        let (from, closing) = (intent.from, intent.closing);
         bridge.close_as(intent);
+        let Some(from) = from else {
+            let why = if let Closing::Released(why) = closing { why } else { Release::Restarted };
+            return self.release(key, why, now);
+        };
+        // One leg had closed: its BYE is answered if it comes again.
         let bye = Some(close::headers(bridge));
         bridge.drain = Some(Drain { from, bye, is_late: true });
         let closed = bridge.session(from);
         self.ua.resume_closed(&mut self.stack, closed, now);
-    }
-
-    /// Sessions whose turn it is are closed.
-    pub(crate) fn audit(&mut self, now: Now) {
-        while let Some((_, key)) = self.journal.audits.pop_due(now.at) {
-            let Some(bridge) = self.bridges.get_mut(key).filter(|bridge| !bridge.is_closing()) else { continue };
-            let headers = close::headers(bridge).with(Name::Reason, RESTARTED);
-            for leg in Leg::BOTH {
-                let Some(bridge) = self.bridges.get_mut(key) else { break };
-                let session = bridge.session(leg);
-                self.close_leg(session, &headers, now);
-            }
-        }
     }
 }

@@ -48,7 +48,8 @@ pub(crate) struct About {
 /// How a session on the media path is being closed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Intent {
-    pub(crate) from: Leg,
+    /// The leg that has closed already; without one both are to be closed.
+    pub(crate) from: Option<Leg>,
     pub(crate) closing: Closing,
     /// The Reason of the BYE.
     #[serde(default)]

@@ -261,5 +261,6 @@ fn pf_config(site: Site, media_path: MediaPath) -> role_participating::Config {
         trusted: vec![core.sip().ip()],
         silent_session: Duration::from_secs(86_400),
         durable: false,
+        media_grace: Some(Duration::from_secs(5)),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cpm::Closing;
+use cpm::{Closing, Release};
 use flow::{CloseBy, MediaPath};
 use journal::{Log, Options};
 use role_client::{ClosedBy, Event, SessionId};
@@ -14,6 +14,8 @@ use wire::{Entry, Transport};
 const ON: Topology = Topology { pf_a: MediaPath::On, pf_b: MediaPath::On, transport: Transport::Udp };
 const A_ON: Topology = Topology { pf_a: MediaPath::On, pf_b: MediaPath::Off, transport: Transport::Udp };
 const OFF: Topology = Topology { pf_a: MediaPath::Off, pf_b: MediaPath::Off, transport: Transport::Udp };
+
+const RESTARTED: Closing = Closing::Released(Release::Restarted);
 
 /// A restart, Timer F and what is on the way: the longest that an end may live on.
 const CLOSED: Duration = Duration::from_secs(37);
@@ -149,7 +151,7 @@ fn f19_to_f25_at_whatever_step_it_dies_both_ends_are_closed() {
                 }
                 call.die(SHORTLY);
                 let closing = call.assert_closed();
-                let known = [Closing::ServedUser, Closing::Peer, Closing::Restart];
+                let known = [Closing::ServedUser, Closing::Peer, RESTARTED];
                 assert!(known.contains(&closing), "step {step} of {steps}: {closing:?}");
             }
         }
@@ -212,7 +214,7 @@ fn f20_f21_a_crash_while_the_intent_is_written_is_made_up_for_whether_it_was_or_
         call.system.net.run_for(Duration::from_millis(12));
         call.die(SHORTLY);
         let closing = call.assert_closed();
-        assert!(matches!(closing, Closing::ServedUser | Closing::Restart), "{closing:?}");
+        assert!([Closing::ServedUser, RESTARTED].contains(&closing), "{closing:?}");
     });
 }
 
@@ -323,7 +325,7 @@ fn r21_after_a_restart_both_ends_are_told_why() {
     let mut call = established(14, ON);
     call.die(SHORTLY);
     let closing = call.assert_closed();
-    assert_eq!(closing, Closing::Restart);
+    assert_eq!(closing, RESTARTED);
     let byes: Vec<_> = call.system.net.arrows().iter().filter(|a| &*a.from == "pf-a" && a.label == "BYE").collect();
     assert_eq!(byes.len(), 2);
     for bye in byes {

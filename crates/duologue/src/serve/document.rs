@@ -99,6 +99,7 @@ pub(super) struct Pf {
     pub(super) records: Option<PathBuf>,
     pub(super) records_size: Option<u64>,
     pub(super) records_files: Option<usize>,
+    pub(super) media_grace: Option<u64>,
     #[serde(default)]
     pub(super) profile: Profile,
     #[serde(default)]
@@ -123,5 +124,6 @@ pub(super) struct Profile {
     pub(super) defers_messages: Option<bool>,
     pub(super) devices: Option<usize>,
     pub(super) max_message_size: Option<u64>,
-    pub(super) closes_inactive: Option<bool>,
+    pub(super) idle_session: Option<u64>,
+    pub(super) supervised: Option<bool>,
 }
