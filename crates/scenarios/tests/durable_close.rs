@@ -8,8 +8,8 @@ use flow::{CloseBy, MediaPath};
 use journal::{Log, Options};
 use role_client::{ClosedBy, Event, SessionId};
 use scenarios::{Setup, Sink, Site, System, Topology};
-use sim::for_each_seed;
-use wire::{Entry, Transport};
+use sim::{Link, for_each_seed};
+use wire::{Entropy, Entry, Transport};
 
 const ON: Topology = Topology { pf_a: MediaPath::On, pf_b: MediaPath::On, transport: Transport::Udp };
 const A_ON: Topology = Topology { pf_a: MediaPath::On, pf_b: MediaPath::Off, transport: Transport::Udp };
@@ -490,4 +490,29 @@ fn f55_records_wait_for_an_hour_and_a_restart_until_somebody_takes_them() {
     assert_eq!(of_a.count(), 50);
     system.settle();
     assert_eq!(system.net.kept(system.pf_a), 0);
+}
+
+/// Loss, repetition, reordering, torn writes, and either function dies once or twice at any moment of a close.
+#[test]
+fn on_a_bad_network_both_ends_are_closed_whichever_function_dies_and_whenever() {
+    for_each_seed(150, |seed| {
+        let mut dice = Entropy::from_seed(seed);
+        let mut call = established(seed, ON);
+        call.system.net.set_link(Link::bad(0.1));
+        let mut died = Vec::new();
+        call.close([CloseBy::A, CloseBy::B, CloseBy::Both][dice.below(3) as usize]);
+        for _ in 0..dice.below(2) + 1 {
+            let site = [Site::PfA, Site::PfB][dice.below(2) as usize];
+            call.system.run_for(Duration::from_millis(dice.below(400)));
+            call.system.crash(site);
+            call.system.run_for(Duration::from_millis(dice.below(3_000)));
+            call.system.restart(site);
+            died.push(site);
+        }
+        call.system.run_for(Duration::from_secs(70));
+        let live = [call.system.live("client-a"), call.system.live("client-b")];
+        assert_eq!(live, [[], []], "{died:?}\n{}", call.system.net.ladder());
+        call.system.net.set_link(Link::default());
+        call.assert_one_record();
+    });
 }
