@@ -390,7 +390,7 @@ impl Participating {
         let headers = close::headers(bridge);
         self.drain(session, headers, now);
         // A BYE that was to be answered after the other leg has waited for this.
-        self.release(key, now);
+        self.release_held(key, now);
     }
 
     /// Our BYE has ended. What a leg of an earlier life says to it tells who had closed while we were dead.

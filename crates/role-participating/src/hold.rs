@@ -168,7 +168,7 @@ impl Participating {
             Some(Writing::Intent(leg)) if !ok => return self.close_unkept(key, leg, now),
             Some(Writing::Row | Writing::Intent(_)) | None => {}
         }
-        self.release(key, now);
+        self.release_held(key, now);
     }
 
     /// The intent could not be kept, and so the order is turned round: the other leg is closed first, and who closed is
@@ -185,12 +185,12 @@ impl Participating {
     /// BYEs whose other leg has not been heard of in time are answered.
     pub(crate) fn expire_unkept(&mut self, now: Now) {
         while let Some((_, key)) = self.journal.unkept.pop_due(now.at) {
-            self.release(key, now);
+            self.release_held(key, now);
         }
     }
 
     /// What waited goes on.
-    pub(crate) fn release(&mut self, key: Key, now: Now) {
+    pub(crate) fn release_held(&mut self, key: Key, now: Now) {
         let Some(bridge) = self.bridges.get_mut(key).filter(|bridge| bridge.hold.writing.is_none()) else { return };
         for event in std::mem::take(&mut bridge.hold.events) {
             if let Some(Event::Request(incoming)) = self.ua.handle(&mut self.stack, event, now) {

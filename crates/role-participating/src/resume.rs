@@ -10,7 +10,7 @@ use sip_ua::Snapshot;
 use wire::{Key, Now};
 
 use crate::Participating;
-use crate::bridge::{Bridge, Drain, Leg};
+use crate::bridge::{Bridge, Drain};
 use crate::close;
 use crate::media::LegMedia;
 use crate::row::{About, Intent, Row};
