@@ -19,6 +19,16 @@ pub struct Opened<D> {
     pub damage: Damage,
 }
 
+/// What has been read of a log.
+#[derive(Default)]
+struct Read {
+    /// Frames so far.
+    frames: u64,
+    /// The last value of each key, and which frame it was in.
+    values: BTreeMap<u64, (u64, Bytes)>,
+    damage: Damage,
+}
+
 /// What could not be read of a log.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Damage {
@@ -57,15 +67,15 @@ impl<D: Disk> Log<D> {
         log.take_spares(&names)?;
         let mut numbers: Vec<u32> = names.iter().filter_map(|name| segment_of(name)).collect();
         numbers.sort_unstable();
-        let (mut damage, mut values) = (Damage::default(), BTreeMap::new());
+        let mut read = Read::default();
         for (i, segment) in numbers.iter().enumerate() {
-            log.replay(*segment, i + 1 == numbers.len(), &mut values, &mut damage)?;
+            log.replay(*segment, i + 1 == numbers.len(), &mut read)?;
         }
         log.fill_reserve();
-        let mut entries: Vec<_> = values.into_iter().map(|(key, (number, value))| (number, key, value)).collect();
-        entries.sort_unstable_by_key(|(number, ..)| *number);
+        let mut entries: Vec<_> = read.values.into_iter().map(|(key, (place, value))| (place, key, value)).collect();
+        entries.sort_unstable_by_key(|(place, ..)| *place);
         let entries = entries.into_iter().map(|(_, key, value)| (key, value)).collect();
-        Ok(Opened { log, entries, damage })
+        Ok(Opened { log, entries, damage: read.damage })
     }
 
     /// Segments in reserve; one whose making was broken off is removed.
@@ -85,9 +95,9 @@ impl<D: Disk> Log<D> {
         &mut self,
         segment: u32,
         is_last: bool,
-        values: &mut BTreeMap<u64, (u64, Bytes)>,
-        damage: &mut Damage,
+        read: &mut Read,
     ) -> io::Result<()> {
+        let damage = &mut read.damage;
         let bytes = Bytes::from(self.disk.read(&name_of(segment))?);
         let scan = frame::scan(&bytes);
         self.last = segment;
@@ -110,13 +120,15 @@ impl<D: Disk> Log<D> {
             if self.number > 1 {
                 damage.missing += found.number.saturating_sub(self.number);
             }
-            self.number = self.number.max(found.number + 1);
+            // Behind a write that failed, numbers begin again where it began.
+            self.number = found.number + 1;
+            read.frames += 1;
             if let Some(range) = found.value.clone() {
                 self.place(found.key, Some(Place { segment, offset: found.offset, size: found.size() }));
-                values.insert(found.key, (found.number, bytes.slice(range)));
+                read.values.insert(found.key, (read.frames, bytes.slice(range)));
             } else {
                 self.place(found.key, None);
-                values.remove(&found.key);
+                read.values.remove(&found.key);
             }
         }
 
