@@ -91,12 +91,7 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    fn replay(
-        &mut self,
-        segment: u32,
-        is_last: bool,
-        read: &mut Read,
-    ) -> io::Result<()> {
+    fn replay(&mut self, segment: u32, is_last: bool, read: &mut Read) -> io::Result<()> {
         let damage = &mut read.damage;
         let bytes = Bytes::from(self.disk.read(&name_of(segment))?);
         let scan = frame::scan(&bytes);
