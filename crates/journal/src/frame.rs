@@ -100,7 +100,7 @@ pub struct Scan {
 
 impl Scan {
     /// Where the next frame goes.
-    pub const fn end(&self) -> usize {
+    pub const fn next_offset(&self) -> usize {
         self.torn.start
     }
 }

@@ -135,7 +135,7 @@ impl<D: Disk> Log<D> {
                 self.disk.write(&name, scan.torn.start, &vec![0; scan.torn.len()])?;
                 self.disk.sync(&name)?;
             }
-            self.active = Some((segment, scan.end()));
+            self.active = Some((segment, scan.next_offset()));
         }
         Ok(())
     }
