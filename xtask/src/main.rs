@@ -1,4 +1,4 @@
-//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `layers`, `licences`.
+//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `model`, `layers`, `licences`.
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
@@ -7,6 +7,7 @@ mod ci;
 mod kill9;
 mod layers;
 mod licences;
+mod model;
 mod packages;
 mod spdx;
 mod steps;
@@ -28,6 +29,8 @@ usage: cargo xtask COMMAND
   bench [WORKLOAD…] [--against kamailio,null] [--json] [--rounds N] [--seconds S]
                    measure what a call costs, ours and others in turn, and write docs/benchmarks.md
   kill9 [--runs N] kill a participating function at each of 40 points of a session, N times (1), and see both ends closed
+  model            search the model of the durable close in its full bounds, and leave each of its rules out once: minutes,
+                   and some gigabytes of memory (the tests search smaller bounds)
   layers           check the arrows between our crates against xtask/layers.toml
   licences         check the licences and the duplicates of everything we link, against deny.toml
 ";
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::command(),
         ["bench", args @ ..] => bench::command(args),
         ["kill9", args @ ..] => kill9::command(args),
+        ["model"] => model::command(),
         ["layers"] => Steps::alone("layers", "cargo xtask layers", layers::check),
         ["licences"] => Steps::alone("licences", "cargo xtask licences", licences::check),
         ["help" | "--help" | "-h"] => {

@@ -26,6 +26,7 @@ mod relay;
 mod release;
 mod resume;
 mod row;
+mod screen;
 mod supervise;
 mod token;
 

@@ -8,5 +8,6 @@ mod ground;
 mod kamailio_in_front;
 mod kill9;
 mod lab_on_the_wire;
+mod load;
 mod sipp_clients;
 mod torture;
