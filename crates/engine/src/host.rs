@@ -91,9 +91,10 @@ struct Io {
 
 impl Effects for Io {
     fn carry_out(&mut self, output: Output) {
-        match output {
-            Output::Keep { id, entry } => self.keeper.keep(id, entry),
-            output => self.sockets.handle_output(output),
+        if let Output::Keep { id, entry } = output {
+            self.keeper.keep(id, entry);
+        } else {
+            self.sockets.handle_output(output);
         }
     }
 

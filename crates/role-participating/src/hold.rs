@@ -83,7 +83,7 @@ impl Participating {
             Snapshot::of(dialog, caller.contact()),
             Snapshot::of(&Dialog::as_uac(callee.request(), response), callee.contact()),
         ];
-        let row = Row::Bridge { session: About::of(&bridge.facts, now.utc), legs, intent: None };
+        let row = Row::Bridge { session: About::of(&bridge.facts, now.utc), legs: Box::new(legs), intent: None };
         bridge.hold.has_row = true;
         bridge.hold.writing = Some(Writing::Row);
         bridge.hold.push(event);
@@ -138,7 +138,8 @@ impl Participating {
         let traffic = self.media.passed(bridge);
         let intent = Intent { from, closing: end.closing, cause: end.cause, traffic };
         let started = bridge.facts.started.unwrap_or(now.utc);
-        let row = Row::Bridge { session: About::of(&bridge.facts, started), legs, intent: Some(intent) };
+        let row =
+            Row::Bridge { session: About::of(&bridge.facts, started), legs: Box::new(legs), intent: Some(intent) };
         if is_awaited {
             self.journal.keep_for(key, bridge.facts.key, &row, false);
         } else {

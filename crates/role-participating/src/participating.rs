@@ -360,11 +360,14 @@ pub(crate) fn assert_service(admission: &Admission) -> Edits {
 
 impl Node for Participating {
     fn handle_input(&mut self, input: Input, now: Now) {
-        match input {
-            Input::Recalled { key, value } => self.on_recalled(key, &value, now),
-            Input::Kept { id, ok } => self.on_kept(id, ok, now),
-            input if self.media.takes(&input) => self.media.endpoint.handle_input(input, now),
-            input => self.stack.handle_input(input, now),
+        if let Input::Recalled { key, value } = &input {
+            self.on_recalled(*key, value, now);
+        } else if let Input::Kept { id, ok } = input {
+            self.on_kept(id, ok, now);
+        } else if self.media.takes(&input) {
+            self.media.endpoint.handle_input(input, now);
+        } else {
+            self.stack.handle_input(input, now);
         }
         self.work(now);
         self.check_invariants();

@@ -26,7 +26,7 @@ impl Participating {
     /// An entry of an earlier life.
     pub(crate) fn on_recalled(&mut self, key: u64, value: &Bytes, now: Now) {
         match serde_json::from_slice(value) {
-            Ok(Row::Bridge { session, legs, intent }) => self.resume_bridge(key, session, legs, intent, now),
+            Ok(Row::Bridge { session, legs, intent }) => self.resume_bridge(key, session, *legs, intent, now),
             Ok(Row::Relay { session, caller_tag, dialogs }) => {
                 let facts = session.into_facts(key);
                 self.control.opened(&facts.served.aor);

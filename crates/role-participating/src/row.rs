@@ -17,7 +17,7 @@ pub(crate) enum Row {
     Bridge {
         session: About,
         /// Towards the caller, then towards the callee.
-        legs: [Snapshot; 2],
+        legs: Box<[Snapshot; 2]>,
         /// A leg has closed: the other one is to be closed, whatever happens.
         #[serde(default)]
         intent: Option<Intent>,
