@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use engine::{Clock, Handle};
 use node::{Bound, Pf, Seat};
 use role_core::Core;
+use role_participating::Participating;
 use wire::Entropy;
 
 use super::config::{NodePlan, Plan};
@@ -36,13 +37,13 @@ impl Running {
     pub(super) fn shut_down(&self) {
         for pf in &self.pfs {
             // One that has stopped has nothing to close.
-            let _stopped = pf.call(Participating::shut_down);
+            let _stopped = pf.handle.call(Participating::shut_down);
         }
     }
 
     /// Whether no session is left that a participating function could close.
     pub(super) fn is_drained(&self) -> bool {
-        self.pfs.iter().all(|pf| pf.call(|pf, _| pf.is_drained()).unwrap_or(true))
+        self.pfs.iter().all(|pf| pf.handle.call(|pf, _| pf.is_drained()).unwrap_or(true))
     }
 
     /// Stops all nodes.
