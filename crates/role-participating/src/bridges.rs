@@ -13,6 +13,7 @@ use wire::{Instant, Key, Now, Slab, TimerQueue, Transport};
 
 use crate::admit::Admission;
 use crate::bridge::{Bridge, Leg};
+use crate::facts::Facts;
 use crate::lapses::Lapses;
 use crate::media::LegMedia;
 use crate::release::Releases;
@@ -75,7 +76,7 @@ impl Bridges {
         self.media.len()
     }
 
-    fn insert(&mut self, bridge: Bridge) {
+    pub(crate) fn insert(&mut self, bridge: Bridge) -> Key {
         let sessions = Leg::BOTH.map(|leg| (bridge.session(leg), leg));
         let media = bridge.relay.as_ref().map(msrp::Bridge::sides);
         let user = bridge.served().to_owned();
@@ -83,6 +84,7 @@ impl Bridges {
         self.users.entry(user).or_default().insert(key);
         self.legs.extend(sessions.map(|(session, leg)| (session, (key, leg))));
         self.media.extend(media.into_iter().flatten().map(|session| (session, key)));
+        key
     }
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Bridge> {
@@ -221,7 +223,8 @@ impl Participating {
                 self.control.opened(&served.aor);
                 let relay = self.media.open([&toward_caller, &toward_callee], max_size);
                 let legs = [(caller, toward_caller), (callee, toward_callee)];
-                self.bridges.insert(Bridge::new(served, admission.service, &invite, legs, relay));
+                let facts = Facts::new(self.stack.entropy().u64(), served, &invite);
+                self.bridges.insert(Bridge::new(facts, admission.service, legs, relay));
                 self.name_peer(caller);
             }
             Err(error) => {
@@ -414,32 +417,37 @@ impl Participating {
     /// A BYE or CANCEL ended one leg: the other one is closed, whatever becomes of the first (C.2.3.1, Figure 10).
     fn on_leg_closing(&mut self, session: SessionKey, cause: Option<&Request>, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
-        bridge.closed_on(leg);
-        let headers = close::headers(bridge, cause);
+        bridge.closed_on(leg, cause);
+        let headers = close::headers(bridge);
         self.drain(session, headers, now);
     }
 
     /// A leg closes by itself: the other one with it, for the same Reason.
     fn on_leg_lost(&mut self, session: SessionKey, cause: Cause, now: Now) {
         let Some((bridge, _)) = self.bridges.of(session) else { return };
-        let mut headers = close::headers(bridge, None);
         if cause == Cause::Expired {
-            bridge.closed_by(Closing::Expired);
-            headers = headers.with(Name::Reason, sip_ua::EXPIRED);
+            bridge.closed_by(Closing::Expired, Some(sip_ua::EXPIRED.to_owned()));
         }
+        let headers = close::headers(bridge);
         self.drain(session, headers, now);
     }
 
     /// A leg is over, by whatever cause: the other one must not outlive it.
     fn on_leg_over(&mut self, session: SessionKey, now: Now) {
-        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        let Some((key, bridge, leg)) = self.bridges.find(session) else { return };
         bridge.leg_over(leg);
-        let headers = close::headers(bridge, None);
+        let headers = close::headers(bridge);
         self.drain(session, headers, now);
+        // A BYE that was to be answered after the other leg has waited for this.
+        self.release_held(key, now);
     }
 
+    /// Our BYE has ended. What a leg of an earlier life says to it tells who had closed while we were dead.
     fn on_bye_done(&mut self, session: SessionKey, outcome: ByeOutcome) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        if outcome == ByeOutcome::Answered(481) {
+            bridge.had_closed(leg);
+        }
         let status = match outcome {
             ByeOutcome::Answered(status) => status,
             ByeOutcome::Failed(why) => Stack::status_of(why),
@@ -450,7 +458,7 @@ impl Participating {
     /// Closes a leg that nobody has closed.
     pub(crate) fn close_unasked(&mut self, session: SessionKey, now: Now) {
         let Some((bridge, _)) = self.bridges.of(session) else { return };
-        let headers = close::headers(bridge, None);
+        let headers = close::headers(bridge);
         self.close_leg(session, &headers, now);
     }
 

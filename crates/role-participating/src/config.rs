@@ -28,6 +28,9 @@ pub struct Config {
     pub silent_session: Duration,
     /// How long a leg lives without a sign of life, and the shortest time that is let pass (RFC 4028).
     pub intervals: Intervals,
+    /// Whether the host has a journal: then a session is kept before its ACK leaves, and that it closes before the 200 to
+    /// the BYE does, and whoever takes a record says so by [`crate::Participating::record_written`].
+    pub durable: bool,
     /// How long a leg of a session on the media path may be without its MSRP connection, once it had one, before the session
     /// is ended. `None`: media is not watched.
     pub media_grace: Option<Duration>,

@@ -12,6 +12,7 @@ mod in_dialog;
 mod modify;
 mod offer;
 mod own_request;
+mod resume;
 mod timer;
 
 use bytes::Bytes;
@@ -72,6 +73,8 @@ pub(crate) enum Side {
     Caller(Box<Caller>),
     /// We received it.
     Callee(Callee),
+    /// An earlier life of ours did one or the other.
+    Resumed,
 }
 
 /// What a session waits for.
