@@ -3,7 +3,7 @@
 mod node;
 
 use bench::{CallId, Dialog, Parties};
-use cpm::MediaPath;
+use flow::MediaPath;
 
 use self::node::{Bench, Step};
 

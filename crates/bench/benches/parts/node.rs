@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bench::Parties;
 use bytes::Bytes;
-use cpm::MediaPath;
+use flow::MediaPath;
 use role_participating::Participating;
 use scenarios::{Setup, Topology};
 use sip_tx::{Listener, Options};
