@@ -166,7 +166,11 @@ fn plan(run: &Run, workload: bench::Workload) -> Plan {
     });
     Plan {
         workload,
-        servers: std::iter::once(Server::Duologue).chain(peers).filter(|server| workload.suits(*server)).collect(),
+        servers: [Server::Duologue, Server::Durable]
+            .into_iter()
+            .chain(peers)
+            .filter(|server| workload.suits(*server))
+            .collect(),
         rounds: run.rounds.into(),
         warm_up: Duration::from_secs(run.warm_up),
         measured: Duration::from_secs(run.seconds),

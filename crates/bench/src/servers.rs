@@ -15,6 +15,8 @@ use crate::workload::Workload;
 pub enum Server {
     /// `duologue serve`: a participating function, or the core.
     Duologue,
+    /// The same with a journal on the disk of the temporary folder: what is closed stays closed if it dies.
+    Durable,
     /// Kamailio with `kamailio.cfg`.
     Kamailio,
     /// [`crate::null()`].
@@ -26,6 +28,7 @@ impl Server {
     pub const fn name(self) -> &'static str {
         match self {
             Server::Duologue => "duologue",
+            Server::Durable => "with journal",
             Server::Kamailio => "kamailio",
             Server::Null => "null",
         }
@@ -82,11 +85,19 @@ impl Running {
         command.arg("--kill-after=5").arg((lifetime.as_secs() + 30).to_string());
         let address = listen.to_string();
         match server {
-            Server::Duologue => {
+            Server::Duologue | Server::Durable => {
                 let (msrp, uac, uas) = (own.at(2855).to_string(), uac.ip().to_string(), uas.ip().to_string());
                 let media_path = if setting == Setting::OnPath { "on" } else { "off" };
-                let places =
-                    [("listen", &*address), ("msrp", &msrp), ("uac", &uac), ("uas", &uas), ("media_path", media_path)];
+                let journal = format!("journal = \"{}/journal\"", scratch.path().display());
+                let journal = if server == Server::Durable { &*journal } else { "" };
+                let places = [
+                    ("listen", &*address),
+                    ("msrp", &msrp),
+                    ("uac", &uac),
+                    ("uas", &uas),
+                    ("media_path", media_path),
+                    ("journal", journal),
+                ];
                 let text = if setting == Setting::Registrar {
                     fill(include_str!("../registrar.toml"), &places[..1]) + &subscribers()
                 } else {

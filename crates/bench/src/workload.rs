@@ -36,9 +36,13 @@ impl Workload {
         }
     }
 
-    /// Whether a server can do it: Kamailio is no B2BUA.
+    /// Whether a server can do it: Kamailio is no B2BUA, and a session without legs of ours has nothing to keep.
     pub const fn suits(self, server: Server) -> bool {
-        !matches!((self, server), (Workload::W2, Server::Kamailio))
+        match server {
+            Server::Duologue | Server::Null => true,
+            Server::Durable => matches!(self, Workload::W2),
+            Server::Kamailio => !matches!(self, Workload::W2),
+        }
     }
 }
 
