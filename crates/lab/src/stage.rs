@@ -111,6 +111,7 @@ impl Cast<'_> {
             trigger: Some(node::trigger(&self.uris[PFS[side]])?),
             peers: vec![node::peer(USERS[other].1, &self.uris[CORES[other]])?],
             registration: Registration::default(),
+            route_key: None,
         };
         Ok(plan.start(bound, self.seat(CORES[side], None))?)
     }
@@ -126,6 +127,8 @@ impl Cast<'_> {
             trusted: vec![Ipv4Addr::LOCALHOST.into()],
             silent_session: node::SILENT_SESSION,
             media_grace: Some(node::MEDIA_GRACE),
+            max_sessions: node::MAX_SESSIONS,
+            route_key: None,
         };
         Ok(plan.start(bound, self.seat(node, None))?)
     }

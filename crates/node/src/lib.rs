@@ -7,5 +7,6 @@ mod roles;
 mod uri;
 
 pub use bound::{Addresses, Bound};
-pub use roles::{ClientPlan, CorePlan, MEDIA_GRACE, PfPlan, SILENT_SESSION, Seat, StartError};
+pub use roles::{ClientPlan, CorePlan, MAX_SESSIONS, MEDIA_GRACE, PfPlan, SILENT_SESSION, Seat, StartError};
+pub use sip_proxy::RouteKey;
 pub use uri::{UriError, check_uri, peer, sip_uri, trigger};

@@ -7,6 +7,7 @@
 //! ([`admit`](self)) and never changes.
 
 mod admit;
+mod attempts;
 mod bridge;
 mod bridges;
 mod close;
@@ -15,13 +16,18 @@ mod drain;
 mod lapses;
 mod media;
 mod media_plane;
+mod overload;
 mod participating;
+mod registrations;
 mod relay;
 mod release;
 mod screen;
 mod supervise;
+mod third_party;
 mod token;
 
+pub use attempts::Attempts;
 pub use config::Config;
 pub use participating::{Open, Participating};
+pub use registrations::Device;
 pub use release::{CloseError, SessionId, SessionView};

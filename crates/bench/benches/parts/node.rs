@@ -44,6 +44,8 @@ impl Bench {
             trusted: vec![parties.uac.ip(), parties.uas.ip()],
             silent_session: Duration::from_secs(24 * 3600),
             media_grace: None,
+            max_sessions: 1_000_000,
+            route_key: None,
         };
         let node = Participating::new(config, Options::default(), Entropy::from_seed(1));
         Bench { node, parties, at: Instant::ZERO }

@@ -19,6 +19,9 @@ pub(super) struct Core {
     pub(super) name: String,
     pub(super) listen: Vec<String>,
     pub(super) udp_path_mtu: Option<usize>,
+    pub(super) key: Option<String>,
+    #[serde(default)]
+    pub(super) overload_control: bool,
     pub(super) domain: String,
     #[serde(default)]
     pub(super) subscribers: BTreeMap<String, Subscriber>,
@@ -88,6 +91,7 @@ pub(super) struct Pf {
     pub(super) name: String,
     pub(super) listen: Vec<String>,
     pub(super) udp_path_mtu: Option<usize>,
+    pub(super) key: Option<String>,
     pub(super) msrp: String,
     pub(super) media_path: MediaPath,
     #[serde(default)]
@@ -95,6 +99,9 @@ pub(super) struct Pf {
     pub(super) trusted: Vec<String>,
     pub(super) silent_session: Option<u64>,
     pub(super) media_grace: Option<u64>,
+    pub(super) max_sessions: Option<usize>,
+    #[serde(default)]
+    pub(super) overload_control: bool,
     #[serde(default)]
     pub(super) profile: Profile,
     #[serde(default)]

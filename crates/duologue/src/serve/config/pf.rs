@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile, Reason, Service};
-use node::{MEDIA_GRACE, PfPlan, SILENT_SESSION};
+use node::{MAX_SESSIONS, MEDIA_GRACE, PfPlan, SILENT_SESSION};
 
 use super::{ConfigError, NodePlan};
 use crate::serve::document::{self, MediaPath};
@@ -32,13 +32,15 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         profiles,
         trusted: trusted(&format!("{key}.trusted"), &pf.trusted)?,
         silent_session: pf.silent_session.map_or(SILENT_SESSION, Duration::from_secs),
+        max_sessions: max_sessions(key, pf.max_sessions)?,
+        route_key: super::route_key(key, pf.key.as_deref())?,
         media_grace: pf.media_grace.map_or(Some(MEDIA_GRACE), seconds),
     };
     let msrp = pf.msrp.parse().map_err(|_| {
         let cure = "write an IP address and a port, such as \"127.0.0.1:2855\"";
         ConfigError::new(format!("{key}.msrp"), &format!("is `{}`", pf.msrp), cure)
     })?;
-    super::node(key, pf.name, &pf.listen, Some(msrp), pf.udp_path_mtu, role)
+    super::node(key, pf.name, &pf.listen, Some(msrp), pf.udp_path_mtu, pf.overload_control, role)
 }
 
 fn media_path(key: &str, place: MediaPath, reasons: &[String]) -> Result<MediaPathPolicy, ConfigError> {
@@ -94,6 +96,13 @@ fn profile(key: &str, entry: &document::Profile, usual: &Profile) -> Result<Prof
         idle_session: entry.idle_session.map_or(usual.idle_session, seconds),
         supervised: entry.supervised.unwrap_or(usual.supervised),
     })
+}
+
+fn max_sessions(key: &str, number: Option<usize>) -> Result<usize, ConfigError> {
+    match number {
+        Some(0) => Err(ConfigError::new(format!("{key}.max_sessions"), "is 0", "allow at least one session")),
+        number => Ok(number.unwrap_or(MAX_SESSIONS)),
+    }
 }
 
 /// A time that 0 turns off.
