@@ -31,7 +31,7 @@ enum Command {
 
 #[derive(Args)]
 struct Run {
-    /// Which ones: `message`, W1 (default: both)
+    /// Which ones: `message`, W1, W2 (default: the first two)
     workloads: Vec<Workload>,
     /// Who else runs W1
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["kamailio", "null"])]
@@ -117,10 +117,10 @@ fn main() -> Result<()> {
 }
 
 fn measure(run: &Run) -> Result<()> {
-    let all = [Workload::Message, Workload::W1];
-    let workloads = if run.workloads.is_empty() { &all[..] } else { &run.workloads };
+    let all = [Workload::Message, Workload::W1, Workload::W2];
+    let workloads = if run.workloads.is_empty() { &all[..2] } else { &run.workloads };
     if let Some(other) = workloads.iter().find(|workload| !all.contains(workload)) {
-        bail!("{other:?} is not measured yet; there are `message` and W1");
+        bail!("{other:?} is not measured yet; there are `message`, W1 and W2");
     }
     let machine = bench::machine();
     let mut results = serde_json::Map::new();
@@ -129,8 +129,11 @@ fn measure(run: &Run) -> Result<()> {
             let (table, json) = bench::message_figures()?;
             ("message", table, json)
         } else {
-            let compared = bench::compare(plan(run))?;
-            ("W1", bench::table(&compared), bench::json(&compared))
+            let is_w2 = *workload == Workload::W2;
+            let (name, servers) =
+                if is_w2 { ("W2", vec![Server::OnPath, Server::Durable]) } else { ("W1", with_peers(run)) };
+            let compared = bench::compare(plan(run, servers))?;
+            (name, bench::table(&compared), bench::json(&compared))
         };
         println!("{name}, {machine}\n\n{table}");
         if let Some(file) = &run.write {
@@ -145,13 +148,17 @@ fn measure(run: &Run) -> Result<()> {
     Ok(())
 }
 
-fn plan(run: &Run) -> Plan {
+fn with_peers(run: &Run) -> Vec<Server> {
     let peers = run.against.iter().map(|peer| match peer {
         Peer::Kamailio => Server::Kamailio,
         Peer::Null => Server::Null,
     });
+    std::iter::once(Server::Duologue).chain(peers).collect()
+}
+
+fn plan(run: &Run, servers: Vec<Server>) -> Plan {
     Plan {
-        servers: std::iter::once(Server::Duologue).chain(peers).collect(),
+        servers,
         rounds: run.rounds.into(),
         warm_up: Duration::from_secs(run.warm_up),
         measured: Duration::from_secs(run.seconds),

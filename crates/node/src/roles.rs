@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile};
-use engine::Handle;
+use engine::{Handle, Journal, JournalError};
 use role_client::Client;
 use role_core::{Core, Peer, Registration, Subscriber, Trigger};
 use role_participating::Participating;
@@ -14,7 +15,8 @@ use sip_proxy::RouteKey;
 use sip_tx::Target;
 use wire::Entropy;
 
-use crate::Bound;
+use crate::records::{Records, discard_records};
+use crate::{Bound, RecordsPlan};
 
 /// What a node of any role is given besides its sockets and its plan.
 pub struct Seat<N> {
@@ -41,6 +43,12 @@ pub enum StartError {
     /// The role needs an MSRP listener and has none.
     #[error("node {0} needs an address for MSRP")]
     NoMsrp(String),
+    /// Its journal cannot be had.
+    #[error("node {0}: {1}")]
+    Journal(String, JournalError),
+    /// The file for its records cannot be had.
+    #[error("node {0}: {1}: {2}")]
+    Records(String, PathBuf, io::Error),
     /// The operating system gave no thread.
     #[error("node {name} cannot start: {reason}")]
     Thread {
@@ -83,12 +91,24 @@ pub struct PfPlan {
     pub trusted: Vec<IpAddr>,
     /// When a session that says nothing is forgotten.
     pub silent_session: Duration,
+    /// The folder of its journal. Without one, what a session needs for its end dies with the process.
+    pub journal: Option<PathBuf>,
+    /// Where the records of sessions go. Without it they are not written.
+    pub records: Option<RecordsPlan>,
     /// How long media may be gone before its session is ended; `None`: it is not watched.
     pub media_grace: Option<Duration>,
     /// Sessions of all users at a time; new ones are refused when four fifths are open.
     pub max_sessions: usize,
     /// The key of the marks in Record-Route; drawn if there is none.
     pub route_key: Option<RouteKey>,
+}
+
+/// A participating function that runs. Dropped, it stops, and what it has recorded is written.
+pub struct Pf {
+    /// Its engine.
+    pub handle: Handle<Participating>,
+    /// Dropped behind the engine.
+    _records: Option<Records>,
 }
 
 /// A client, but for its sockets.
@@ -125,7 +145,16 @@ impl CorePlan {
 
 impl PfPlan {
     /// Starts a participating function on these sockets.
-    pub fn start(self, bound: Bound, seat: Seat<Participating>) -> Result<Handle<Participating>, StartError> {
+    pub fn start(self, bound: Bound, mut seat: Seat<Participating>) -> Result<Pf, StartError> {
+        let name = bound.name().to_owned();
+        let durable = self.journal.is_some();
+        seat.host.journal = self.journal.map(|folder| open_journal(&name, &folder)).transpose()?;
+        let records = self.records.map(|plan| {
+            let path = plan.path.clone();
+            Records::open(plan).map_err(|reason| StartError::Records(name.clone(), path, reason))
+        });
+        let mut records = records.transpose()?;
+        seat.host.on_idle = Some(records.as_ref().map_or_else(discard_records, Records::taker));
         let config = role_participating::Config {
             name: bound.name().to_owned(),
             listeners: bound.listeners().to_vec(),
@@ -135,11 +164,16 @@ impl PfPlan {
             profiles: self.profiles,
             trusted: self.trusted,
             silent_session: self.silent_session,
+            durable,
             media_grace: self.media_grace,
             max_sessions: self.max_sessions,
             route_key: self.route_key,
         };
-        run(bound, Participating::new(config, seat.options, seat.entropy), seat.host)
+        let handle = run(bound, Participating::new(config, seat.options, seat.entropy), seat.host)?;
+        if let Some(records) = &mut records {
+            records.start(&name, handle.caller()).map_err(|reason| StartError::Thread { name, reason })?;
+        }
+        Ok(Pf { handle, _records: records })
     }
 }
 
@@ -159,6 +193,17 @@ impl ClientPlan {
         };
         run(bound, Client::new(config, seat.options, seat.entropy), seat.host)
     }
+}
+
+fn open_journal(name: &str, folder: &Path) -> Result<Journal, StartError> {
+    let journal = Journal::open(folder, journal::Options::default())
+        .map_err(|reason| StartError::Journal(name.to_owned(), reason))?;
+    let damage = journal.damage();
+    tracing::info!(node = %name, entries = journal.len(), cut = damage.cut, "journal opened");
+    if damage.is_loss() {
+        tracing::error!(node = %name, quarantined = ?damage.quarantined, missing = damage.missing, "the journal is damaged");
+    }
+    Ok(journal)
 }
 
 fn msrp(bound: &Bound) -> Result<SocketAddr, StartError> {

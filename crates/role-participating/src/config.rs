@@ -25,6 +25,9 @@ pub struct Config {
     pub trusted: Vec<IpAddr>,
     /// A session off the media path that has been silent for so long is forgotten, with a record that says so.
     pub silent_session: Duration,
+    /// Whether the host has a journal: then a session is kept before its ACK leaves, and that it closes before the 200 to
+    /// the BYE does, and whoever takes a record says so by [`crate::Participating::record_written`].
+    pub durable: bool,
     /// How long a leg of a session on the media path may be without its MSRP connection, once it had one, before the session
     /// is ended. `None`: media is not watched.
     pub media_grace: Option<Duration>,

@@ -11,6 +11,7 @@ use crate::Config;
 use crate::admit::{Admission, admit};
 use crate::attempts::{Attempts, Watchman};
 use crate::bridges::Bridges;
+use crate::journal::{Journal, Kept};
 use crate::media_plane::MediaPlane;
 use crate::overload;
 use crate::registrations::Registrations;
@@ -36,6 +37,7 @@ pub struct Participating {
     pub(crate) turned_away: u64,
     key: RouteKey,
     watchman: Watchman,
+    pub(crate) journal: Journal,
     /// No new sessions.
     pub(crate) is_shutting_down: bool,
 }
@@ -84,6 +86,7 @@ impl Participating {
             turned_away: 0,
             key,
             watchman: Watchman::default(),
+            journal: Journal::new(config.durable),
             is_shutting_down: false,
             config,
         }
@@ -97,6 +100,16 @@ impl Participating {
     /// Takes the record of a session that has ended, oldest first.
     pub fn take_record(&mut self) -> Option<SessionRecord> {
         self.control.take_record()
+    }
+
+    /// A record that was taken is where it will not be lost: the journal may forget it.
+    pub fn record_written(&mut self, key: u64) {
+        self.journal.forget(key);
+    }
+
+    /// What became of what was to be kept.
+    pub const fn kept(&self) -> Kept {
+        self.journal.counters
     }
 
     /// What the node holds.
@@ -180,7 +193,11 @@ impl Participating {
         match self.proxy.handle(&mut self.stack, event, now) {
             Some(Event::Request(incoming)) => self.on_request(incoming, now),
             Some(Event::Ack { request, flow }) => self.on_ack(request, flow, now),
-            Some(event) => drop(self.ua.handle(&mut self.stack, event, now)),
+            Some(event) => {
+                if let Some(event) = self.hold_answer(event, now) {
+                    drop(self.ua.handle(&mut self.stack, event, now));
+                }
+            }
             None => {}
         }
     }
@@ -191,7 +208,8 @@ impl Participating {
                 self.proxy.forward(&mut self.stack, incoming, pre, plan, &Target::from_uri, now);
             }
             Ok(Decision::Session) => {
-                let unknown = self.ua.handle(&mut self.stack, Event::Request(incoming), now);
+                let Some(event) = self.hold_bye(Event::Request(incoming), now) else { return };
+                let unknown = self.ua.handle(&mut self.stack, event, now);
                 if let Some(Event::Request(incoming)) = unknown {
                     self.watchman.no_dialog(&incoming.flow, now.at).send(&mut self.stack, &incoming);
                 }
@@ -264,6 +282,9 @@ impl Participating {
         if request.method() != Method::Invite {
             return self.standalone(request, pre, &served);
         }
+        if let Some(seconds) = self.journal.full_for(now) {
+            return Err(Reject::new(503).with(Name::RetryAfter, seconds.to_string()).because("no room in the journal"));
+        }
         let admission = admit(request, &served, &self.control, &self.config.media_path).map_err(|r| self.refuse(&r))?;
         match admission.media_path {
             MediaPath::Off => Ok(self.open_relay(request, pre, served, &admission, now)),
@@ -317,13 +338,18 @@ impl Participating {
             }
             ProxyEvent::Done { tag, .. } => self.relays.on_done(tag, now),
         };
+        if let Some((key, row)) = self.relays.take_changed().filter(|_| self.journal.is_on()) {
+            self.journal.keep(key, &row);
+        }
         self.ended(ended);
     }
 
     fn ended(&mut self, ended: Option<Ended>) {
-        if let Some(Ended { aor, record }) = ended {
-            self.control.closed(&aor, record);
+        let Some(Ended { aor, record }) = ended else { return };
+        if let Some(record) = &record {
+            self.journal.over(record.key, Some(record));
         }
+        self.control.closed(&aor, record);
     }
 
     pub(crate) fn answer(&mut self, incoming: &Incoming, status: u16, now: Now) {
@@ -374,7 +400,11 @@ pub(crate) fn assert_service(admission: &Admission) -> Edits {
 
 impl Node for Participating {
     fn handle_input(&mut self, input: Input, now: Now) {
-        if self.media.takes(&input) {
+        if let Input::Recalled { key, value } = &input {
+            self.on_recalled(*key, value, now);
+        } else if let Input::Kept { id, ok } = input {
+            self.on_kept(id, ok, now);
+        } else if self.media.takes(&input) {
             self.media.endpoint.handle_input(input, now);
         } else {
             self.stack.handle_input(input, now);
@@ -396,6 +426,7 @@ impl Node for Participating {
             self.ended(Some(ended));
         }
         self.expire_drains(now);
+        self.expire_unkept(now);
         self.expire_watches(now);
         self.expire_registrations(now);
         self.carry_out_releases(now);
@@ -404,7 +435,9 @@ impl Node for Participating {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.stack.poll_output().or_else(|| self.media.endpoint.poll_output())
+        // What is to be kept goes first: the disk works while the rest is written.
+        let kept = self.journal.poll_output();
+        kept.or_else(|| self.stack.poll_output()).or_else(|| self.media.endpoint.poll_output())
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -416,6 +449,7 @@ impl Node for Participating {
             self.relays.next_timeout(),
             self.bridges.next_timeout(),
             self.registrations.next_timeout(),
+            self.journal.poll_timeout(),
         ];
         due.into_iter().flatten().min()
     }

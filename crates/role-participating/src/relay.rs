@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord, Traffic};
-use sip::{Method, Name, Request, Response};
-use wire::{Instant, Now, Timestamp};
+use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord};
+use sip::{Method, Request, Response};
+use wire::{Instant, Now};
 
+use crate::facts::Facts;
 use crate::lapses::Lapses;
 use crate::release::{SessionId, SessionView};
+use crate::row::{About, Row};
 use crate::token::Token;
 
 /// The sessions that pass, by the token in our Record-Route.
@@ -21,17 +23,15 @@ pub(crate) struct Relays {
     next_request: u64,
     silence: Lapses<Token>,
     silent_session: Duration,
+    /// Has another dialog than it had.
+    changed: Option<Token>,
 }
 
 #[derive(Debug)]
 struct Relay {
-    served: ServedUser,
-    peer: String,
-    conversation_id: String,
-    contribution_id: String,
+    facts: Facts,
     /// The tag of the INVITE's From: tells whose BYE a BYE is.
     caller_tag: Bytes,
-    started: Option<Timestamp>,
     /// Tags of the callee's dialogs: more than one when the INVITE was forked.
     dialogs: Vec<Bytes>,
     /// Early dialogs that the caller has left by BYE, with whether the served user did.
@@ -67,7 +67,34 @@ impl Relays {
             next_request: 0,
             silence: Lapses::new(),
             silent_session,
+            changed: None,
         }
+    }
+
+    /// A session of an earlier life goes on.
+    pub(crate) fn resume(&mut self, facts: Facts, caller_tag: String, dialogs: Vec<String>, now: Now) {
+        let token = Token { case: facts.served.case, id: facts.key };
+        let relay = Relay {
+            facts,
+            caller_tag: caller_tag.into(),
+            dialogs: dialogs.into_iter().map(Bytes::from).collect(),
+            left_early: Vec::new(),
+            last_heard: now.at,
+        };
+        self.sessions.insert(token, relay);
+        self.silence.arm(token, now.at + self.silent_session);
+    }
+
+    /// The key and row of a session that was set up just now.
+    pub(crate) fn take_changed(&mut self) -> Option<(u64, Row)> {
+        let relay = self.sessions.get(&self.changed.take()?)?;
+        let text = |tag: &Bytes| String::from_utf8_lossy(tag).into_owned();
+        let row = Row::Relay {
+            session: About::of(&relay.facts, relay.facts.started?),
+            caller_tag: text(&relay.caller_tag),
+            dialogs: relay.dialogs.iter().map(text).collect(),
+        };
+        Some((relay.facts.key, row))
     }
 
     pub(crate) fn has(&self, token: Token) -> bool {
@@ -76,16 +103,7 @@ impl Relays {
 
     /// The sessions as an operator sees them.
     pub(crate) fn views(&self, id: impl Fn(Token) -> SessionId) -> impl Iterator<Item = SessionView> {
-        self.sessions.iter().map(move |(token, relay)| SessionView {
-            id: id(*token),
-            served_user: relay.served.aor.clone(),
-            case: relay.served.case,
-            peer: relay.peer.clone(),
-            conversation_id: relay.conversation_id.clone(),
-            contribution_id: relay.contribution_id.clone(),
-            media_path: MediaPath::Off,
-            started: relay.started,
-        })
+        self.sessions.iter().map(move |(token, relay)| relay.facts.view(id(*token), MediaPath::Off))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -103,18 +121,9 @@ impl Relays {
 
     /// An INVITE opens a session: returns the number to forward it under.
     pub(crate) fn open(&mut self, token: Token, served: ServedUser, invite: &Request, now: Now) -> u64 {
-        let text = |name| String::from_utf8_lossy(invite.header(name).unwrap_or_default()).into_owned();
-        let peer = match served.case {
-            SessionCase::Originating => invite.to(),
-            SessionCase::Terminating => invite.from(),
-        };
         let relay = Relay {
-            peer: cpm::aor(&peer.uri()),
-            served,
-            conversation_id: text(Name::ConversationId),
-            contribution_id: text(Name::ContributionId),
+            facts: Facts::new(token.id, served, invite),
             caller_tag: Bytes::copy_from_slice(invite.from_tag()),
-            started: None,
             dialogs: Vec::new(),
             left_early: Vec::new(),
             last_heard: now.at,
@@ -156,7 +165,7 @@ impl Relays {
             // A re-INVITE finds its dialog known already.
             (Method::Invite, 200..300) => {
                 let relay = self.sessions.get_mut(&watched.token)?;
-                relay.started.get_or_insert(now.utc);
+                relay.facts.started.get_or_insert(now.utc);
                 let tags = response.map(|r| if r.from_tag() == relay.caller_tag { r.to_tag() } else { r.from_tag() });
                 let tag = Bytes::copy_from_slice(tags.unwrap_or_default());
                 // The 2xx crossed the BYE of its early dialog: over before it began.
@@ -166,6 +175,7 @@ impl Relays {
                 }
                 if !relay.dialogs.contains(&tag) {
                     relay.dialogs.push(tag);
+                    self.changed = Some(watched.token);
                 }
                 None
             }
@@ -181,10 +191,10 @@ impl Relays {
         if watched.method == Method::Bye {
             return self.dialog_ended(&watched, now);
         }
-        let was_refused = self.sessions.get(&watched.token).is_some_and(|relay| relay.started.is_none());
+        let was_refused = self.sessions.get(&watched.token).is_some_and(|relay| relay.facts.started.is_none());
         if watched.method == Method::Invite && was_refused {
             let relay = self.forget(watched.token)?;
-            return Some(Ended { aor: relay.served.aor, record: None });
+            return Some(Ended { aor: relay.facts.served.aor, record: None });
         }
         None
     }
@@ -194,15 +204,16 @@ impl Relays {
     fn dialog_ended(&mut self, watched: &Watched, now: Now) -> Option<Ended> {
         let (callee_tag, by_caller) = watched.bye.as_ref()?;
         let relay = self.sessions.get_mut(&watched.token)?;
-        let by_served = *by_caller == (relay.served.case == SessionCase::Originating);
+        let by_served = *by_caller == (relay.facts.served.case == SessionCase::Originating);
         let closing = if by_served { Closing::ServedUser } else { Closing::Peer };
-        if relay.started.is_none() {
+        if relay.facts.started.is_none() {
             if relay.left_early.len() < MAX_LEFT {
                 relay.left_early.push((callee_tag.clone(), closing));
             }
             return None;
         }
         relay.dialogs.retain(|tag| tag != callee_tag);
+        self.changed = Some(watched.token);
         if relay.dialogs.is_empty() { self.end(watched.token, closing, now) } else { None }
     }
 
@@ -223,20 +234,8 @@ impl Relays {
 
     fn end(&mut self, token: Token, closing: Closing, now: Now) -> Option<Ended> {
         let relay = self.forget(token)?;
-        let record = relay.started.map(|started| SessionRecord {
-            served_user: relay.served.aor.clone(),
-            case: relay.served.case,
-            peer: relay.peer,
-            conversation_id: relay.conversation_id,
-            contribution_id: relay.contribution_id,
-            media_path: MediaPath::Off,
-            started,
-            ended: now.utc,
-            closing,
-            sent: Traffic::default(),
-            received: Traffic::default(),
-        });
-        Some(Ended { aor: relay.served.aor, record })
+        let record = relay.facts.record(MediaPath::Off, closing.into(), now);
+        Some(Ended { aor: relay.facts.served.aor, record })
     }
 
     /// Takes a session out.

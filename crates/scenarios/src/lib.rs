@@ -18,5 +18,5 @@ pub use pf::{BrokenPf, Fault};
 pub use phone::{Phone, PhoneDialog, body, header};
 pub use setup::{ALICE, BOB, Setup, Site, options};
 pub use stranger::Stranger;
-pub use system::{System, Topology};
+pub use system::{Sink, System, Topology};
 pub use watch::observed;

@@ -114,6 +114,13 @@ impl Setup {
         }
     }
 
+    /// Both participating functions have journals.
+    #[must_use]
+    pub fn durable(mut self) -> Setup {
+        (self.pf_a.durable, self.pf_b.durable) = (true, true);
+        self
+    }
+
     /// The same nodes on IPv6 addresses.
     #[must_use]
     pub fn over_ipv6(mut self) -> Setup {
@@ -255,6 +262,7 @@ fn pf_config(site: Site, media_path: MediaPath) -> role_participating::Config {
         profiles: BTreeMap::new(),
         trusted: vec![core.sip().ip()],
         silent_session: Duration::from_secs(86_400),
+        durable: false,
         media_grace: Some(Duration::from_secs(5)),
         max_sessions: 1000,
         route_key: Some(RouteKey::from_secret(site.name().as_bytes())),

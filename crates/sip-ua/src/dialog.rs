@@ -3,7 +3,7 @@ use sip::header::Contact;
 use sip::{Address, Message, Method, Name, Request, Response, Scheme, Uri};
 
 use crate::draft::Draft;
-use crate::{Headers, Reject};
+use crate::{Headers, Reject, Snapshot};
 
 /// What identifies a dialog at one end (RFC 3261 §12).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -73,6 +73,20 @@ impl Dialog {
             remote_cseq: Some(request.cseq().number),
             secure: request.uri().scheme() == Scheme::Sips,
         })
+    }
+
+    /// The dialog of an earlier life.
+    pub(crate) fn resumed(snapshot: &Snapshot) -> Dialog {
+        Dialog {
+            id: snapshot.id(),
+            local: snapshot.local.clone(),
+            remote: snapshot.remote.clone(),
+            remote_target: snapshot.remote_target.clone(),
+            route_set: snapshot.route_set.clone(),
+            local_cseq: snapshot.local_cseq,
+            remote_cseq: snapshot.remote_cseq,
+            secure: snapshot.secure,
+        }
     }
 
     /// Takes over what the 2xx says (RFC 3261 §13.2.2.4: route set and remote target are computed again), and keeps the

@@ -1,10 +1,20 @@
 use sip::{Request, Response};
-use sip_tx::{ClientId, Failure, Incoming, ServerId};
+use sip_tx::{ClientId, Failure, Incoming, Owner, ServerId};
 use wire::Key;
 
 /// Names a session of a user agent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SessionKey(pub(crate) Key);
+
+impl SessionKey {
+    /// The session that owns a transaction, if one does.
+    pub const fn of(owner: Owner) -> Option<SessionKey> {
+        match owner {
+            Owner::Session(key) => Some(SessionKey(key)),
+            Owner::Proxy(_) | Owner::Role(_) => None,
+        }
+    }
+}
 
 /// What happened in a session.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ mod options;
 mod registration;
 mod reject;
 mod session;
+mod snapshot;
 mod standalone;
 mod user_agent;
 
@@ -25,5 +26,6 @@ pub use headers::{Body, Headers};
 pub use registration::{Registration, RegistrationEvent, RegistrationPlan};
 pub use reject::Reject;
 pub use session::{Session, State, WrongState};
+pub use snapshot::Snapshot;
 pub use standalone::{MessagePlan, Standalone};
 pub use user_agent::{InviteError, InvitePlan, UserAgent};

@@ -12,6 +12,7 @@ mod in_dialog;
 mod modify;
 mod offer;
 mod own_request;
+mod resume;
 
 use bytes::Bytes;
 use sip::{Message, Method, Request};
@@ -69,6 +70,8 @@ pub(crate) enum Side {
     Caller(Box<Caller>),
     /// We received it.
     Callee(Callee),
+    /// An earlier life of ours did one or the other.
+    Resumed,
 }
 
 /// What a session waits for.

@@ -11,7 +11,7 @@ use crate::dialog::Route;
 use crate::digest::Account;
 use crate::draft::{Draft, Resolver};
 use crate::session::{Cx, Session};
-use crate::{Body, Dialog, DialogId, Headers, Reject, SessionKey, State, UaEvent, WrongState, options};
+use crate::{Body, Dialog, DialogId, Headers, Reject, SessionKey, Snapshot, State, UaEvent, WrongState, options};
 
 /// The sessions of one role: what it is asked to do, and which session a message belongs to.
 ///
@@ -287,6 +287,26 @@ impl UserAgent {
     /// Refuses the INVITE with 300 to 699.
     pub fn reject(&mut self, stack: &mut Stack, key: SessionKey, reject: &Reject, now: Now) -> Result<(), WrongState> {
         self.act(stack, key, now, |session, cx| session.reject(reject, cx))
+    }
+
+    // ---- after a restart ----
+
+    /// Takes up a session of an earlier life, as established: what came of its last requests is not known. An error means
+    /// that the snapshot makes no dialog.
+    pub fn resume(&mut self, snapshot: &Snapshot) -> Result<SessionKey, ParseError> {
+        let session = Session::resumed(snapshot)?;
+        let key = self.sessions.insert(session);
+        self.by_dialog.insert(snapshot.id(), key);
+        Ok(SessionKey(key))
+    }
+
+    /// The peer's BYE in a resumed session was taken by the earlier life: the session is over, and a BYE that comes again
+    /// is answered 200.
+    pub fn resume_closed(&mut self, stack: &mut Stack, key: SessionKey, now: Now) {
+        let _gone = self.act(stack, key, now, |session, cx| {
+            session.end_as_closed(cx);
+            Ok(())
+        });
     }
 
     // ---- both ----

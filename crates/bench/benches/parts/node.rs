@@ -43,6 +43,7 @@ impl Bench {
             profiles: BTreeMap::new(),
             trusted: vec![parties.uac.ip(), parties.uas.ip()],
             silent_session: Duration::from_secs(24 * 3600),
+            durable: false,
             media_grace: None,
             max_sessions: 1_000_000,
             route_key: None,

@@ -7,6 +7,7 @@ mod chat;
 mod flood;
 mod ground;
 mod kamailio_in_front;
+mod kill9;
 mod lab_on_the_wire;
 mod load;
 mod sipp_clients;

@@ -38,7 +38,7 @@ impl Session {
     const fn as_callee_mut(&mut self) -> Option<&mut Callee> {
         match &mut self.side {
             Side::Callee(callee) => Some(callee),
-            Side::Caller(_) => None,
+            Side::Caller(_) | Side::Resumed => None,
         }
     }
 
@@ -46,7 +46,7 @@ impl Session {
     pub(super) fn ringing(&self) -> Option<ServerId> {
         match (&self.side, self.state) {
             (Side::Callee(callee), State::Incoming | State::Early) => Some(callee.tx),
-            (Side::Callee(_) | Side::Caller(_), _) => None,
+            (Side::Callee(_) | Side::Caller(_) | Side::Resumed, _) => None,
         }
     }
 

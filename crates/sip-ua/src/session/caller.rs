@@ -44,14 +44,14 @@ impl Session {
     pub(super) fn caller_mut(&mut self) -> Option<&mut Caller> {
         match &mut self.side {
             Side::Caller(caller) => Some(caller),
-            Side::Callee { .. } => None,
+            Side::Callee { .. } | Side::Resumed => None,
         }
     }
 
     pub(super) const fn as_caller(&self) -> Option<&Caller> {
         match &self.side {
             Side::Caller(caller) => Some(caller),
-            Side::Callee { .. } => None,
+            Side::Callee { .. } | Side::Resumed => None,
         }
     }
 

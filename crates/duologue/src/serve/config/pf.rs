@@ -1,9 +1,10 @@
 //! `[[pf]]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile, Reason, Service};
-use node::{MAX_SESSIONS, MEDIA_GRACE, PfPlan, SILENT_SESSION};
+use node::{MAX_SESSIONS, MEDIA_GRACE, PfPlan, RecordsPlan, SILENT_SESSION};
 
 use super::{ConfigError, NodePlan};
 use crate::serve::document::{self, MediaPath};
@@ -34,6 +35,8 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         silent_session: pf.silent_session.map_or(SILENT_SESSION, Duration::from_secs),
         max_sessions: max_sessions(key, pf.max_sessions)?,
         route_key: super::route_key(key, pf.key.as_deref())?,
+        journal: pf.journal,
+        records: records(key, pf.records, pf.records_size, pf.records_files)?,
         media_grace: pf.media_grace.map_or(Some(MEDIA_GRACE), seconds),
     };
     let msrp = pf.msrp.parse().map_err(|_| {
@@ -59,6 +62,34 @@ fn media_path(key: &str, place: MediaPath, reasons: &[String]) -> Result<MediaPa
         MediaPath::Off => Ok(MediaPathPolicy::Off),
         MediaPath::On => Ok(MediaPathPolicy::On),
     }
+}
+
+/// How large a file of records grows, where nobody says otherwise.
+const RECORDS_SIZE: u64 = 64 << 20;
+/// How many files of records there are.
+const RECORDS_FILES: usize = 10;
+
+fn records(
+    key: &str,
+    path: Option<PathBuf>,
+    size: Option<u64>,
+    files: Option<usize>,
+) -> Result<Option<RecordsPlan>, ConfigError> {
+    let given = [("records_size", size.is_some()), ("records_files", files.is_some())];
+    let Some(path) = path else {
+        let idle = given.iter().find(|(_, given)| *given);
+        return idle.map_or(Ok(None), |(name, _)| {
+            let cure = "name a file with `records`, or take this out";
+            Err(ConfigError::new(format!("{key}.{name}"), "is of no use without a file", cure))
+        });
+    };
+    let (max_octets, files) = (size.unwrap_or(RECORDS_SIZE), files.unwrap_or(RECORDS_FILES));
+    for (name, is_none) in [("records_size", max_octets == 0), ("records_files", files == 0)] {
+        if is_none {
+            return Err(ConfigError::new(format!("{key}.{name}"), "is 0", "write at least 1"));
+        }
+    }
+    Ok(Some(RecordsPlan { path, max_octets, files }))
 }
 
 fn trusted(key: &str, entries: &[String]) -> Result<Vec<std::net::IpAddr>, ConfigError> {
