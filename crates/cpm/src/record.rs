@@ -31,6 +31,10 @@ pub struct SessionRecord {
     pub closing: Closing,
     /// The Reason of the BYE that closed it (RFC 3326), if it gave one.
     pub cause: Option<String>,
+    /// The final status of the last BYE to the side that did not close: 200; 481 from one that had left already; 408 or 503
+    /// when it could not be reached; anything else when it refused. `None` when it was sent none.
+    #[serde(default)]
+    pub bye: Option<u16>,
     /// Messages of the served user that the next hop took. None are seen off the media path.
     pub sent: Traffic,
     /// Messages for the served user that the next hop took. None are seen off the media path.
@@ -56,7 +60,7 @@ pub enum Closing {
     Peer,
     /// A leg was lost: no ACK, no answer, no dialog.
     Lost,
-    /// Ended without a BYE that we saw.
+    /// The session timer ran out, or nobody was heard of for too long.
     Expired,
     /// The participating function itself.
     Released(Release),

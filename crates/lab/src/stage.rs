@@ -126,6 +126,7 @@ impl Cast<'_> {
             profiles: BTreeMap::new(),
             trusted: vec![Ipv4Addr::LOCALHOST.into()],
             silent_session: node::SILENT_SESSION,
+            intervals: node::Intervals::default(),
             journal: None,
             records: None,
             media_grace: Some(node::MEDIA_GRACE),

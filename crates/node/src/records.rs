@@ -234,6 +234,8 @@ struct Line<'a> {
     /// Why the network closed, if it did.
     released: Option<&'static str>,
     cause: Option<&'a str>,
+    /// What the last BYE to the side that did not close was answered.
+    bye: Option<u16>,
     sent: Traffic,
     received: Traffic,
 }
@@ -259,6 +261,7 @@ impl Line<'_> {
             },
             released: if let Closing::Released(why) = record.closing { Some(why.as_str()) } else { None },
             cause: record.cause.as_deref(),
+            bye: record.bye,
             sent: record.sent,
             received: record.received,
         }

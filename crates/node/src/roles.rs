@@ -10,7 +10,7 @@ use cpm::{MediaPathPolicy, Profile};
 use engine::{Handle, Journal, JournalError};
 use role_client::Client;
 use role_core::{Core, Peer, Registration, Subscriber, Trigger};
-use role_participating::Participating;
+use role_participating::{Intervals, Participating};
 use sip_proxy::RouteKey;
 use sip_tx::Target;
 use wire::Entropy;
@@ -91,6 +91,8 @@ pub struct PfPlan {
     pub trusted: Vec<IpAddr>,
     /// When a session that says nothing is forgotten.
     pub silent_session: Duration,
+    /// How long a session lives without a sign of life.
+    pub intervals: Intervals,
     /// The folder of its journal. Without one, what a session needs for its end dies with the process.
     pub journal: Option<PathBuf>,
     /// Where the records of sessions go. Without it they are not written.
@@ -164,6 +166,7 @@ impl PfPlan {
             profiles: self.profiles,
             trusted: self.trusted,
             silent_session: self.silent_session,
+            intervals: self.intervals,
             durable,
             media_grace: self.media_grace,
             max_sessions: self.max_sessions,
@@ -189,6 +192,7 @@ impl ClientPlan {
             auto_accept: self.auto_accept,
             user_agent: concat!("duologue/", env!("CARGO_PKG_VERSION")).to_owned(),
             expires: self.expires,
+            intervals: Intervals::default(),
             max_message: role_client::MAX_MESSAGE,
         };
         run(bound, Client::new(config, seat.options, seat.entropy), seat.host)

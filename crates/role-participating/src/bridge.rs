@@ -18,6 +18,8 @@ pub(crate) struct Bridge {
     pub(crate) service: Service,
     legs: [LegState; 2],
     closing: Option<Closing>,
+    /// How the BYE of the leg that did not close first was answered.
+    bye: Option<u16>,
     /// The Reason of what closed it.
     cause: Option<String>,
     /// What is in the journal, and what waits for that.
@@ -87,6 +89,7 @@ impl Bridge {
             service,
             legs: legs.map(|(session, media)| LegState { session, media, is_over: false, is_gone: false }),
             closing: None,
+            bye: None,
             cause: None,
             hold: Hold::default(),
             relay,
@@ -165,7 +168,7 @@ impl Bridge {
     pub(crate) fn end(&self) -> End {
         let ours = self.served_leg();
         let traffic = [ours, ours.other()].map(|leg| self.traffic[leg as usize]);
-        End { closing: self.closing.unwrap_or(Closing::Lost), cause: self.cause.clone(), traffic }
+        End { closing: self.closing.unwrap_or(Closing::Lost), cause: self.cause.clone(), bye: self.bye, traffic }
     }
 
     /// There is a session, and nothing ends it yet.
@@ -176,6 +179,13 @@ impl Bridge {
     /// The session as an operator sees it.
     pub(crate) fn view(&self, id: SessionId) -> SessionView {
         self.facts.view(id, MediaPath::On)
+    }
+
+    /// Our BYE on a leg came to its end: of the leg that was closed for the other one's sake, if both had one.
+    pub(crate) fn bye_done(&mut self, leg: Leg, status: u16) {
+        if self.drain.as_ref().is_none_or(|drain| drain.from != leg) {
+            self.bye = Some(status);
+        }
     }
 
     /// A leg has ended.

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use cpm::{END_TO_END, ServedUser, Service};
+use cpm::{Closing, END_TO_END, ServedUser, Service};
 use sdp::Connector;
 use sip::{Name, Request, Response};
 use sip_proxy::Preprocessed;
-use sip_tx::Incoming;
-use sip_ua::{Body, ByeOutcome, Headers, InvitePlan, Reject, SessionKey, State, UaEvent};
+use sip_tx::{Incoming, Stack};
+use sip_ua::{Body, ByeOutcome, Cause, Headers, InvitePlan, Reject, SessionKey, State, UaEvent};
 use wire::{Instant, Key, Now, Slab, TimerQueue, Transport};
 
 use crate::admit::Admission;
@@ -290,11 +290,12 @@ impl Participating {
             UaEvent::Bye { request, .. } => self.on_leg_closing(session, Some(&request), now),
             UaEvent::Reinvite { incoming } | UaEvent::Update { incoming } => self.on_refresh(session, *incoming, now),
             UaEvent::Request { incoming } => self.stack.reject(&incoming, 405, now),
-            UaEvent::Ended { .. } => self.on_leg_over(session, now),
             UaEvent::ByeDone { outcome } => self.on_bye_done(session, outcome),
+            UaEvent::Closing { cause } => self.on_leg_lost(session, cause, now),
+            UaEvent::Ended { .. } => self.on_leg_over(session, now),
             UaEvent::Gone => self.bridges.leg_gone(session),
             UaEvent::Modified { response, .. } => self.on_path_answered(session, response.status(), now),
-            // A fork that lost has been closed already; what nobody answers ends in `Ended`.
+            // A fork that lost has been closed already; what nobody answers ends in `Closing`.
             UaEvent::Forked { .. }
             | UaEvent::Withdrawn { .. }
             | UaEvent::NotModified { .. }
@@ -421,6 +422,16 @@ impl Participating {
         self.drain(session, headers, now);
     }
 
+    /// A leg closes by itself: the other one with it, for the same Reason.
+    fn on_leg_lost(&mut self, session: SessionKey, cause: Cause, now: Now) {
+        let Some((bridge, _)) = self.bridges.of(session) else { return };
+        if cause == Cause::Expired {
+            bridge.closed_by(Closing::Expired, Some(sip_ua::EXPIRED.to_owned()));
+        }
+        let headers = close::headers(bridge);
+        self.drain(session, headers, now);
+    }
+
     /// A leg is over, by whatever cause: the other one must not outlive it.
     fn on_leg_over(&mut self, session: SessionKey, now: Now) {
         let Some((key, bridge, leg)) = self.bridges.find(session) else { return };
@@ -437,6 +448,11 @@ impl Participating {
         if outcome == ByeOutcome::Answered(481) {
             bridge.had_closed(leg);
         }
+        let status = match outcome {
+            ByeOutcome::Answered(status) => status,
+            ByeOutcome::Failed(why) => Stack::status_of(why),
+        };
+        bridge.bye_done(leg, status);
     }
 
     /// Closes a leg that nobody has closed.

@@ -22,13 +22,15 @@ pub(crate) struct Facts {
 pub(crate) struct End {
     pub(crate) closing: Closing,
     pub(crate) cause: Option<String>,
+    /// What the last BYE was answered.
+    pub(crate) bye: Option<u16>,
     /// What the served user sent, then what it received.
     pub(crate) traffic: [Traffic; 2],
 }
 
 impl From<Closing> for End {
     fn from(closing: Closing) -> End {
-        End { closing, cause: None, traffic: [Traffic::default(); 2] }
+        End { closing, cause: None, bye: None, traffic: [Traffic::default(); 2] }
     }
 }
 
@@ -77,6 +79,7 @@ impl Facts {
             ended: now.utc,
             closing: end.closing,
             cause: end.cause,
+            bye: end.bye,
             sent: end.traffic[0],
             received: end.traffic[1],
         })

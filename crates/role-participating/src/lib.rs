@@ -40,3 +40,4 @@ pub use journal::Kept;
 pub use participating::{Open, Participating};
 pub use registrations::Device;
 pub use release::{CloseError, SessionId, SessionView};
+pub use sip_ua::Intervals;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use cpm::{MediaPath, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
+use sip::header::MinSe;
 use sip::{Method, Name, Request, Uri};
 use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, ProxyEvent, RecordRoute, Reject, RouteKey, preprocess};
 use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
@@ -69,8 +70,12 @@ impl Participating {
     /// A participating function on sockets that the host has bound.
     pub fn new(config: Config, options: Options, mut entropy: Entropy) -> Participating {
         let proxy = Proxy::new(&mut entropy);
-        let ua_config =
-            sip_ua::Config { product: PRODUCT.to_owned(), methods: Vec::new(), ..sip_ua::Config::default() };
+        let ua_config = sip_ua::Config {
+            product: PRODUCT.to_owned(),
+            methods: Vec::new(),
+            intervals: config.intervals,
+            ..sip_ua::Config::default()
+        };
         let control = ServiceControl::new(config.default_profile.clone(), config.profiles.clone());
         let key = config.route_key.unwrap_or_else(|| RouteKey::drawn(&mut entropy));
         let media = MediaPlane::new(config.msrp, entropy.fork());
@@ -239,6 +244,7 @@ impl Participating {
                 return Err(self.watchman.forged(&incoming.flow, now.at));
             }
             self.proxy.validate(&self.stack, request, &[])?;
+            self.check_interval(request)?;
             let tag = self.relays.pass(token, request, now);
             return Ok(Decision::Forward(pre, Plan { tag, ..Plan::to(ForwardTo::along()) }));
         }
@@ -247,6 +253,12 @@ impl Participating {
         }
         self.proxy.validate(&self.stack, request, &[])?;
         self.initial(request, pre, now)
+    }
+
+    /// RFC 4028 §8.1: whoever stands in the path of a dialog may want fewer refreshes.
+    fn check_interval(&self, request: &Request) -> Result<(), Reject> {
+        let refuse = |min_se: MinSe| Err(Reject::new(422).with(Name::MinSe, min_se.to_string()));
+        sip_ua::too_small(request, self.config.intervals).map_or(Ok(()), refuse)
     }
 
     fn preprocess(&self, request: &Request, flow: &Flow) -> Result<Preprocessed, Reject> {
@@ -282,6 +294,7 @@ impl Participating {
         if request.method() != Method::Invite {
             return self.standalone(request, pre, &served);
         }
+        self.check_interval(request)?;
         if let Some(seconds) = self.journal.full_for(now) {
             return Err(Reject::new(503).with(Name::RetryAfter, seconds.to_string()).because("no room in the journal"));
         }

@@ -133,7 +133,12 @@ impl Dialog {
 
     /// Draws the next sequence number, for a request that is sent once more.
     pub(crate) const fn next_cseq(&mut self) -> u32 {
-        self.local_cseq += 1;
+        self.leap_cseq(1)
+    }
+
+    /// Draws a sequence number further ahead, for a peer that has counted further than we.
+    pub(crate) const fn leap_cseq(&mut self, by: u32) -> u32 {
+        self.local_cseq = self.local_cseq.saturating_add(by);
         self.local_cseq
     }
 

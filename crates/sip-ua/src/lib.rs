@@ -18,14 +18,14 @@ mod snapshot;
 mod standalone;
 mod user_agent;
 
-pub use config::Config;
+pub use config::{Config, Intervals};
 pub use dialog::{Dialog, DialogId};
 pub use draft::Resolver;
 pub use event::{ByeOutcome, Cause, SessionKey, UaEvent};
 pub use headers::{Body, Headers};
 pub use registration::{Registration, RegistrationEvent, RegistrationPlan};
 pub use reject::Reject;
-pub use session::{Session, State, WrongState};
+pub use session::{EXPIRED, Session, State, WrongState, too_small};
 pub use snapshot::Snapshot;
 pub use standalone::{MessagePlan, Standalone};
 pub use user_agent::{InviteError, InvitePlan, UserAgent};

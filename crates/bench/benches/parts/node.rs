@@ -5,7 +5,7 @@ use std::time::Duration;
 use bench::Parties;
 use bytes::Bytes;
 use cpm::{MediaPathPolicy, Profile};
-use role_participating::{Config, Participating};
+use role_participating::{Config, Intervals, Participating};
 use sip_tx::{Listener, Options};
 use wire::{Entropy, Input, Instant, Node, Now, Output, Timestamp, Transport};
 
@@ -47,6 +47,7 @@ impl Bench {
             media_grace: None,
             max_sessions: 1_000_000,
             route_key: None,
+            intervals: Intervals::default(),
         };
         let node = Participating::new(config, Options::default(), Entropy::from_seed(1));
         Bench { node, parties, at: Instant::ZERO }

@@ -99,6 +99,8 @@ pub(super) struct Pf {
     pub(super) auto: Vec<String>,
     pub(super) trusted: Vec<String>,
     pub(super) silent_session: Option<u64>,
+    pub(super) session_expires: Option<u32>,
+    pub(super) min_se: Option<u32>,
     pub(super) journal: Option<PathBuf>,
     pub(super) records: Option<PathBuf>,
     pub(super) records_size: Option<u64>,

@@ -15,6 +15,7 @@ fn record(key: u64) -> SessionRecord {
         ended: Timestamp::from_micros(61_500_000),
         closing: Closing::Peer,
         cause: Some("SIP;cause=200;text=\"Bye\"".to_owned()),
+        bye: Some(200),
         sent: Traffic { messages: 2, octets: 40 },
         received: Traffic::default(),
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile, Reason, Service};
-use node::{MAX_SESSIONS, MEDIA_GRACE, PfPlan, RecordsPlan, SILENT_SESSION};
+use node::{Intervals, MAX_SESSIONS, MEDIA_GRACE, PfPlan, RecordsPlan, SILENT_SESSION};
 
 use super::{ConfigError, NodePlan};
 use crate::serve::document::{self, MediaPath};
@@ -27,6 +27,7 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         let key = format!("{key}.profiles.\"{user}\"");
         profiles.insert(super::aor(&key, user)?, profile(&key, entry, &default_profile)?);
     }
+    let intervals = intervals(key, pf.session_expires, pf.min_se)?;
     let role = PfPlan {
         media_path: media_path(key, pf.media_path, &pf.auto)?,
         default_profile,
@@ -35,6 +36,7 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         silent_session: pf.silent_session.map_or(SILENT_SESSION, Duration::from_secs),
         max_sessions: max_sessions(key, pf.max_sessions)?,
         route_key: super::route_key(key, pf.key.as_deref())?,
+        intervals,
         journal: pf.journal,
         records: records(key, pf.records, pf.records_size, pf.records_files)?,
         media_grace: pf.media_grace.map_or(Some(MEDIA_GRACE), seconds),
@@ -44,6 +46,25 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         ConfigError::new(format!("{key}.msrp"), &format!("is `{}`", pf.msrp), cure)
     })?;
     super::node(key, pf.name, &pf.listen, Some(msrp), pf.udp_path_mtu, pf.overload_control, role)
+}
+
+/// Session intervals that RFC 4028 allows.
+fn intervals(key: &str, session_expires: Option<u32>, min_se: Option<u32>) -> Result<Intervals, ConfigError> {
+    let usual = Intervals::default();
+    let min_se = min_se.unwrap_or(usual.min_se);
+    if min_se < usual.min_se {
+        return Err(ConfigError::new(
+            format!("{key}.min_se"),
+            &format!("is {min_se} s, less than RFC 4028 §5 allows"),
+            &format!("write {} or more", usual.min_se),
+        ));
+    }
+    let session_expires = session_expires.unwrap_or(usual.session_expires.max(min_se));
+    if session_expires < min_se {
+        let what = format!("is {session_expires} s, and the least that is taken is {min_se} s");
+        return Err(ConfigError::new(format!("{key}.session_expires"), &what, "let it be at least min_se"));
+    }
+    Ok(Intervals { session_expires, min_se })
 }
 
 fn media_path(key: &str, place: MediaPath, reasons: &[String]) -> Result<MediaPathPolicy, ConfigError> {
