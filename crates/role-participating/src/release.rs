@@ -62,7 +62,7 @@ impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Place::On(key) => write!(f, "on-{:x}", key.to_bits()),
-            Place::Off(token) => write!(f, "off-{:x}", token.mark),
+            Place::Off(token) => write!(f, "off-{:x}", token.id),
         }
     }
 }

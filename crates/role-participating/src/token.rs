@@ -9,21 +9,24 @@ use wire::Entropy;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Token {
     pub(crate) case: SessionCase,
-    /// Tells apart what has the same Call-ID and tag: an INVITE that comes by two ways, or once more with credentials.
-    pub(crate) nonce: u32,
-    pub(crate) mark: u64,
+    /// Names the session: 16 bits that are drawn, for an INVITE may come by two ways, or once more with credentials; then 48
+    /// bits of the mark.
+    pub(crate) id: u64,
 }
+
+/// The part of the identifier that is the mark.
+const MARK: u64 = (1 << 48) - 1;
 
 impl Token {
     /// The token of the session that `invite` asks for.
     pub(crate) fn new(case: SessionCase, invite: &Request, key: &RouteKey, dice: &mut Entropy) -> Token {
-        let nonce = dice.u64() as u32;
-        Token { case, nonce, mark: key.mark(invite, scope(case, nonce)) }
+        let drawn = dice.u64() & !MARK;
+        Token { case, id: drawn | key.mark(invite, scope(case, drawn)) & MARK }
     }
 
     /// The user part of the Record-Route URI.
     pub(crate) fn user(self) -> String {
-        format!("{}-{:08x}{:016x}", self.case.as_str(), self.nonce, self.mark)
+        format!("{}-{:016x}", self.case.as_str(), self.id)
     }
 
     /// The token that a request brings back.
@@ -33,25 +36,24 @@ impl Token {
 
     /// Whether we wrote it, for the dialog of this request.
     pub(crate) fn is_of(self, request: &Request, key: &RouteKey) -> bool {
-        key.knows(self.mark, request, scope(self.case, self.nonce))
+        key.marks(request, scope(self.case, self.id & !MARK)).iter().any(|mark| mark & MARK == self.id & MARK)
     }
 
     /// Reads a Route URI of ours.
     fn parse(uri: &Uri<'_>) -> Option<Token> {
         let user = std::str::from_utf8(uri.user()?).ok()?;
-        let (case, hex) = user.split_once('-').filter(|(_, hex)| hex.len() == 24)?;
-        let nonce = u32::from_str_radix(hex.get(..8)?, 16).ok()?;
-        let mark = u64::from_str_radix(hex.get(8..)?, 16).ok()?;
-        Some(Token { case: SessionCase::from_bytes(case.as_bytes())?, nonce, mark })
+        let (case, id) = user.split_once('-')?;
+        let id = u64::from_str_radix(id, 16).ok().filter(|_| id.len() == 16)?;
+        Some(Token { case: SessionCase::from_bytes(case.as_bytes())?, id })
     }
 }
 
-fn scope(case: SessionCase, nonce: u32) -> u64 {
-    let side = match case {
-        SessionCase::Originating => 1,
-        SessionCase::Terminating => 2,
-    };
-    side << 32 | u64::from(nonce)
+/// What the mark is made of besides the dialog's own facts.
+const fn scope(case: SessionCase, drawn: u64) -> u64 {
+    match case {
+        SessionCase::Originating => drawn | 1,
+        SessionCase::Terminating => drawn | 2,
+    }
 }
 
 #[cfg(test)]
@@ -60,16 +62,12 @@ mod tests {
 
     #[test]
     fn a_token_comes_back_from_the_route() {
-        let token = Token { case: SessionCase::Terminating, nonce: 0x12, mark: 0x1234 };
+        let token = Token { case: SessionCase::Terminating, id: 0x1234 };
         let uri = format!("sip:{}@127.0.0.1:7060;transport=tcp;lr", token.user());
         assert_eq!(Token::parse(&Uri::parse(uri.as_bytes()).unwrap()), Some(token));
-        for text in [
-            "sip:term@h",
-            "sip:term-12@h",
-            "sip:other-000000120000000000001234@h",
-            "sip:h;lr",
-            "sip:orig-00000012000000000000123g@h",
-        ] {
+        for text in
+            ["sip:term@h", "sip:term-12@h", "sip:other-0000000000001234@h", "sip:h;lr", "sip:orig-000000000000123g@h"]
+        {
             assert_eq!(Token::parse(&Uri::parse(text.as_bytes()).unwrap()), None, "{text}");
         }
     }

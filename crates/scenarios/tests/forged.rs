@@ -136,7 +136,7 @@ fn f18_a_route_of_the_function_that_it_never_gave_is_refused_by_the_function() {
             .phone(caller)
             .within("BYE")
             .without("Route")
-            .and("Route", &format!("<sip:orig-{}@{pf};lr>", "0".repeat(24)));
+            .and("Route", &format!("<sip:orig-{}@{pf};lr>", "0".repeat(16)));
         let target = Target::new(Transport::Udp, pf);
         cast.system.net.node_mut(caller, |phone, now| phone.send(bye, &target, now));
         cast.system.settle();

@@ -89,7 +89,7 @@ fn f56_a_flood_of_forged_byes_costs_no_transaction_and_no_session() {
     // What the set-up of the session has left behind for a while.
     let before = system.net[system.pf_a].get().open().transactions;
     for n in 0..2_000 {
-        let route = if n % 2 == 0 { format!("Route: <sip:orig-{n:024x}@{pf};lr>\r\n") } else { String::new() };
+        let route = if n % 2 == 0 { format!("Route: <sip:orig-{n:016x}@{pf};lr>\r\n") } else { String::new() };
         let bye = format!(
             "BYE sip:x@{pf} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{n};rport\r\nMax-Forwards: 70\r\n{route}\
              From: <sip:a@x>;tag={n}\r\nTo: <sip:b@x>;tag=t{n}\r\nCall-ID: c{n}\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"

@@ -35,8 +35,12 @@ impl RouteKey {
 
     /// Whether `mark` is that of the dialog which a request belongs to: it came from one end or from the other.
     pub fn knows(&self, mark: u64, request: &Request, scope: u64) -> bool {
-        let is_of = |tag| self.of(request.call_id(), tag, scope) == mark;
-        is_of(request.from_tag()) || is_of(request.to_tag())
+        self.marks(request, scope).contains(&mark)
+    }
+
+    /// The marks that the dialog of a request may have been given: as its sender began it, and as its receiver did.
+    pub fn marks(&self, request: &Request, scope: u64) -> [u64; 2] {
+        [request.from_tag(), request.to_tag()].map(|tag| self.of(request.call_id(), tag, scope))
     }
 
     fn of(&self, call_id: &[u8], caller_tag: &[u8], scope: u64) -> u64 {

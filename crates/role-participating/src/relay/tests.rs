@@ -9,7 +9,7 @@ const INVITE: &[u8] = b"INVITE sip:b@x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG
 fn open(relays: &mut Relays, id: u64, now: Now) -> u64 {
     let invite = Message::parse_request(Bytes::from_static(INVITE)).unwrap();
     let served = ServedUser { aor: "sip:a@x".to_owned(), case: SessionCase::Originating };
-    relays.open(Token { case: SessionCase::Originating, nonce: 0, mark: id }, served, &invite, now)
+    relays.open(Token { case: SessionCase::Originating, id }, served, &invite, now)
 }
 
 #[test]
