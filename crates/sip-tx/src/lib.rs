@@ -14,8 +14,9 @@ mod server_non_invite;
 mod stack;
 #[cfg(test)]
 mod testing;
+mod tombstones;
 
 pub use event::{ClientId, Event, Failure, Incoming, Owner, ServerId};
 pub use overload::Class;
-pub use sip_transport::{Flow, Hop, Listener, Target, push_addr};
+pub use sip_transport::{Flow, Hop, Listener, Target};
 pub use stack::{Options, Stack, Stats};
