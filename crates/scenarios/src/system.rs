@@ -4,7 +4,7 @@ use cpm::SessionRecord;
 use flow::{CloseBy, Dialogs, MediaPath, Observed, Verdict};
 use role_client::{Client, Event, SessionId};
 use role_core::Core;
-use sim::{Arrow, Ladder, Net, NodeId};
+use sim::{Arrow, Ladder, Net, NodeId, NodeRef};
 use sip_tx::Target;
 use wire::{Instant, Now, Transport};
 
@@ -147,6 +147,18 @@ impl System {
         let entropy = self.net.entropy();
         let core = Target::new(self.topology.transport, core.sip());
         self.net.add(name, &[address], Phone::new(aor, password, address, core, entropy))
+    }
+
+    /// A node, whatever its role.
+    pub fn node(&self, site: Site) -> NodeRef {
+        match site {
+            Site::ClientA => self.client_a.into(),
+            Site::CoreA => self.core_a.into(),
+            Site::PfA => self.pf_a.into(),
+            Site::CoreB => self.core_b.into(),
+            Site::PfB => self.pf_b.into(),
+            Site::ClientB => self.client_b.into(),
+        }
     }
 
     /// Kills a node. The records that it has written are kept; what a client told its user was told by another life.
