@@ -1,4 +1,4 @@
-//! Project chores: `cargo xtask test`, `ci`, `bench`, `model`, `layers`, `licences`.
+//! Project chores: `cargo xtask test`, `ci`, `bench`, `model`, `sim`, `layers`, `licences`.
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
@@ -8,6 +8,7 @@ mod layers;
 mod licences;
 mod model;
 mod packages;
+mod sim;
 mod spdx;
 mod steps;
 mod test;
@@ -29,6 +30,8 @@ usage: cargo xtask COMMAND
                    measure what a call costs, ours and others in turn, and write docs/benchmarks.md
   model            search the model of the durable close in its full bounds, and leave each of its rules out once: minutes,
                    and some gigabytes of memory (the tests search smaller bounds)
+  sim [--seeds N] [--first SEED] [--faults all|KIND,KIND…] [--threads N] [--shrink N] [--show]
+                   run the two-operator system under faults drawn from seeds; a seed that fails is shrunk to a ladder
   layers           check the arrows between our crates against xtask/layers.toml
   licences         check the licences and the duplicates of everything we link, against deny.toml
 ";
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::command(),
         ["bench", args @ ..] => bench::command(args),
         ["model"] => model::command(),
+        ["sim", args @ ..] => sim::command(args),
         ["layers"] => Steps::alone("layers", "cargo xtask layers", layers::check),
         ["licences"] => Steps::alone("licences", "cargo xtask licences", licences::check),
         ["help" | "--help" | "-h"] => {

@@ -95,7 +95,10 @@ fn messages(plan: &Plan, system: &System, posted: &[Posted]) {
         match end {
             End::Sent => assert!(has_come || may_die, "I4: message {id} was taken and did not come"),
             End::NotSent { unknown } => {
-                assert!(!has_come || unknown || may_die, "I4: message {id} came, and its sender was told that it did not");
+                assert!(
+                    !has_come || unknown || may_die,
+                    "I4: message {id} came, and its sender was told that it did not"
+                );
             }
         }
     }

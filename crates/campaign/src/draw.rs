@@ -45,11 +45,14 @@ impl Plan {
             // Mostly around what users do.
             for _ in 0..1 + dice.below(4) {
                 let kind = strikes[dice.below(strikes.len() as u64) as usize];
-                events.push(Event { at: below(&mut dice, end + Duration::from_secs(4)), what: draw_strike(&mut dice, kind) });
+                events.push(Event {
+                    at: below(&mut dice, end + Duration::from_secs(4)),
+                    what: draw_strike(&mut dice, kind),
+                });
             }
         }
         events.sort_by_key(|event| event.at);
-        Plan { seed, kinds: kinds.clone(), topology, link, events }
+        Plan { seed, kinds: kinds.clone(), topology, link, broken: None, events }
     }
 }
 
@@ -91,7 +94,8 @@ fn draw_strike(dice: &mut Entropy, kind: Kind) -> What {
         (one, other) = (other, one);
     }
     let site = Site::ALL[dice.below(6) as usize];
-    let lasts = Duration::from_millis(50) + if dice.below(2) == 0 { below(dice, Duration::from_secs(2)) } else { below(dice, Duration::from_secs(25)) };
+    let lasts = Duration::from_millis(50)
+        + if dice.below(2) == 0 { below(dice, Duration::from_secs(2)) } else { below(dice, Duration::from_secs(25)) };
     match kind {
         Kind::Partition => What::Partition(one, other, lasts),
         Kind::OneWay => What::OneWay(one, other, lasts),

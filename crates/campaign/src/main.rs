@@ -75,7 +75,7 @@ fn summary(faults: &Kinds, report: &Report, took: Duration) {
 
 /// The least that fails.
 fn explain(plan: &Plan) {
-    let least = shrink(plan);
+    let least = shrink(plan, |plan| attempt(plan).is_err());
     println!("\nseed {} fails as soon as this happens:\n{least}", plan.seed);
     if let Err(failure) = attempt(&least) {
         println!("{}\n{}", failure.what, failure.ladder);

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flow::CloseBy;
-use scenarios::{Site, Topology};
+use scenarios::{Fault, Site, Topology};
 use sim::Link;
 
 use crate::{Kind, Kinds};
@@ -18,6 +18,8 @@ pub struct Plan {
     pub topology: Topology,
     /// The way of the network all along.
     pub link: Link,
+    /// How PF A is broken on purpose, to see that it is found out; drawn plans break nothing.
+    pub broken: Option<Fault>,
     /// In the order in which they begin.
     pub events: Vec<Event>,
 }
@@ -100,9 +102,10 @@ impl What {
     /// How long it takes.
     pub(crate) const fn lasts(&self) -> Duration {
         match self {
-            What::Partition(_, _, lasts) | What::OneWay(_, _, lasts) | What::Crash(_, lasts) | What::Stall(_, lasts) => {
-                *lasts
-            }
+            What::Partition(_, _, lasts)
+            | What::OneWay(_, _, lasts)
+            | What::Crash(_, lasts)
+            | What::Stall(_, lasts) => *lasts,
             What::Delay(..)
             | What::Call
             | What::Send(..)

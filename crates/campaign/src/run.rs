@@ -67,7 +67,10 @@ pub fn attempt(plan: &Plan) -> Result<Tally, Failure> {
     ATTEMPTING.set(true);
     let outcome = catch_unwind(AssertUnwindSafe(|| play(plan, &mut stage)));
     ATTEMPTING.set(false);
-    outcome.map_err(|_| Failure { what: shortened(&SAID.take()), ladder: stage.map(|system| ladder(&system)).unwrap_or_default() })
+    outcome.map_err(|_| Failure {
+        what: shortened(&SAID.take()),
+        ladder: stage.map(|system| ladder(&system)).unwrap_or_default(),
+    })
 }
 
 /// Assertions print whole ladders; ours comes behind.
