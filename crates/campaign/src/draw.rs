@@ -107,7 +107,8 @@ fn draw_strike(dice: &mut Entropy, kind: Kind) -> What {
         Kind::Forge => What::Forge(site, Forgery::ALL[dice.below(Forgery::ALL.len() as u64) as usize]),
         // The first three are the way of the network, and drawn with it.
         Kind::Loss | Kind::Duplicate | Kind::Reorder | Kind::Delay => {
-            What::Delay(1 + dice.below(3) as usize, below(dice, Duration::from_secs(10)))
+            // Shorter than T4: no message is older (RFC 3261, Table 4).
+            What::Delay(1 + dice.below(3) as usize, below(dice, Duration::from_secs(4)))
         }
     }
 }

@@ -62,7 +62,7 @@ fn every_case_has_its_test() {
 rules! {
     without_the_row_at_set_up_a_restart_knows_nothing: RowAtSetUp, Violation::NotAudited;
     without_the_intent_nobody_knows_who_closed: IntentBefore200, Violation::WrongCause;
-    without_the_cseq_jump_the_bye_is_refused: CseqJump, Violation::PromiseBroken;
+    without_the_cseq_jump_the_bye_is_refused: CseqJump, Violation::LegAlive;
     with_a_refusal_taken_for_the_end_a_leg_lives: RefusalIsNotClosed, Violation::PromiseBroken;
     without_a_close_after_the_restart_a_missed_bye_is_never_known: RestartCloses, Violation::NotAudited;
     without_a_look_at_the_481_the_record_blames_the_restart: GoneIsTheCause, Violation::WrongCause;

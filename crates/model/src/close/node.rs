@@ -169,7 +169,8 @@ fn leg(close: &Close, from: &State, n: usize, session: &Session, x: Side, steps:
     let is_written = session.is_kept || !close.has(Rule::IntentBefore200);
     if leg.owes_answer && is_written {
         let mut next = *from;
-        next.promised = next.promised.or(session.closing);
+        let cause = if session.is_kept { from.journal.closing } else { session.closing };
+        next.promised = next.promised.or(cause);
         next.net.send(Message::OkTo(x as u8));
         with(&mut next, n, session, |session| session.legs[x].owes_answer = false);
         step(steps, Patience::Prompt, who, to, "200", next);
@@ -182,7 +183,8 @@ fn leg(close: &Close, from: &State, n: usize, session: &Session, x: Side, steps:
     }
     if leg.sent < close.bounds.sends && comes_after {
         let mut next = *from;
-        let cseq = leg.cseq + u8::from(leg.sent == 0);
+        // A BYE that was refused has its next number already.
+        let cseq = leg.cseq + u8::from(leg.sent == 0 && leg.refused == 0);
         next.net.send(Message::ByeTo(x as u8, cseq));
         with(&mut next, n, session, |session| {
             session.legs[x].cseq = cseq;
@@ -256,6 +258,7 @@ fn refused(close: &Close, session: &mut Session, x: Side) {
     }
     if close.has(Rule::RefusalIsNotClosed) && leg.refused < RETRIES {
         leg.refused += 1;
+        leg.cseq += 1;
         leg.sent = 0;
     } else {
         leg.is = LegIs::Closed;
