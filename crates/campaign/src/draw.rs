@@ -52,7 +52,7 @@ impl Plan {
             }
         }
         events.sort_by_key(|event| event.at);
-        Plan { seed, kinds: kinds.clone(), topology, link, broken: None, events }
+        Plan { seed, kinds: kinds.clone(), topology, link, durable: dice.below(2) == 0, broken: None, events }
     }
 }
 

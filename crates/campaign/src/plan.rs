@@ -18,6 +18,8 @@ pub struct Plan {
     pub topology: Topology,
     /// The way of the network all along.
     pub link: Link,
+    /// Whether the participating functions have journals.
+    pub durable: bool,
     /// How PF A is broken on purpose, to see that it is found out; drawn plans break nothing.
     pub broken: Option<Fault>,
     /// In the order in which they begin.
@@ -139,7 +141,8 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Topology { pf_a, pf_b, transport } = self.topology;
-        writeln!(f, "PF A {pf_a:?}, PF B {pf_b:?}, {transport}; {:?}", self.link)?;
+        let journals = if self.durable { "with" } else { "without" };
+        writeln!(f, "PF A {pf_a:?}, PF B {pf_b:?}, {journals} journals, {transport}; {:?}", self.link)?;
         for Event { at, what } in &self.events {
             writeln!(f, "{:>9.3}  {what:?}", at.as_secs_f64())?;
         }

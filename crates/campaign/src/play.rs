@@ -42,6 +42,7 @@ pub fn play(plan: &Plan, stage: &mut Option<System>) -> Tally {
     let mut setup = Setup { fault: plan.broken, ..Setup::new(plan.seed, plan.topology) };
     let silent_session = if check::may_miss_a_bye(plan) { SILENT_SESSION } else { NEVER };
     (setup.pf_a.silent_session, setup.pf_b.silent_session) = (silent_session, silent_session);
+    let setup = if plan.durable { setup.durable() } else { setup };
     let mut system = setup.build();
     let stranger = addr("10.0.9.9:5060");
     let stranger = system.net.add("stranger", &[stranger], Stranger::new(stranger));

@@ -31,6 +31,7 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         })
     };
     let mut candidates: Vec<Plan> = (0..plan.events.len()).map(without).collect();
+    candidates.push(with(&|plan| plan.durable = false));
     candidates.push(with(&|plan| plan.link = link));
     candidates.push(with(&|plan| plan.link.loss = 0.0));
     candidates.push(with(&|plan| plan.link.duplicate = 0.0));
