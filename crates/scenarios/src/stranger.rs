@@ -40,7 +40,11 @@ impl Node for Stranger {
         match input {
             Input::Datagram { data, .. } | Input::Stream { data, .. } => self.heard.extend_from_slice(&data),
             Input::Closed { .. } => self.closed += 1,
-            Input::Accepted { .. } | Input::Connected { .. } | Input::Written { .. } => {}
+            Input::Accepted { .. }
+            | Input::Connected { .. }
+            | Input::Written { .. }
+            | Input::Recalled { .. }
+            | Input::Kept { .. } => {}
         }
     }
 
