@@ -105,6 +105,8 @@ struct Chat {
     waiting: Option<(Wait, Instant)>,
     /// What happened and no `/wait` has been about: a script may be slower than what it waits for.
     happened: BTreeMap<Wait, u32>,
+    /// The same of what was tried and will not happen.
+    missed: BTreeMap<Wait, u32>,
     /// No more lines come.
     ended: bool,
     failed: bool,
@@ -124,6 +126,7 @@ impl Chat {
             lines: VecDeque::new(),
             waiting: None,
             happened: BTreeMap::new(),
+            missed: BTreeMap::new(),
             ended: false,
             failed: false,
         }
@@ -259,6 +262,9 @@ impl Chat {
         if let Event::Incoming { session, from, .. } = event {
             self.sessions.open(*session, from, false);
         }
+        if let Some(wait) = Wait::missed(event).filter(|_| self.is_ours(event)) {
+            *self.missed.entry(wait).or_default() += 1;
+        }
         self.screen.show(event, &self.sessions);
         match event {
             Event::Incoming { session, .. } => self.ringing.push_back(*session),
@@ -296,13 +302,22 @@ impl Chat {
         Ok(())
     }
 
-    /// A `/wait` is over when what it is about has happened once more than earlier ones were about.
+    /// Whether it is about nobody else's doing: a caller who gives up before the user has answered leaves nothing to wait for.
+    fn is_ours(&self, event: &Event) -> bool {
+        event.session().is_none_or(|session| self.sessions.current() == Some(session))
+    }
+
+    /// A `/wait` is over when what it is about has happened once more than earlier ones were about, and patience with it is
+    /// when it will not happen.
     fn stop_waiting(&mut self) {
-        if let Some((wait, _)) = self.waiting
-            && let Some(count) = self.happened.get_mut(&wait).filter(|count| **count > 0)
-        {
-            *count -= 1;
+        let Some((wait, _)) = self.waiting else { return };
+        let counts = |counts: &mut BTreeMap<Wait, u32>| {
+            counts.get_mut(&wait).filter(|count| **count > 0).map(|count| *count -= 1).is_some()
+        };
+        if counts(&mut self.happened) {
             self.waiting = None;
+        } else if counts(&mut self.missed) {
+            self.waiting = Some((wait, self.clock.at()));
         }
     }
 

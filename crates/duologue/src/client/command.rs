@@ -80,6 +80,27 @@ impl Wait {
             Wait::Closed => matches!(event, Event::Closed { .. } | Event::Failed { .. }),
         }
     }
+
+    /// What will not happen after this event: nobody needs to wait until patience is at an end.
+    pub(super) const fn missed(event: &Event) -> Option<Wait> {
+        match event {
+            Event::RegistrationFailed { .. } => Some(Wait::Registered),
+            Event::Failed { .. } => Some(Wait::Established),
+            Event::Registered { .. }
+            | Event::Unregistered
+            | Event::Incoming { .. }
+            | Event::Ringing { .. }
+            | Event::Established { .. }
+            | Event::Closed { .. }
+            | Event::MediaUp { .. }
+            | Event::Message { .. }
+            | Event::Sent { .. }
+            | Event::Delivered { .. }
+            | Event::Displayed { .. }
+            | Event::NotSent { .. }
+            | Event::Composing { .. } => None,
+        }
+    }
 }
 
 impl Command {

@@ -60,6 +60,19 @@ fn two_people_chat_off_and_on_the_media_path() {
     }
 }
 
+#[test]
+fn a_script_does_not_wait_for_a_session_that_was_refused() {
+    let lease = Loopback::lease();
+    let [core, peer, pf] = lease.ports();
+    let config = [ground::core("core-a", core, pf, peer, Transport::Udp), ground::pf("pf", pf, Place::Off)];
+    let _nodes = serve(&config.join("\n"), &[core, pf]);
+    // Were it waiting, the test would take ten minutes.
+    let script = "/wait registered\n/invite sip:nobody@home1.test\n/wait established 600\n";
+    let output = client("alice", "home1.test", core, Transport::Udp, script).wait_with_output().unwrap();
+    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success() && said.contains("\"failed\"") && wrong.contains("/wait"), "{said}\n{wrong}");
+}
+
 /// Runs Alice until nobody answers 480 for Bob any more.
 fn until_answered(start: impl Fn() -> std::process::Child) -> Vec<Value> {
     let mut last = String::new();
