@@ -132,6 +132,12 @@ impl Plan {
         self.events.iter().filter_map(|event| event.what.kind()).any(|kind| kinds.contains(&kind))
     }
 
+    /// Whether a node, a way or a connection fails for a while.
+    pub(crate) fn fails(&self) -> bool {
+        use Kind::{BlackHole, Break, Crash, OneWay, Partition, Stall};
+        self.strikes(&[Crash, Partition, OneWay, Stall, Break, BlackHole])
+    }
+
     /// Replays the run from which it was drawn.
     pub fn replay(&self) -> String {
         format!("cargo xtask sim --seeds 1 --first {} --faults {}", self.seed, self.kinds)

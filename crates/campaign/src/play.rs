@@ -8,7 +8,7 @@ use sim::{Link, NodeId, addr};
 
 use crate::check::{self, Posted};
 use crate::stranger::{Stranger, last_invite};
-use crate::{Kind, Plan, What};
+use crate::{Plan, What};
 
 /// Longer than Timer C, Timer B behind it, and a tombstone.
 const EVERYTHING_IS_OVER: Duration = Duration::from_secs(181 + 3 * 32 + 40);
@@ -211,9 +211,7 @@ impl Player<'_> {
     /// I5: where nothing fails, a session that is up stays up until its users close it, whatever strangers send and clocks
     /// show.
     fn nobody_interfered(&self, before: &[Vec<SessionId>; 2]) {
-        let fails =
-            self.plan.strikes(&[Kind::Crash, Kind::Partition, Kind::OneWay, Kind::Stall, Kind::Break, Kind::BlackHole]);
-        if self.closed.is_none() && !fails {
+        if self.closed.is_none() && !self.plan.fails() {
             let now = self.up();
             let stays = before.iter().zip(&now).all(|(before, now)| before.iter().all(|session| now.contains(session)));
             assert!(stays, "I5: a session ended that nobody closed: {before:?}, then {now:?}");

@@ -9,7 +9,9 @@ use sip::{Limits, Message};
 /// When a node sent what is no SIP message.
 pub fn observed(arrow: &Arrow) -> Observed {
     let bytes = Bytes::copy_from_slice(&arrow.data);
-    let message = Message::parse(bytes, &Limits::default()).expect("our nodes send SIP that parses");
+    let parsed = Message::parse(bytes, &Limits::default());
+    let message =
+        parsed.unwrap_or_else(|error| panic!("{error:?} in {} of {}: {:.80}", arrow.label, arrow.from, arrow.text()));
     let lossy = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
     let method = lossy(message.cseq_method());
     let kind = match message.clone().split() {

@@ -113,6 +113,8 @@ pub(crate) struct Pipe {
     pub(crate) stalled: bool,
     /// Written, but not yet a whole message.
     unframed: BytesMut,
+    /// Its end was recorded: what still trickles out is the rest of a message that is called broken off.
+    is_recorded: bool,
     framed: u64,
     delivered: u64,
     /// Arrows under way, each with the stream position where it ends.
@@ -163,6 +165,9 @@ impl Pipe {
     /// Takes what is written and hands out the next whole message with the position of its end; call with an empty slice
     /// until `None`.
     pub(crate) fn frame(&mut self, labeller: &dyn Labeller, data: &[u8]) -> Option<(u64, Bytes)> {
+        if self.is_recorded {
+            return None;
+        }
         self.unframed.extend_from_slice(data);
         while !self.unframed.is_empty() {
             match labeller.frame(&self.unframed) {
@@ -183,8 +188,9 @@ impl Pipe {
         taken
     }
 
-    /// What was written after the last whole message.
+    /// What was written after the last whole message, when nothing is written any more.
     pub(crate) fn take_unframed(&mut self) -> Bytes {
+        self.is_recorded = true;
         self.unframed.split().freeze()
     }
 
