@@ -25,7 +25,7 @@ usage: cargo xtask COMMAND
                    (installs the foreign software that the tests need, when run as root)
   ci               what CI runs: formatting, clippy, layers, docs, licences, then test
   bench [WORKLOAD…] [--against kamailio,null] [--json] [--rounds N] [--seconds S]
-                   measure what a call costs, ours and others in turn, and write docs/benchmarks.md
+                   measure what a call or message costs, ours and others in turn, and write docs/benchmarks.md
   layers           check the arrows between our crates against xtask/layers.toml
   licences         check the licences and the duplicates of everything we link, against deny.toml
 ";

@@ -81,7 +81,7 @@ fn run(plan: &Plan, server: Server, pace: Pace) -> Result<Outcome> {
 }
 
 /// Of the last minute.
-fn load_average() -> f64 {
+pub(crate) fn load_average() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or_default()
 }

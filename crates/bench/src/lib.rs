@@ -6,6 +6,7 @@
 
 mod compare;
 mod load;
+mod media;
 mod message;
 mod messages;
 mod null;
@@ -13,12 +14,15 @@ mod report;
 mod scan;
 mod servers;
 mod socket;
+mod splice;
 mod tally;
 
 pub use compare::{Compared, Plan, Round, compare};
 pub use load::{Load, Options, Outcome, Pace};
+pub use media::{compare as compare_media, json as media_json, table as media_table};
 pub use message::message_figures;
 pub use null::null;
 pub use report::{json, machine, table, write_section};
 pub use servers::Server;
+pub use splice::splice;
 pub use tally::Latency;

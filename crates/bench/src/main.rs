@@ -27,22 +27,29 @@ enum Command {
         /// Where it listens
         listen: SocketAddr,
     },
+    /// Only the floor of W3: forwards the octets of TCP connections
+    Splice {
+        /// Where it listens
+        listen: SocketAddr,
+        /// Where it connects to
+        target: SocketAddr,
+    },
 }
 
 #[derive(Args)]
 struct Run {
-    /// Which ones: `message`, W1 (default: both)
+    /// Which ones: `message`, W1, W3 (default: all)
     workloads: Vec<Workload>,
-    /// Who else runs W1
+    /// Who else runs W1 and W3
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["kamailio", "null"])]
     against: Vec<Peer>,
     /// How often each server runs
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
-    /// Measured time of one run in seconds; every round has two runs of each server
+    /// Measured time of one run in seconds; every round of W1 has two runs of each server, of W3 six
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Time before the measurement in seconds; more than 32, or transactions only begin and never end
+    /// Time before the measurement in seconds; more than 32, or transactions only begin and never end; W3 warms up for 1
     #[arg(long, default_value_t = 35, value_parser = clap::value_parser!(u64).range(0..=600))]
     warm_up: u64,
     /// Print one line of JSON as the last line
@@ -113,14 +120,21 @@ fn main() -> Result<()> {
             ensure!(listen.ip().is_loopback(), "{listen} is no loopback address");
             bench::null(listen)
         }
+        Command::Splice { listen, target } => {
+            ensure!(
+                listen.ip().is_loopback() && target.ip().is_loopback(),
+                "{listen} or {target} is no loopback address"
+            );
+            bench::splice(listen, target)
+        }
     }
 }
 
 fn measure(run: &Run) -> Result<()> {
-    let all = [Workload::Message, Workload::W1];
+    let all = [Workload::Message, Workload::W1, Workload::W3];
     let workloads = if run.workloads.is_empty() { &all[..] } else { &run.workloads };
     if let Some(other) = workloads.iter().find(|workload| !all.contains(workload)) {
-        bail!("{other:?} is not measured yet; there are `message` and W1");
+        bail!("{other:?} is not measured yet; there are `message`, W1 and W3");
     }
     let machine = bench::machine();
     let mut results = serde_json::Map::new();
@@ -128,6 +142,9 @@ fn measure(run: &Run) -> Result<()> {
         let (name, table, json) = if *workload == Workload::Message {
             let (table, json) = bench::message_figures()?;
             ("message", table, json)
+        } else if *workload == Workload::W3 {
+            let compared = bench::compare_media(plan(run))?;
+            ("W3", bench::media_table(&compared), bench::media_json(&compared))
         } else {
             let compared = bench::compare(plan(run))?;
             ("W1", bench::table(&compared), bench::json(&compared))

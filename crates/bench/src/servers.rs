@@ -43,7 +43,7 @@ pub(crate) struct Running {
     _own: Loopback,
 }
 
-const START: Duration = Duration::from_secs(30);
+pub(crate) const START: Duration = Duration::from_secs(30);
 
 impl Running {
     /// Starts a server that ends by itself after `lifetime`, whatever becomes of who started it.
@@ -51,8 +51,7 @@ impl Running {
         let (own, uac, uas) = (Loopback::lease(), Loopback::lease(), Loopback::lease());
         let listen = own.at(5060);
         let scratch = Process::scratch();
-        let mut command = Command::new("timeout");
-        command.arg("--kill-after=5").arg((lifetime.as_secs() + 30).to_string());
+        let mut command = bounded(lifetime);
         let address = listen.to_string();
         match server {
             Server::Duologue => {
@@ -85,6 +84,13 @@ impl Running {
     }
 }
 
-fn write(file: &std::path::Path, text: &str) {
+/// What ends the program after its arguments by itself, whatever becomes of who started it.
+pub(crate) fn bounded(lifetime: Duration) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg("--kill-after=5").arg((lifetime.as_secs() + 30).to_string());
+    command
+}
+
+pub(crate) fn write(file: &std::path::Path, text: &str) {
     fs::write(file, text).expect("the scratch folder can be written");
 }

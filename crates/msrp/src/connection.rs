@@ -4,7 +4,7 @@ use bytes::Bytes;
 use wire::Instant;
 
 use crate::decode::Decoder;
-use crate::head::Head;
+use crate::head::{Head, Name};
 use crate::print::TransactionId;
 use crate::{FailureReport, HeadLimits, IncomingId, MessageId, OutgoingId, SessionId};
 
@@ -74,6 +74,13 @@ pub(crate) struct Route {
     pub(crate) to: Bytes,
     pub(crate) from: Bytes,
     pub(crate) session: SessionId,
+}
+
+impl Route {
+    /// Whether a request has these paths.
+    pub(crate) fn is_of(&self, head: &Head) -> bool {
+        head.raw(Name::ToPath) == Some(&self.to[..]) && head.raw(Name::FromPath) == Some(&self.from[..])
+    }
 }
 
 /// One connection: the stream that comes in, what goes out on it, and the sessions that it serves.

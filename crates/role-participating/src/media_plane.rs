@@ -15,6 +15,10 @@ use crate::media::LegMedia;
 /// The lane of [`ConnId`]s that MSRP connections are drawn from.
 const LANE: u8 = 1;
 
+/// Octets of the largest chunk that is sent. Large ones cost little and hold nobody up, because they are sent so that they
+/// can be interrupted (RFC 4975 §7.1); several fit into the window, so that the peer's answers do not leave it empty.
+const CHUNK: usize = 128 * 1024;
+
 /// The MSRP endpoint of the node, which has a session for each leg.
 #[derive(Debug)]
 pub(crate) struct MediaPlane {
@@ -50,7 +54,7 @@ impl MediaPlane {
         let [a, b] = legs.map(|leg| {
             let options = SessionOptions::new(leg.uri(), Vec::new());
             let max_size = max_size.unwrap_or(options.max_size);
-            self.endpoint.open(SessionOptions { confirm: Confirm::ByCaller, max_size, ..options })
+            self.endpoint.open(SessionOptions { confirm: Confirm::ByCaller, max_size, chunk: CHUNK, ..options })
         });
         // Nothing accepted here can be lost here: what the far side has not taken is not answered 200.
         Some(msrp::Bridge::new(a?, b?, msrp::Acknowledge::WhenTaken))
