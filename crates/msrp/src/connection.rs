@@ -144,7 +144,11 @@ impl Connection {
     /// When something is due on it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let transaction = self.transactions.front().and_then(|transaction| transaction.deadline);
-        [self.bind_by, self.head_by, self.keep_alive_at, transaction].into_iter().flatten().min()
+        let earlier = |a: Option<Instant>, b: Option<Instant>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        earlier(earlier(self.bind_by, self.head_by), earlier(self.keep_alive_at, transaction))
     }
 
     /// Takes the transaction with this identifier.

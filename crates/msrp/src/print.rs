@@ -1,6 +1,6 @@
 //! Printing heads and end-lines, and the choice of transaction identifiers.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use wire::Entropy;
@@ -53,8 +53,29 @@ pub fn field(out: &mut BytesMut, name: &str, value: &str) {
 /// Prints the header field `Byte-Range`.
 pub(crate) fn byte_range(out: &mut BytesMut, range: &ByteRange) {
     out.put_slice(b"Byte-Range: ");
-    print(out, range);
+    number(out, range.start);
+    for (before, bound) in [(b'-', range.end), (b'/', range.total)] {
+        out.put_u8(before);
+        match bound {
+            Some(bound) => number(out, bound),
+            None => out.put_u8(b'*'),
+        }
+    }
     out.put_slice(b"\r\n");
+}
+
+/// Prints a number in decimal, which every chunk has three of.
+fn number(out: &mut BytesMut, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] += (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return out.put_slice(&digits[at..]);
+        }
+    }
 }
 
 /// Prints an end-line. The CRLF that divides it from a body is the caller's.
@@ -76,17 +97,11 @@ pub(crate) fn answer(request: &Head, status: Status) -> Option<Bytes> {
     let back = if method == Method::Send { path::first(from) } else { from };
     let mut out = BytesMut::with_capacity(96 + back.len() + to.len());
     lines(&mut out, &[b"MSRP ", request.transaction_id(), b" "]);
-    print(&mut out, status);
-    out.put_slice(b"\r\n");
+    write!(out, "{status}\r\n").expect("a buffer in memory takes everything");
     field(&mut out, "To-Path", back);
     field(&mut out, "From-Path", path::first(to));
     end_line(&mut out, request.transaction_id(), Flag::Complete);
     Some(out.freeze())
-}
-
-/// Prints a value without a string in between.
-pub(crate) fn print(out: &mut BytesMut, value: impl fmt::Display) {
-    write!(out, "{value}").expect("a buffer in memory takes everything");
 }
 
 fn lines(out: &mut BytesMut, parts: &[&[u8]]) {
@@ -98,6 +113,15 @@ fn lines(out: &mut BytesMut, parts: &[&[u8]]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_is_printed_as_it_is_read() {
+        for text in ["1-*/*", "1-0/0", "2049-4096/5000", "6-5/5", "1-18446744073709551615/*"] {
+            let mut out = BytesMut::new();
+            byte_range(&mut out, &ByteRange::parse(text).unwrap());
+            assert_eq!(out, format!("Byte-Range: {text}\r\n"));
+        }
+    }
 
     #[test]
     fn an_identifier_whose_mark_is_in_the_body_is_drawn_again() {
