@@ -39,7 +39,7 @@ pub(crate) const HEADLINE: usize = 1;
 
 /// What one server did in one round.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Round {
+pub(crate) struct Round {
     pub(crate) server: Server,
     /// By case.
     pub(crate) outcomes: Vec<Outcome>,

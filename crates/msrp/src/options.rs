@@ -37,7 +37,7 @@ pub struct Options {
     /// while; more ends the connection.
     pub inbox: usize,
     /// Messages coming in at a time in one session, those included that the caller has not confirmed yet; a further one is
-    /// answered 413. Senders need not wait for answers (RFC 4975 §7.1), so this is many.
+    /// answered 413.
     pub messages: usize,
     /// Ended messages remembered in each session and direction, to know duplicates and what reports are about.
     pub history: usize,
@@ -62,7 +62,7 @@ impl Default for Options {
             queue: 64 * 1024,
             reorder: 64 * 1024,
             inbox: 1024 * 1024,
-            messages: 256,
+            messages: 32,
             history: 256,
             unbound: 1024,
             strikes: 16,

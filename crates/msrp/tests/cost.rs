@@ -17,7 +17,7 @@ const BATCH: usize = 16;
 /// A run under callgrind is this test again, with the number of batches in the environment.
 const COUNT: &str = "MSRP_COST_BATCHES";
 /// Instructions that one message of 1 KiB may cost: its SEND in and out, and both answers.
-const INSTRUCTIONS: u64 = 300_000;
+const INSTRUCTIONS: u64 = 75_000;
 /// Allocations that it may cost.
 const ALLOCATIONS: u64 = 20;
 

@@ -19,6 +19,10 @@ const LANE: u8 = 1;
 /// can be interrupted (RFC 4975 §7.1); several fit into the window, so that the peer's answers do not leave it empty.
 const CHUNK: usize = 128 * 1024;
 
+/// Messages of one leg that the other leg's peer has not answered yet. Senders need not wait for answers (RFC 4975 §7.1),
+/// so these are many.
+const MESSAGES: usize = 256;
+
 /// The MSRP endpoint of the node, which has a session for each leg.
 #[derive(Debug)]
 pub(crate) struct MediaPlane {
@@ -35,7 +39,7 @@ pub(crate) struct MediaPlane {
 impl MediaPlane {
     pub(crate) fn new(listener: SocketAddr, entropy: Entropy) -> MediaPlane {
         MediaPlane {
-            endpoint: Endpoint::new(msrp::Options::default(), entropy),
+            endpoint: Endpoint::new(msrp::Options { messages: MESSAGES, ..msrp::Options::default() }, entropy),
             listener,
             opened: 0,
             places: BTreeMap::new(),
