@@ -21,6 +21,7 @@ pub use compare::{Compared, Plan, Round, compare};
 pub use load::{Load, Options, Outcome, Pace};
 pub use media::{compare as compare_media, json as media_json, table as media_table};
 pub use message::message_figures;
+pub use messages::{CallId, Dialog, Parties};
 pub use null::null;
 pub use report::{json, machine, table, write_section};
 pub use servers::Server;

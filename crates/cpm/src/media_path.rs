@@ -32,6 +32,8 @@ pub enum Reason {
     ContentPolicy,
     /// Inactive sessions are closed by the network.
     Inactivity,
+    /// The network must be able to end the served user's sessions: a proxy has no dialog to close.
+    Supervision,
     /// Neither client can be connected to: both only dial out.
     Unreachable,
     /// The two sides do not both speak plain TCP or both TLS.
@@ -40,12 +42,13 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, with the words that configuration uses.
-    pub const ALL: [(Reason, &'static str); 7] = [
+    pub const ALL: [(Reason, &'static str); 8] = [
         (Reason::Recording, "recording"),
         (Reason::StoreAndForward, "store-and-forward"),
         (Reason::MultiDevice, "multi-device"),
         (Reason::ContentPolicy, "content-policy"),
         (Reason::Inactivity, "inactivity"),
+        (Reason::Supervision, "supervision"),
         (Reason::Unreachable, "unreachable"),
         (Reason::TlsAnchoring, "tls-anchoring"),
     ];
@@ -61,9 +64,8 @@ impl Reason {
 pub struct Reasons(Vec<Reason>);
 
 impl Reasons {
-    /// The reasons of a session of a user with `profile`, offered with `sdp`.
-    pub fn of(profile: &crate::Profile, sdp: Option<&sdp::SessionDescription>) -> Reasons {
-        let msrp = sdp.and_then(sdp::SessionDescription::msrp);
+    /// The reasons of a session of a user with `profile`, that offers `msrp`.
+    pub fn of(profile: &crate::Profile, msrp: Option<&sdp::Glance>) -> Reasons {
         // A client that is active only cannot be dialled; it may do the dialling, if the other one listens. That is not
         // known before the answer, so an active offer is taken as a pair that cannot meet.
         let dials_only = msrp.is_some_and(|m| m.setup == Some(sdp::Setup::Active));
@@ -73,7 +75,8 @@ impl Reasons {
             (Reason::StoreAndForward, profile.defers_messages),
             (Reason::MultiDevice, profile.devices > 1),
             (Reason::ContentPolicy, profile.max_message_size.is_some()),
-            (Reason::Inactivity, profile.closes_inactive),
+            (Reason::Inactivity, profile.idle_session.is_some()),
+            (Reason::Supervision, profile.supervised),
             (Reason::Unreachable, dials_only),
             (Reason::TlsAnchoring, tls),
         ];
@@ -105,7 +108,7 @@ mod tests {
 
     #[test]
     fn auto_stays_on_for_an_enabled_reason_only() {
-        let profile = Profile { records_messages: true, ..Profile::default() };
+        let profile = Profile { records_messages: true, idle_session: None, ..Profile::default() };
         let reasons = Reasons::of(&profile, None);
         assert_eq!(reasons.iter().collect::<Vec<_>>(), [Reason::Recording]);
         let auto = |enabled: &[Reason]| MediaPathPolicy::Auto(enabled.to_vec()).decide(&reasons);
@@ -120,8 +123,8 @@ mod tests {
     fn an_offer_that_only_dials_needs_an_anchor() {
         let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 9 TCP/TLS/MSRP *\r\n\
             a=accept-types:message/cpim\r\na=path:msrps://127.0.0.1:9/s;tcp\r\na=setup:active\r\n";
-        let sdp = sdp::SessionDescription::parse(offer.as_bytes()).unwrap();
-        let reasons: Vec<_> = Reasons::of(&Profile::default(), Some(&sdp)).iter().collect();
-        assert_eq!(reasons, [Reason::Unreachable, Reason::TlsAnchoring]);
+        let msrp = sdp::glance(offer.as_bytes()).unwrap();
+        let reasons: Vec<_> = Reasons::of(&Profile::default(), msrp.as_ref()).iter().collect();
+        assert_eq!(reasons, [Reason::Inactivity, Reason::Unreachable, Reason::TlsAnchoring]);
     }
 }

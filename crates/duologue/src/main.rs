@@ -14,6 +14,10 @@ use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
 
+/// A server allocates and frees in small pieces at every message, and keeps some of them for 64*T1.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {

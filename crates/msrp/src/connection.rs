@@ -55,6 +55,8 @@ pub(crate) struct ReadChunk {
     pub(crate) next: u64,
     /// The announced last octet.
     pub(crate) end: Option<u64>,
+    /// Octets that came after those that contradicted what was announced.
+    pub(crate) astray: Option<usize>,
 }
 
 /// Where the octets of a chunk go.
@@ -104,6 +106,8 @@ pub(crate) struct Connection {
     pub(crate) open: Option<OpenChunk>,
     pub(crate) transactions: VecDeque<Transaction>,
     pub(crate) in_flight: usize,
+    /// Messages that failed for want of an answer since the last answer came.
+    pub(crate) silences: usize,
     /// Octets handed to the host so far, and those of them that it has not written.
     pub(crate) handed: u64,
     pub(crate) unsent: usize,
@@ -132,6 +136,7 @@ impl Connection {
             open: None,
             transactions: VecDeque::new(),
             in_flight: 0,
+            silences: 0,
             handed: 0,
             unsent: 0,
             bind_by: None,

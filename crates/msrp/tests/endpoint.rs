@@ -133,6 +133,24 @@ fn the_time_for_an_answer_runs_from_when_the_host_has_written_the_chunk() {
 }
 
 #[test]
+fn two_messages_in_a_row_without_an_answer_are_the_end_of_a_connection() {
+    let is_lost = |raw: &Raw| raw.events.iter().any(|event| matches!(event, Event::Disconnected { .. }));
+    let mut raw = Raw::bound();
+    for _ in 0..3 {
+        send(&mut raw, Outline::new("text/plain"), b"hi".to_vec());
+        raw.wait(Duration::from_secs(31));
+        assert!(!is_lost(&raw), "one silence is a message's");
+        let text = send(&mut raw, Outline::new("text/plain"), b"hi".to_vec());
+        raw.put(&answer(&transactions(&text)[0], "200 OK"));
+    }
+    send(&mut raw, Outline::new("text/plain"), b"hi".to_vec());
+    send(&mut raw, Outline::new("text/plain"), b"hi".to_vec());
+    raw.wait(Duration::from_secs(31));
+    assert_eq!(failures(&raw), [Failure::Timeout; 5]);
+    assert!(is_lost(&raw));
+}
+
+#[test]
 fn failure_report_says_which_answers_are_waited_for() {
     for failure_report in [FailureReport::No, FailureReport::Partial] {
         let mut raw = Raw::bound();
@@ -287,4 +305,20 @@ fn any_flipped_bit_and_any_cut_is_survived_by_a_session() {
         raw.wait(Duration::from_secs(100));
         assert_eq!(raw.endpoint.len(), (1, 0));
     }
+}
+
+/// As msrp-java does now and then at the end of its buffer: what follows the missing end-line would be read as the body.
+#[test]
+fn a_chunk_without_its_end_line_ends_the_connection_instead_of_swallowing_it() {
+    let mut raw = Raw::bound();
+    let lost = message("lost", "beginning").strip_suffix(b"\r\n-------lostxx$\r\n").unwrap().to_vec();
+    let lost = String::from_utf8(lost).unwrap().replace("Message-ID: lost", "Message-ID: lost\r\nByte-Range: 1-*/10");
+    assert_eq!(raw.put(lost.as_bytes()), "");
+    let answers = raw.put(&message("next", "hello"));
+    assert!(answers.contains("lostxx 400"), "{answers}");
+    for _ in 0..40 {
+        raw.put(&message("next", "hello"));
+    }
+    assert!(raw.is_closed());
+    assert!(raw.events.contains(&Event::Disconnected { session: raw.session, refused: None }));
 }

@@ -4,6 +4,7 @@
 //! sleeps until the kernel has something, [`Sockets::next_input`] reads one thing at a time in turn, and
 //! [`Sockets::handle_output`] sends. It decides nothing about a protocol: no framing, no retries, no names.
 
+mod batch;
 mod clock;
 mod conn;
 mod counters;

@@ -9,11 +9,13 @@ use sip::{Name, Request, Response};
 use sip_proxy::Preprocessed;
 use sip_tx::Incoming;
 use sip_ua::{Body, Headers, InvitePlan, Reject, SessionKey, State, UaEvent};
-use wire::{Key, Now, Slab, TimerQueue, Transport};
+use wire::{Instant, Key, Now, Slab, TimerQueue, Transport};
 
 use crate::admit::Admission;
 use crate::bridge::{Bridge, Leg};
+use crate::lapses::Lapses;
 use crate::media::LegMedia;
+use crate::release::Releases;
 use crate::{Participating, close};
 
 /// The bridges of a node, found by their legs.
@@ -22,8 +24,13 @@ pub(crate) struct Bridges {
     bridges: Slab<Bridge>,
     legs: BTreeMap<SessionKey, (Key, Leg)>,
     media: BTreeMap<msrp::SessionId, Key>,
+    /// By the served user.
+    users: BTreeMap<String, BTreeSet<Key>>,
     /// Until when messages may be under way in a session that is being closed.
     pub(crate) drains: TimerQueue<Key>,
+    /// When those that are up must be looked at.
+    pub(crate) watches: Lapses<Key>,
+    pub(crate) releases: Releases,
     /// Those being closed in which something has moved.
     moved: BTreeSet<Key>,
 }
@@ -36,6 +43,26 @@ impl Bridges {
     /// Those that have not been counted as closed.
     pub(crate) fn live(&self) -> usize {
         self.bridges.iter().filter(|(_, bridge)| !bridge.is_recorded()).count()
+    }
+
+    /// The same by their keys.
+    pub(crate) fn live_keys(&self) -> Vec<Key> {
+        self.bridges.iter().filter(|(_, bridge)| !bridge.is_recorded()).map(|(key, _)| key).collect()
+    }
+
+    /// Those of a served user, tombstones included.
+    pub(crate) fn of_user(&self, aor: &str) -> Vec<Key> {
+        self.users.get(aor).into_iter().flatten().copied().collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &Bridge)> {
+        self.bridges.iter()
+    }
+
+    /// When something of a session is next due.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let due = [self.drains.next(), self.watches.next(), self.releases.next_timeout()];
+        due.into_iter().flatten().min()
     }
 
     /// How many legs there are.
@@ -51,7 +78,9 @@ impl Bridges {
     fn insert(&mut self, bridge: Bridge) {
         let sessions = Leg::BOTH.map(|leg| (bridge.session(leg), leg));
         let media = bridge.relay.as_ref().map(msrp::Bridge::sides);
+        let user = bridge.served().to_owned();
         let key = self.bridges.insert(bridge);
+        self.users.entry(user).or_default().insert(key);
         self.legs.extend(sessions.map(|(session, leg)| (session, (key, leg))));
         self.media.extend(media.into_iter().flatten().map(|session| (session, key)));
     }
@@ -69,10 +98,34 @@ impl Bridges {
         self.find(session).map(|(_, bridge, leg)| (bridge, leg))
     }
 
-    /// The session of the media plane that a leg has.
-    pub(crate) fn media_of(&mut self, session: SessionKey) -> Option<msrp::SessionId> {
+    /// The session of the media plane that a leg has, and that of the other leg.
+    pub(crate) fn media_of(&mut self, session: SessionKey) -> Option<[msrp::SessionId; 2]> {
         let (bridge, leg) = self.of(session)?;
-        Some(bridge.relay.as_ref()?.sides()[leg as usize])
+        bridge.relay.as_ref().map(|relay| leg.sides(relay))
+    }
+
+    /// The MSRP endpoint of a leg.
+    pub(crate) fn media_at(&mut self, session: SessionKey) -> Option<LegMedia> {
+        self.of(session).map(|(bridge, leg)| bridge.media(leg).clone())
+    }
+
+    /// Gives a leg another MSRP endpoint.
+    pub(crate) fn set_media(&mut self, session: SessionKey, media: LegMedia) {
+        if let Some((bridge, leg)) = self.of(session) {
+            bridge.set_media(leg, media);
+        }
+    }
+
+    /// The leg that a session of the media plane belongs to.
+    pub(crate) fn leg_of(&mut self, session: msrp::SessionId) -> Option<SessionKey> {
+        let bridge = self.bridges.get(*self.media.get(&session)?)?;
+        let sides = bridge.relay.as_ref()?.sides();
+        Leg::BOTH.into_iter().zip(sides).find(|(_, side)| *side == session).map(|(leg, _)| bridge.session(leg))
+    }
+
+    /// The bridge that a session of the media plane belongs to.
+    pub(crate) fn bridge_of(&self, session: msrp::SessionId) -> Option<Key> {
+        self.media.get(&session).copied()
     }
 
     /// The messages that a session of the media plane belongs to.
@@ -110,10 +163,23 @@ impl Bridges {
     }
 
     pub(crate) fn remove_if_gone(&mut self, key: Key) {
-        if self.bridges.get(key).is_some_and(Bridge::is_gone) {
-            self.bridges.remove(key);
+        if self.bridges.get(key).is_some_and(Bridge::is_gone)
+            && let Some(bridge) = self.bridges.remove(key)
+        {
+            self.forget_user(bridge.served(), key);
+            let armed = self.bridges.iter().filter_map(|(key, bridge)| Some((key, bridge.watch.armed?)));
+            self.watches.sweep(self.bridges.len(), armed);
         }
         self.check_invariants();
+    }
+
+    fn forget_user(&mut self, aor: &str, key: Key) {
+        if let Some(sessions) = self.users.get_mut(aor) {
+            sessions.remove(&key);
+            if sessions.is_empty() {
+                self.users.remove(aor);
+            }
+        }
     }
 
     /// What holds between any two calls.
@@ -140,7 +206,8 @@ impl Participating {
         admission: &Admission,
         now: Now,
     ) {
-        let media = [(), ()].map(|()| LegMedia::new(self.config.msrp, self.stack.entropy()));
+        let max_size = self.control.profile(&served.aor).max_message_size;
+        let media = [(), ()].map(|()| LegMedia::new(self.config.msrp, max_size, self.stack.entropy()));
         let [toward_caller, toward_callee] = media;
         let invite = incoming.request.clone();
         let transport = incoming.flow.transport;
@@ -152,10 +219,9 @@ impl Participating {
             Ok(callee) => {
                 tracing::info!(case = served.case.as_str(), "session on the media path is being set up");
                 self.control.opened(&served.aor);
-                let max_size = self.control.profile(&served.aor).max_message_size;
                 let relay = self.media.open([&toward_caller, &toward_callee], max_size);
                 let legs = [(caller, toward_caller), (callee, toward_callee)];
-                self.bridges.insert(Bridge::new(served, &invite, legs, relay));
+                self.bridges.insert(Bridge::new(served, admission.service, &invite, legs, relay));
                 self.name_peer(caller);
             }
             Err(error) => {
@@ -223,11 +289,11 @@ impl Participating {
             UaEvent::Request { incoming } => self.stack.reject(&incoming, 405, now),
             UaEvent::Ended { .. } => self.on_leg_over(session, now),
             UaEvent::Gone => self.bridges.leg_gone(session),
-            // A fork that lost has been closed already; BYEs of our own end in `Ended`; we change no session ourselves.
+            UaEvent::Modified { response, .. } => self.on_path_answered(session, response.status(), now),
+            // A fork that lost has been closed already; BYEs of our own end in `Ended`, and so does what nobody answers.
             UaEvent::Forked { .. }
             | UaEvent::ByeDone { .. }
             | UaEvent::Withdrawn { .. }
-            | UaEvent::Modified { .. }
             | UaEvent::NotModified { .. }
             | UaEvent::Response { .. }
             | UaEvent::Failed { .. } => {}
@@ -289,25 +355,42 @@ impl Participating {
         let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &reject, now);
     }
 
-    /// The caller's ACK: with the answer to the callee's offer, if the callee made one.
+    /// An ACK. The caller's first one says that the session is up.
     fn on_acked(&mut self, session: SessionKey, ack: &Request, now: Now) {
-        let Some((bridge, Leg::Originating)) = self.bridges.of(session) else { return };
-        let callee = bridge.session(Leg::Terminating);
-        let media = bridge.media(Leg::Terminating).clone();
-        let offer = self.ua.session(callee).and_then(|s| s.remote_sdp()).map(|body| body.bytes.clone());
-        let answer = Body::of(ack).filter(Body::is_sdp).zip(offer);
-        if let Some(body) = answer.and_then(|(theirs, offer)| media.answer(&theirs.bytes, &offer)) {
-            let _nothing_owed = self.ua.ack(&mut self.stack, callee, Body::sdp(body), now);
-            self.join_leg(session, Connector::Offerer, now);
-            self.join_leg(callee, Connector::Answerer, now);
+        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        let is_first = leg == Leg::Originating && bridge.watch.armed.is_none();
+        if let Some(theirs) = Body::of(ack).filter(Body::is_sdp) {
+            self.on_answer_in_ack(session, &theirs, now);
+        }
+        if is_first {
+            self.start_watching(session, now);
         }
     }
 
+    /// An ACK with the answer to an offer in a 2xx: to ours on this leg, and from the caller to the callee's, if the callee
+    /// made one.
+    fn on_answer_in_ack(&mut self, session: SessionKey, theirs: &Body, now: Now) {
+        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        let callee = bridge.session(Leg::Terminating);
+        let media = bridge.media(Leg::Terminating).clone();
+        let offer = self.ua.session(callee).and_then(|s| s.remote_sdp()).map(|body| body.bytes.clone());
+        if let (Leg::Originating, Some(offer)) = (leg, offer)
+            && let Some(body) = media.answer(&theirs.bytes, &offer)
+            && self.ua.ack(&mut self.stack, callee, Body::sdp(body), now).is_ok()
+        {
+            self.join_leg(callee, Connector::Answerer, now);
+        }
+        self.join_leg(session, Connector::Offerer, now);
+    }
+
     /// A refresh ends here: the other leg's media does not change with this one's (RFC 3261 §14.2). An offer that has no
-    /// MSRP any more is refused, and the session goes on as it was.
+    /// MSRP any more is refused, and the session goes on as it was. One with a new path is answered with a new path of ours:
+    /// the connection is made again, on this leg alone.
     fn on_refresh(&mut self, session: SessionKey, incoming: Incoming, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
         let media = bridge.media(leg).clone();
+        let is_moved = self.has_moved(session);
+        let media = if is_moved { media.renewed(self.stack.entropy()) } else { media };
         let ours = self.ua.session(session).and_then(|s| s.local_sdp()).map(|body| body.bytes.clone());
         let offer = Body::of(&incoming.request).filter(Body::is_sdp);
         let body = match (&offer, ours) {
@@ -316,9 +399,15 @@ impl Participating {
             (_, _) => None,
         };
         let status = if offer.is_some() && body.is_none() { 488 } else { 200 };
+        let is_moved = is_moved && status == 200;
+        if is_moved {
+            self.renew_leg(session, media, now);
+        }
         let body = body.map(Body::sdp);
-        let _closing_meanwhile =
-            self.ua.answer(&mut self.stack, session, incoming.tx, status, &Headers::new(), body, now);
+        let answered = self.ua.answer(&mut self.stack, session, incoming.tx, status, &Headers::new(), body, now);
+        if is_moved && answered.is_ok() {
+            self.join_leg(session, Connector::Answerer, now);
+        }
     }
 
     /// A BYE or CANCEL ended one leg: the other one is closed, whatever becomes of the first (C.2.3.1, Figure 10).
@@ -338,7 +427,7 @@ impl Participating {
     }
 
     /// Closes a leg that nobody has closed.
-    fn close_unasked(&mut self, session: SessionKey, now: Now) {
+    pub(crate) fn close_unasked(&mut self, session: SessionKey, now: Now) {
         let Some((bridge, _)) = self.bridges.of(session) else { return };
         let headers = close::headers(bridge, None);
         self.close_leg(session, &headers, now);

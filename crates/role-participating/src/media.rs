@@ -10,17 +10,32 @@ use wire::Entropy;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct LegMedia {
     listener: SocketAddr,
-    /// 128 random bits (RFC 4975 §14.1: nobody may guess it).
+    /// Nobody may guess it.
     session_id: String,
     origin: OriginId,
+    /// Whether offers say that CEMA is supported (RFC 6714); answers say so if the offer did.
+    offers_cema: bool,
+    /// Octets of the largest message that passes, if bounded.
+    max_size: Option<u64>,
 }
 
 impl LegMedia {
-    pub(crate) fn new(listener: SocketAddr, entropy: &mut Entropy) -> LegMedia {
-        let session_id = format!("{}{}", entropy.tag(), entropy.tag());
+    pub(crate) fn new(listener: SocketAddr, max_size: Option<u64>, entropy: &mut Entropy) -> LegMedia {
         // RFC 8866 §5.2 wants a number; handsets reject one that a signed 63-bit integer does not hold.
         let origin = OriginId { session_id: entropy.u64() >> 2, version: 1 };
-        LegMedia { listener, session_id, origin }
+        LegMedia { listener, session_id: draw_session_id(entropy), origin, offers_cema: true, max_size }
+    }
+
+    /// The same endpoint under a new session-id, for a description that says something new (RFC 3264 §8).
+    pub(crate) fn renewed(&self, entropy: &mut Entropy) -> LegMedia {
+        let origin = OriginId { version: self.origin.version + 1, ..self.origin };
+        LegMedia { session_id: draw_session_id(entropy), origin, ..self.clone() }
+    }
+
+    /// The same endpoint without CEMA, for the offer that RFC 6714 §4.2 asks for where CEMA does not work.
+    pub(crate) fn again_without_cema(&self) -> LegMedia {
+        let origin = OriginId { version: self.origin.version + 1, ..self.origin };
+        LegMedia { offers_cema: false, origin, ..self.clone() }
     }
 
     /// Where the peer of this leg finds us.
@@ -30,17 +45,18 @@ impl LegMedia {
 
     /// The offer of one leg as this leg makes it: we can be dialled and can dial.
     pub(crate) fn offer(&self, peer: &[u8]) -> Option<Bytes> {
-        self.rewrite(peer, Setup::ActPass)
+        self.rewrite(peer, Setup::ActPass, self.offers_cema)
     }
 
     /// The answer of one leg as this leg gives it to `offer`: we let the offerer dial if it can. `None` when one of the two
     /// has no MSRP.
     pub(crate) fn answer(&self, peer: &[u8], offer: &[u8]) -> Option<Bytes> {
-        let offered = SessionDescription::parse(offer).ok()?.msrp()?.setup;
-        self.rewrite(peer, Setup::answer(offered, Setup::Passive).unwrap_or(Setup::Passive))
+        let offer = SessionDescription::parse(offer).ok()?;
+        let (offered, cema) = offer.msrp().map(|media| (media.setup, media.cema))?;
+        self.rewrite(peer, Setup::answer(offered, Setup::Passive).unwrap_or(Setup::Passive), cema)
     }
 
-    fn rewrite(&self, peer: &[u8], setup: Setup) -> Option<Bytes> {
+    fn rewrite(&self, peer: &[u8], setup: Setup, cema: bool) -> Option<Bytes> {
         let description = SessionDescription::parse(peer).ok().filter(|d| d.msrp().is_some())?;
         let (address, port) = (self.listener.ip(), self.listener.port());
         let change = Rewrite {
@@ -51,9 +67,16 @@ impl LegMedia {
             fingerprint: None,
             tls: false,
             origin: Some(self.origin),
+            cema: Some(cema),
+            max_size: self.max_size,
         };
         Some(Bytes::from(sdp::rewrite(&description, &change)))
     }
+}
+
+/// 128 random bits (RFC 4975 §14.1).
+fn draw_session_id(entropy: &mut Entropy) -> String {
+    format!("{}{}", entropy.tag(), entropy.tag())
 }
 
 #[cfg(test)]
@@ -66,12 +89,17 @@ mod tests {
 
     #[test]
     fn the_peer_sees_our_address_and_nothing_else_changes() {
-        let leg = LegMedia::new("127.0.0.1:2855".parse().unwrap(), &mut Entropy::from_seed(1));
+        let mut dice = Entropy::from_seed(1);
+        let leg = LegMedia::new("127.0.0.1:2855".parse().unwrap(), None, &mut dice);
         let offer = String::from_utf8(leg.offer(OFFER).unwrap().to_vec()).unwrap();
         assert!(offer.contains("c=IN IP4 127.0.0.1\r\n") && offer.contains("m=message 2855 TCP/MSRP *\r\n"), "{offer}");
         assert!(offer.contains("a=setup:actpass\r\n") && offer.contains("a=x-vendor:1\r\n"), "{offer}");
         assert!(!offer.contains("10.0.0.1"), "{offer}");
         let answer = String::from_utf8(leg.answer(OFFER, OFFER).unwrap().to_vec()).unwrap();
-        assert!(answer.contains("a=setup:passive\r\n"), "{answer}");
+        assert!(answer.contains("a=setup:passive\r\n") && !answer.contains("a=msrp-cema"), "{answer}");
+        assert!(offer.contains("a=msrp-cema\r\n"), "{offer}");
+        let again = leg.renewed(&mut dice).again_without_cema();
+        let offer = String::from_utf8(again.offer(OFFER).unwrap().to_vec()).unwrap();
+        assert!(!offer.contains("a=msrp-cema") && !offer.contains(&leg.session_id), "{offer}");
     }
 }
