@@ -92,9 +92,14 @@ impl Compared {
         self.rounds.iter().filter(|round| round.server == server).collect()
     }
 
+    /// Ours, or what others are measured by: the first one.
+    pub(crate) fn base(&self) -> Server {
+        self.plan.servers.first().copied().unwrap_or(Server::Duologue)
+    }
+
     /// CPU per call of ours by that of a peer, round by round.
     pub(crate) fn ratios(&self, peer: Server, pick: fn(&Round) -> &Outcome) -> Spread {
-        let pairs = self.of(Server::Duologue).into_iter().zip(self.of(peer));
+        let pairs = self.of(self.base()).into_iter().zip(self.of(peer));
         Spread::of(pairs.map(|(ours, theirs)| pick(ours).cpu_us / pick(theirs).cpu_us.max(f64::MIN_POSITIVE)))
     }
 }
@@ -135,7 +140,7 @@ mod tests {
             Round { server, saturated: outcome, paced: outcome, load_average: 0.0 }
         };
         let (ours, theirs) = (Server::Duologue, Server::Kamailio);
-        let plan = Plan { servers: vec![], rounds: 2, warm_up: Duration::ZERO, measured: Duration::ZERO };
+        let plan = Plan { servers: vec![ours, theirs], rounds: 2, warm_up: Duration::ZERO, measured: Duration::ZERO };
         let rounds = vec![round(ours, 10.0), round(theirs, 20.0), round(ours, 30.0), round(theirs, 30.0)];
         let spread = Compared { plan, rounds }.ratios(theirs, |round| &round.saturated);
         assert_eq!(spread, Spread { min: 0.5, median: 0.75, max: 1.0 });

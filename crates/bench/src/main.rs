@@ -38,7 +38,7 @@ enum Command {
 
 #[derive(Args)]
 struct Run {
-    /// Which ones: `message`, W1, W3 (default: all)
+    /// Which ones: `message`, W1, W2, W3 (default: all but W2)
     workloads: Vec<Workload>,
     /// Who else runs W1 and W3
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["kamailio", "null"])]
@@ -131,10 +131,10 @@ fn main() -> Result<()> {
 }
 
 fn measure(run: &Run) -> Result<()> {
-    let all = [Workload::Message, Workload::W1, Workload::W3];
-    let workloads = if run.workloads.is_empty() { &all[..] } else { &run.workloads };
+    let all = [Workload::Message, Workload::W1, Workload::W3, Workload::W2];
+    let workloads = if run.workloads.is_empty() { &all[..3] } else { &run.workloads };
     if let Some(other) = workloads.iter().find(|workload| !all.contains(workload)) {
-        bail!("{other:?} is not measured yet; there are `message`, W1 and W3");
+        bail!("{other:?} is not measured yet; there are `message`, W1, W2 and W3");
     }
     let machine = bench::machine();
     let mut results = serde_json::Map::new();
@@ -143,11 +143,14 @@ fn measure(run: &Run) -> Result<()> {
             let (table, json) = bench::message_figures()?;
             ("message", table, json)
         } else if *workload == Workload::W3 {
-            let compared = bench::compare_media(plan(run))?;
+            let compared = bench::compare_media(plan(run, with_peers(run)))?;
             ("W3", bench::media_table(&compared), bench::media_json(&compared))
         } else {
-            let compared = bench::compare(plan(run))?;
-            ("W1", bench::table(&compared), bench::json(&compared))
+            let is_w2 = *workload == Workload::W2;
+            let (name, servers) =
+                if is_w2 { ("W2", vec![Server::OnPath, Server::Durable]) } else { ("W1", with_peers(run)) };
+            let compared = bench::compare(plan(run, servers))?;
+            (name, bench::table(&compared), bench::json(&compared))
         };
         println!("{name}, {machine}\n\n{table}");
         if let Some(file) = &run.write {
@@ -162,13 +165,17 @@ fn measure(run: &Run) -> Result<()> {
     Ok(())
 }
 
-fn plan(run: &Run) -> Plan {
+fn with_peers(run: &Run) -> Vec<Server> {
     let peers = run.against.iter().map(|peer| match peer {
         Peer::Kamailio => Server::Kamailio,
         Peer::Null => Server::Null,
     });
+    std::iter::once(Server::Duologue).chain(peers).collect()
+}
+
+fn plan(run: &Run, servers: Vec<Server>) -> Plan {
     Plan {
-        servers: std::iter::once(Server::Duologue).chain(peers).collect(),
+        servers,
         rounds: run.rounds.into(),
         warm_up: Duration::from_secs(run.warm_up),
         measured: Duration::from_secs(run.seconds),

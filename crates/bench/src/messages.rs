@@ -76,7 +76,8 @@ impl Dialog {
             self.routes.extend_from_slice(route);
             self.routes.extend_from_slice(b"\r\n");
         }
-        self.next = routes.last().and_then(|route| scan::address(scan::uri(route)));
+        // Without a route the callee's Contact is the next hop: here that is a B2BUA.
+        self.next = routes.last().map_or_else(|| scan::address(&self.target), |route| scan::address(scan::uri(route)));
     }
 
     /// Forgets everything.

@@ -19,7 +19,7 @@ type Pick = fn(&Round) -> &Outcome;
 
 const PICKS: [(&str, Pick); 2] = [("100 in flight", |r| &r.saturated), ("2,000 calls/s", |r| &r.paced)];
 
-/// The section for W1.
+/// The section for a workload of calls.
 pub fn table(compared: &Compared) -> String {
     let mut out = String::from(
         "| calls | server | calls/s | CPU µs per call | user | system | set-up p50, p99 ms | close p50, p99 ms | errors | repeated | memory MiB |\n\
@@ -31,12 +31,13 @@ pub fn table(compared: &Compared) -> String {
         }
     }
     out.push('\n');
-    for peer in compared.plan.servers.iter().filter(|server| **server != Server::Duologue) {
+    for peer in compared.plan.servers.iter().filter(|server| **server != compared.base()) {
         let [saturated, paced] = PICKS.map(|(_, pick)| compared.ratios(*peer, pick));
         line(
             &mut out,
             &format!(
-                "- CPU per call, duologue by {peer}: {} with 100 in flight, {} at 2,000 calls/s",
+                "- CPU per call, {} by {peer}: {} with 100 in flight, {} at 2,000 calls/s",
+                compared.base(),
                 spread(saturated),
                 spread(paced)
             ),
@@ -97,7 +98,7 @@ pub(crate) fn spread(spread: Spread) -> String {
 /// at 2,000 calls/s.
 pub fn json(compared: &Compared) -> Value {
     let mut against = Map::new();
-    for peer in compared.plan.servers.iter().filter(|server| **server != Server::Duologue) {
+    for peer in compared.plan.servers.iter().filter(|server| **server != compared.base()) {
         let mut figures = both(&compared.of(*peer));
         let [saturated, paced] = PICKS.map(|(_, pick)| compared.ratios(*peer, pick));
         add_ratio(&mut figures, saturated);
@@ -106,7 +107,7 @@ pub fn json(compared: &Compared) -> Value {
         }
         against.insert(peer.name().to_owned(), Value::Object(figures));
     }
-    value!({ "ours": both(&compared.of(Server::Duologue)), "against": against, "rounds": compared.plan.rounds })
+    value!({ "ours": both(&compared.of(compared.base())), "against": against, "rounds": compared.plan.rounds })
 }
 
 fn add_ratio(figures: &mut Map<String, Value>, ratio: Spread) {

@@ -11,6 +11,10 @@ use interop::{Loopback, Process, Transport, binary, fill, require};
 pub enum Server {
     /// `duologue serve`, a participating function off the media path.
     Duologue,
+    /// `duologue serve`, a participating function on the media path.
+    OnPath,
+    /// The same with a journal on the disk of the temporary folder.
+    Durable,
     /// Kamailio with `kamailio.cfg`.
     Kamailio,
     /// [`crate::null()`].
@@ -22,6 +26,8 @@ impl Server {
     pub const fn name(self) -> &'static str {
         match self {
             Server::Duologue => "duologue",
+            Server::OnPath => "on path",
+            Server::Durable => "on path, journal",
             Server::Kamailio => "kamailio",
             Server::Null => "null",
         }
@@ -54,9 +60,13 @@ impl Running {
         let mut command = bounded(lifetime);
         let address = listen.to_string();
         match server {
-            Server::Duologue => {
+            Server::Duologue | Server::OnPath | Server::Durable => {
+                let media_path = if server == Server::Duologue { "off" } else { "on" };
+                let journal = format!("journal = \"{}/journal\"", scratch.path().display());
+                let journal = if server == Server::Durable { &journal } else { "" };
                 let (msrp, uac, uas) = (own.at(2855).to_string(), uac.ip().to_string(), uas.ip().to_string());
                 let places = [("listen", &*address), ("msrp", &msrp), ("uac", &uac), ("uas", &uas)];
+                let places = [&places[..], &[("media_path", media_path), ("journal", journal)]].concat();
                 let file = scratch.path().join("duologue.toml");
                 write(&file, &fill(include_str!("../duologue.toml"), &places));
                 command.arg(binary("duologue")).args(["--log", "error", "serve", "--config"]).arg(file);

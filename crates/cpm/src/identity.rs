@@ -1,7 +1,9 @@
+use serde::{Deserialize, Serialize};
 use sip::{Address, Message, Name, Uri};
 
 /// Whom a participating function serves in a request: on what the user originates, or on what terminates at the user.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SessionCase {
     /// The served user sent it.
     Originating,

@@ -391,7 +391,7 @@ fn connect_failed(conn: ConnId, remote: SocketAddr, reason: &io::Error, fx: &mut
 /// Which connection an input is about.
 fn conn_of(input: &Input) -> Option<ConnId> {
     match input {
-        Input::Datagram { .. } => None,
+        Input::Datagram { .. } | Input::Recalled { .. } | Input::Kept { .. } => None,
         Input::Accepted { conn, .. }
         | Input::Connected { conn, .. }
         | Input::Stream { conn, .. }

@@ -158,6 +158,8 @@ impl Transports {
             Input::Stream { conn, data } => self.on_stream(conn, &data, now),
             // Messages are small: the bound of the host's write queue suffices.
             Input::Written { .. } => {}
+            // The role's affair.
+            Input::Recalled { .. } | Input::Kept { .. } => {}
             Input::Closed { conn, failed: _ } => {
                 // An orderly close, too, leaves requests without their answers.
                 if let Some(gone) = self.connections.remove(conn) {

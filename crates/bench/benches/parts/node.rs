@@ -5,7 +5,7 @@ use std::time::Duration;
 use bench::Parties;
 use bytes::Bytes;
 use cpm::{MediaPathPolicy, Profile};
-use role_participating::{Config, Participating};
+use role_participating::{Config, Intervals, Participating};
 use sip_tx::{Listener, Options};
 use wire::{Entropy, Input, Instant, Node, Now, Output, Timestamp, Transport};
 
@@ -43,7 +43,9 @@ impl Bench {
             profiles: BTreeMap::new(),
             trusted: vec![parties.uac.ip(), parties.uas.ip()],
             silent_session: Duration::from_secs(24 * 3600),
+            durable: false,
             media_grace: None,
+            intervals: Intervals::default(),
         };
         let node = Participating::new(config, Options::default(), Entropy::from_seed(1));
         Bench { node, parties, at: Instant::ZERO }
