@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use bench::{Load, Options, Pace, Plan, Server};
+use anyhow::{Context as _, Result, ensure};
+use bench::{Load, MediaPlan, Options, Pace, Plan, Server, Work};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// What a call costs
@@ -38,20 +38,23 @@ enum Command {
 
 #[derive(Args)]
 struct Run {
-    /// Which ones: `message`, W1, W2, W3 (default: all but W2)
+    /// Which ones (default: all)
     workloads: Vec<Workload>,
-    /// Who else runs W1 and W3
+    /// Who else runs them
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["kamailio", "null"])]
     against: Vec<Peer>,
     /// How often each server runs
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
-    /// Measured time of one run in seconds; every round of W1 has two runs of each server, of W3 six
+    /// Measured time of one run in seconds; every round has two runs of each server, of W3 six
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Time before the measurement in seconds; more than 32, or transactions only begin and never end; W3 warms up for 1
     #[arg(long, default_value_t = 35, value_parser = clap::value_parser!(u64).range(0..=600))]
     warm_up: u64,
+    /// Sessions held in W6
+    #[arg(long, value_delimiter = ',', default_values_t = [1000, 10_000, 100_000])]
+    held: Vec<usize>,
     /// Print one line of JSON as the last line
     #[arg(long)]
     json: bool,
@@ -131,26 +134,30 @@ fn main() -> Result<()> {
 }
 
 fn measure(run: &Run) -> Result<()> {
-    let all = [Workload::Message, Workload::W1, Workload::W3, Workload::W2];
-    let workloads = if run.workloads.is_empty() { &all[..3] } else { &run.workloads };
-    if let Some(other) = workloads.iter().find(|workload| !all.contains(workload)) {
-        bail!("{other:?} is not measured yet; there are `message`, W1, W2 and W3");
-    }
+    let workloads = if run.workloads.is_empty() { Workload::value_variants() } else { &run.workloads };
     let machine = bench::machine();
     let mut results = serde_json::Map::new();
     for workload in workloads {
-        let (name, table, json) = if *workload == Workload::Message {
-            let (table, json) = bench::message_figures()?;
-            ("message", table, json)
-        } else if *workload == Workload::W3 {
-            let compared = bench::compare_media(plan(run, with_peers(run)))?;
-            ("W3", bench::media_table(&compared), bench::media_json(&compared))
-        } else {
-            let is_w2 = *workload == Workload::W2;
-            let (name, servers) =
-                if is_w2 { ("W2", vec![Server::OnPath, Server::Durable]) } else { ("W1", with_peers(run)) };
-            let compared = bench::compare(plan(run, servers))?;
-            (name, bench::table(&compared), bench::json(&compared))
+        let (name, table, json) = match workload {
+            Workload::Message => {
+                let (table, json) = bench::message_figures()?;
+                ("message", table, json)
+            }
+            Workload::W1 => compared(run, bench::Workload::W1)?,
+            Workload::W2 => compared(run, bench::Workload::W2)?,
+            Workload::W3 => {
+                let servers = std::iter::once(Server::Duologue).chain(peers(run)).collect();
+                let measured = Duration::from_secs(run.seconds);
+                let compared = bench::compare_media(MediaPlan { servers, rounds: run.rounds.into(), measured })?;
+                ("W3", bench::media_table(&compared), bench::media_json(&compared))
+            }
+            Workload::W4 => compared(run, bench::Workload::W4)?,
+            Workload::W5 => compared(run, bench::Workload::W5)?,
+            Workload::W6 => {
+                let settle = Duration::from_secs(run.warm_up);
+                let sessions = bench::hold(&run.held, settle, run.against.contains(&Peer::Kamailio))?;
+                ("W6", sessions.table(), sessions.json())
+            }
         };
         println!("{name}, {machine}\n\n{table}");
         if let Some(file) = &run.write {
@@ -165,21 +172,30 @@ fn measure(run: &Run) -> Result<()> {
     Ok(())
 }
 
-fn with_peers(run: &Run) -> Vec<Server> {
-    let peers = run.against.iter().map(|peer| match peer {
-        Peer::Kamailio => Server::Kamailio,
-        Peer::Null => Server::Null,
-    });
-    std::iter::once(Server::Duologue).chain(peers).collect()
+fn compared(run: &Run, workload: bench::Workload) -> Result<(&'static str, String, serde_json::Value)> {
+    let compared = bench::compare(plan(run, workload))?;
+    Ok((workload.name(), bench::table(&compared), bench::json(&compared)))
 }
 
-fn plan(run: &Run, servers: Vec<Server>) -> Plan {
+fn plan(run: &Run, workload: bench::Workload) -> Plan {
     Plan {
-        servers,
+        workload,
+        servers: [Server::Duologue, Server::Durable]
+            .into_iter()
+            .chain(peers(run))
+            .filter(|server| workload.suits(*server))
+            .collect(),
         rounds: run.rounds.into(),
         warm_up: Duration::from_secs(run.warm_up),
         measured: Duration::from_secs(run.seconds),
     }
+}
+
+fn peers(run: &Run) -> impl Iterator<Item = Server> {
+    run.against.iter().map(|peer| match peer {
+        Peer::Kamailio => Server::Kamailio,
+        Peer::Null => Server::Null,
+    })
 }
 
 fn load(args: &LoadArgs) -> Result<()> {
@@ -189,6 +205,7 @@ fn load(args: &LoadArgs) -> Result<()> {
     let options = Options {
         proxy: args.proxy,
         process: args.process,
+        work: Work::Session,
         pace: args.rate.map_or(Pace::InFlight(args.in_flight), Pace::PerSecond),
         warm_up: Duration::from_secs(args.warm_up),
         measured: Duration::from_secs(args.seconds),

@@ -10,7 +10,7 @@ use load::{CloseBy, Messages, Outcome, Plan as LoadPlan, Sessions};
 
 pub use self::report::{json, table};
 use self::servers::Running;
-use crate::compare::{Plan, Spread, load_average};
+use crate::compare::{Spread, load_average};
 use crate::servers::Server;
 
 /// A kind of traffic.
@@ -36,6 +36,17 @@ pub(crate) const CASES: [Case; 6] = [
 ];
 /// The one that stands for all in a line of figures.
 pub(crate) const HEADLINE: usize = 1;
+
+/// What to compare, and how long.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// In the order in which they run within a round.
+    pub servers: Vec<Server>,
+    /// How often all of them run.
+    pub rounds: usize,
+    /// Each measurement.
+    pub measured: Duration,
+}
 
 /// What one server did in one round.
 #[derive(Clone, PartialEq, Debug)]

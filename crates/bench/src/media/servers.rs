@@ -26,7 +26,7 @@ impl Running {
         let through = |in_path| Way::Relay(Relay { address: msrp, in_path });
         let mut callee_port = 0;
         let (listen, transport, way) = match server {
-            Server::Duologue | Server::OnPath | Server::Durable => {
+            Server::Duologue | Server::Durable => {
                 let texts = [sip.to_string(), msrp.to_string(), caller.ip().to_string(), callee.ip().to_string()];
                 let names = ["listen", "msrp", "caller", "callee"];
                 let places: Vec<(&str, &str)> = names.into_iter().zip(texts.iter().map(String::as_str)).collect();
