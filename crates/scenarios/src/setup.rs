@@ -65,7 +65,8 @@ impl Site {
         })
     }
 
-    pub(crate) fn msrp(self) -> SocketAddr {
+    /// Where it would speak MSRP; cores do not.
+    pub fn msrp(self) -> SocketAddr {
         SocketAddr::new(self.sip().ip(), 2855)
     }
 
