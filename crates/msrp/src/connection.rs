@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use wire::Instant;
@@ -90,6 +91,8 @@ impl Route {
 pub(crate) struct Connection {
     pub(crate) is_up: bool,
     pub(crate) is_tls: bool,
+    /// Where it came from, if it was accepted.
+    pub(crate) source: Option<IpAddr>,
     pub(crate) sessions: Vec<SessionId>,
     pub(crate) route: Option<Route>,
     pub(crate) strikes: usize,
@@ -124,6 +127,7 @@ impl Connection {
         Connection {
             is_up,
             is_tls,
+            source: None,
             sessions: Vec::new(),
             route: None,
             strikes: 0,

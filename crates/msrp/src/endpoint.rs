@@ -7,7 +7,7 @@ mod timers;
 mod write;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hashbrown::HashMap;
 use sdp::{MediaTypes, MsrpUri};
@@ -17,6 +17,7 @@ use crate::connection::Connection;
 use crate::incoming::Incoming;
 use crate::outgoing::Outgoing;
 use crate::session::{Session, Stats};
+use crate::strangers::{Refusals, Strangers};
 use crate::{Event, MessageId, Options, OutgoingId, SessionId, SessionOptions};
 
 /// All MSRP sessions of a node and the connections that carry them (RFC 4975).
@@ -39,6 +40,7 @@ pub struct Endpoint {
     timers: TimerQueue<timers::Timer>,
     out: VecDeque<Output>,
     events: VecDeque<Event>,
+    strangers: Strangers,
 }
 
 impl Endpoint {
@@ -56,6 +58,7 @@ impl Endpoint {
             timers: TimerQueue::new(),
             out: VecDeque::new(),
             events: VecDeque::new(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -212,6 +215,11 @@ impl Endpoint {
         self.sessions.get(session.0).map(|session| session.stats)
     }
 
+    /// What came from somebody who is in no session.
+    pub const fn refusals(&self) -> Refusals {
+        self.strangers.refusals
+    }
+
     /// Octets that are kept: read from a connection and not looked at, out of order, or waiting to be written.
     pub fn buffered_octets(&self) -> usize {
         let unread = self.connections.values().map(|link| link.inbox_octets);
@@ -224,7 +232,9 @@ impl Endpoint {
     /// and those that were accepted on the node's MSRP listener.
     pub fn handle_input(&mut self, input: Input, now: Now) {
         match input {
-            Input::Accepted { conn, transport, .. } => self.on_accepted(conn, transport == Transport::Tls, now),
+            Input::Accepted { conn, transport, remote, .. } => {
+                self.on_accepted(conn, transport == Transport::Tls, remote.ip(), now);
+            }
             Input::Connected { conn, .. } => self.on_connected(conn, now),
             Input::Stream { conn, data } => self.on_stream(conn, data, now),
             Input::Written { conn, octets } => self.on_written(conn, octets, now),
@@ -273,12 +283,13 @@ impl Endpoint {
         session.conn
     }
 
-    fn on_accepted(&mut self, conn: ConnId, is_tls: bool, now: Now) {
+    fn on_accepted(&mut self, conn: ConnId, is_tls: bool, source: IpAddr, now: Now) {
         if self.unbound >= self.options.unbound {
             self.out.push_back(Output::Close { conn });
             return;
         }
         let mut link = Connection::new(self.options.heads, true, is_tls);
+        link.source = Some(source);
         link.bind_by = Some(now.at + self.options.bind_timeout);
         self.connections.insert(conn, link);
         self.unbound += 1;

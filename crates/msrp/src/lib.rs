@@ -27,6 +27,7 @@ mod print;
 mod reconnect;
 mod session;
 mod status;
+mod strangers;
 
 pub use bridge::{Acknowledge, Bridge};
 pub use byte_range::ByteRange;
@@ -42,3 +43,4 @@ pub use options::{Confirm, Options, SessionOptions};
 pub use print::{TransactionId, end_line, field, request_line, response};
 pub use session::Stats;
 pub use status::Status;
+pub use strangers::Refusals;

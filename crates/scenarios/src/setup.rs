@@ -8,6 +8,7 @@ use role_client::Client;
 use role_core::{Core, Peer, Registration, Subscriber, Trigger};
 use role_participating::Participating;
 use sim::{Net, addr};
+use sip_proxy::RouteKey;
 use sip_tx::{Listener, Options, Target};
 use sip_ua::Intervals;
 use wire::{Entropy, Transport};
@@ -249,6 +250,7 @@ fn core_config(site: Site, transport: Transport) -> role_core::Config {
             addr: peer.sip(),
         }],
         registration: Registration::default(),
+        route_key: Some(RouteKey::from_secret(site.name().as_bytes())),
     }
 }
 
@@ -266,5 +268,7 @@ fn pf_config(site: Site, media_path: MediaPath) -> role_participating::Config {
         intervals: Intervals::default(),
         durable: false,
         media_grace: Some(Duration::from_secs(5)),
+        max_sessions: 1000,
+        route_key: Some(RouteKey::from_secret(site.name().as_bytes())),
     }
 }

@@ -404,7 +404,7 @@ impl System {
     }
 }
 
-/// Flows and ladders are about SIP; MSRP runs beside it.
+/// Flows and ladders are about SIP; MSRP runs beside it, on a port of its own at one end.
 fn is_sip(arrow: &Arrow) -> bool {
-    !arrow.label.starts_with("MSRP ")
+    ![arrow.source, arrow.destination].iter().any(|end| end.port() == Site::ClientA.msrp().port())
 }
