@@ -9,6 +9,7 @@ mod write;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+use hashbrown::HashMap;
 use sdp::{MediaTypes, MsrpUri};
 use wire::{ConnId, Entropy, Input, Instant, Now, Output, Slab, TimerQueue, Transport};
 
@@ -30,7 +31,8 @@ pub struct Endpoint {
     entropy: Entropy,
     sessions: Slab<Session>,
     by_id: BTreeMap<String, SessionId>,
-    connections: BTreeMap<ConnId, Connection>,
+    /// Nothing that reaches the wire depends on their order here.
+    connections: HashMap<ConnId, Connection, foldhash::fast::RandomState>,
     /// Connections without a session.
     unbound: usize,
     incoming: Slab<Incoming>,
@@ -49,7 +51,7 @@ impl Endpoint {
             entropy,
             sessions: Slab::new(),
             by_id: BTreeMap::new(),
-            connections: BTreeMap::new(),
+            connections: HashMap::default(),
             unbound: 0,
             incoming: Slab::new(),
             outgoing: Slab::new(),
@@ -309,7 +311,9 @@ impl Endpoint {
         link.unsent = link.unsent.saturating_sub(octets);
         let written = link.handed - link.unsent as u64;
         let deadline = now.at + self.options.transaction_timeout;
-        for transaction in link.transactions.iter_mut().filter(|t| t.deadline.is_none() && t.mark <= written) {
+        // They are written in their order: the time of those before these runs already.
+        let waiting = link.transactions.iter_mut().rev().take_while(|transaction| transaction.deadline.is_none());
+        for transaction in waiting.filter(|transaction| transaction.mark <= written) {
             transaction.deadline = Some(deadline);
         }
         self.process(conn, now);

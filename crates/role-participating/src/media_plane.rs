@@ -18,6 +18,14 @@ use crate::screen::{Screen, Screened, Taste};
 /// The lane of [`ConnId`]s that MSRP connections are drawn from.
 const LANE: u8 = 1;
 
+/// Octets of the largest chunk that is sent. Large ones cost little and hold nobody up, because they are sent so that they
+/// can be interrupted (RFC 4975 §7.1); several fit into the window, so that the peer's answers do not leave it empty.
+const CHUNK: usize = 128 * 1024;
+
+/// Messages of one leg that the other leg's peer has not answered yet. Senders need not wait for answers (RFC 4975 §7.1),
+/// so these are many.
+const MESSAGES: usize = 256;
+
 /// The MSRP endpoint of the node, which has a session for each leg.
 #[derive(Debug)]
 pub(crate) struct MediaPlane {
@@ -49,7 +57,7 @@ struct Side {
 impl MediaPlane {
     pub(crate) fn new(listener: SocketAddr, entropy: Entropy) -> MediaPlane {
         MediaPlane {
-            endpoint: Endpoint::new(msrp::Options::default(), entropy),
+            endpoint: Endpoint::new(msrp::Options { messages: MESSAGES, ..msrp::Options::default() }, entropy),
             listener,
             opened: 0,
             sides: BTreeMap::new(),
@@ -70,7 +78,8 @@ impl MediaPlane {
         let [a, b] = legs.map(|leg| {
             let options = SessionOptions::new(leg.uri(), Vec::new());
             let max_size = max_size.unwrap_or(options.max_size);
-            let session = self.endpoint.open(SessionOptions { confirm: Confirm::ByCaller, max_size, ..options })?;
+            let options = SessionOptions { confirm: Confirm::ByCaller, max_size, chunk: CHUNK, ..options };
+            let session = self.endpoint.open(options)?;
             let link = Link::new(session);
             self.sides.insert(session, Side { link, armed: None, max_size, taste: Taste::default() });
             Some(session)

@@ -141,15 +141,12 @@ impl Endpoint {
 
     /// Finds the session of a request (RFC 4975 §7.3): one of ours, named by the whole To-Path, on this connection or none.
     fn route(&mut self, conn: ConnId, head: &Head) -> Result<SessionId, Refusal> {
-        let (to, from) =
-            (head.value(Name::ToPath).ok_or(Refusal::Ignore)?, head.value(Name::FromPath).ok_or(Refusal::Ignore)?);
         let link = self.connections.get_mut(&conn).ok_or(Refusal::Ignore)?;
-        if let Some(route) = &link.route
-            && route.to == to.as_bytes()
-            && route.from == from.as_bytes()
-        {
+        if let Some(route) = link.route.as_ref().filter(|route| route.is_of(head)) {
             return Ok(route.session);
         }
+        let (to, from) =
+            (head.value(Name::ToPath).ok_or(Refusal::Ignore)?, head.value(Name::FromPath).ok_or(Refusal::Ignore)?);
         let limit = self.options.heads.path;
         if !path::is_path(to, limit) || !path::is_path(from, limit) {
             return Err(Refusal::Ignore);
@@ -307,7 +304,7 @@ impl Endpoint {
         conn: ConnId,
         incoming: IncomingId,
         next: u64,
-        request: Box<Head>,
+        mut request: Box<Head>,
         flag: Flag,
         now: Now,
     ) {
@@ -326,6 +323,10 @@ impl Endpoint {
             self.answer(conn, &request, failure_report, misfit.status(), now);
             self.break_off(incoming, misfit.status());
         } else if let Some(total) = message.complete() {
+            if self.sessions.get(session.0).is_some_and(|known| known.options.confirm == Confirm::ByCaller) {
+                // It may have to wait for long.
+                request.detach();
+            }
             message.pending = Some(request);
             self.on_complete(incoming, total, now);
         } else {
@@ -408,7 +409,13 @@ impl Endpoint {
         if !failure_report.wants(status) {
             return;
         }
-        if let Some(text) = print::response(request, status, &self.options.heads) {
+        let route = self.connections.get(&conn).and_then(|link| link.route.as_ref());
+        let text = match route {
+            // What led to a session has been found to be paths.
+            Some(route) if route.is_of(request) => print::answer(request, status),
+            Some(_) | None => print::response(request, status, &self.options.heads),
+        };
+        if let Some(text) = text {
             self.write_frame(conn, text, now);
         }
     }
