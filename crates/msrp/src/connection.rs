@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use wire::Instant;
+use wire::{Instant, PeerCertificate};
 
 use crate::decode::Decoder;
 use crate::head::Head;
@@ -81,6 +82,8 @@ pub(crate) struct Route {
 pub(crate) struct Connection {
     pub(crate) is_up: bool,
     pub(crate) is_tls: bool,
+    /// What TLS has found out about the peer.
+    pub(crate) peer: Option<Arc<PeerCertificate>>,
     pub(crate) sessions: Vec<SessionId>,
     pub(crate) route: Option<Route>,
     pub(crate) strikes: usize,
@@ -113,6 +116,7 @@ impl Connection {
         Connection {
             is_up,
             is_tls,
+            peer: None,
             sessions: Vec::new(),
             route: None,
             strikes: 0,

@@ -1,6 +1,7 @@
 //! The endpoint: its sessions and connections, its public face. What happens on the wire is in the modules below.
 
 mod close;
+mod peer;
 mod receive;
 mod send;
 mod timers;
@@ -8,9 +9,10 @@ mod write;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use sdp::MsrpUri;
-use wire::{ConnId, Entropy, Input, Instant, Now, Output, Slab, TimerQueue, Transport};
+use wire::{ConnId, Entropy, Input, Instant, Now, Output, PeerCertificate, Slab, TimerQueue, Transport};
 
 use crate::connection::Connection;
 use crate::incoming::Incoming;
@@ -34,6 +36,8 @@ pub struct Endpoint {
     unbound: usize,
     incoming: Slab<Incoming>,
     outgoing: Slab<Outgoing>,
+    /// See [`Endpoint::refused_peers`].
+    refused_peers: u64,
     timers: TimerQueue<timers::Timer>,
     out: VecDeque<Output>,
     events: VecDeque<Event>,
@@ -51,6 +55,7 @@ impl Endpoint {
             unbound: 0,
             incoming: Slab::new(),
             outgoing: Slab::new(),
+            refused_peers: 0,
             timers: TimerQueue::new(),
             out: VecDeque::new(),
             events: VecDeque::new(),
@@ -78,7 +83,16 @@ impl Endpoint {
         Some(session)
     }
 
-    /// Sets where requests go: when the peer's description comes, or a new one.
+    /// Gives a session another URI of ours with the same session-id: for an answer over another protocol than was prepared.
+    pub fn set_local(&mut self, session: SessionId, local: MsrpUri) {
+        if let Some(session) = self.sessions.get_mut(session.0) {
+            debug_assert_eq!(session.options.local.session_id(), local.session_id(), "the session-id stays");
+            session.options.local = local;
+            session.print_paths();
+        }
+    }
+
+    /// Sets where requests go, without TLS; see [`Endpoint::set_peer`].
     pub fn set_remote(&mut self, session: SessionId, remote: Vec<MsrpUri>) {
         if let Some(session) = self.sessions.get_mut(session.0) {
             session.options.remote = remote;
@@ -95,14 +109,16 @@ impl Endpoint {
         self.connections.insert(conn, Connection::new(self.options.heads, false, is_tls));
         self.join_connection(session, conn);
         let transport = if is_tls { Transport::Tls } else { Transport::Tcp };
-        self.out.push_back(Output::Connect { conn, transport, local, remote });
+        let verify = self.sessions.get(session.0).and_then(|known| known.wanted.clone()).filter(|_| is_tls);
+        self.out.push_back(Output::Connect { conn, transport, local, remote, verify });
         self.check_invariants();
     }
 
-    /// Lets a session use a connection that another session has (RFC 4975 §5.4). False when there is no such connection.
+    /// Lets a session use a connection that another session has (RFC 4975 §5.4). False when there is no such connection,
+    /// or when it is TLS and does not lead to the peer of the session.
     pub fn attach(&mut self, session: SessionId, conn: ConnId, now: Now) -> bool {
         let Some(is_up) = self.connections.get(&conn).map(|link| link.is_up) else { return false };
-        if self.sessions.get(session.0).is_none() {
+        if self.is_wanted(session, conn) != Some(true) {
             return false;
         }
         self.leave_connection(session, now);
@@ -159,8 +175,10 @@ impl Endpoint {
     /// and those that were accepted on the node's MSRP listener.
     pub fn handle_input(&mut self, input: Input, now: Now) {
         match input {
-            Input::Accepted { conn, transport, .. } => self.on_accepted(conn, transport == Transport::Tls, now),
-            Input::Connected { conn, .. } => self.on_connected(conn, now),
+            Input::Accepted { conn, transport, peer, .. } => {
+                self.on_accepted(conn, transport == Transport::Tls, peer, now);
+            }
+            Input::Connected { conn, peer, .. } => self.on_connected(conn, peer, now),
             Input::Stream { conn, data } => self.on_stream(conn, data, now),
             Input::Written { conn, octets } => self.on_written(conn, octets, now),
             Input::Closed { conn, .. } => self.lose(conn, false, now),
@@ -208,21 +226,22 @@ impl Endpoint {
         session.conn
     }
 
-    fn on_accepted(&mut self, conn: ConnId, is_tls: bool, now: Now) {
+    fn on_accepted(&mut self, conn: ConnId, is_tls: bool, peer: Option<Arc<PeerCertificate>>, now: Now) {
         if self.unbound >= self.options.unbound {
             self.out.push_back(Output::Close { conn });
             return;
         }
         let mut link = Connection::new(self.options.heads, true, is_tls);
+        link.peer = peer;
         link.bind_by = Some(now.at + self.options.bind_timeout);
         self.connections.insert(conn, link);
         self.unbound += 1;
         self.settle(conn, now);
     }
 
-    fn on_connected(&mut self, conn: ConnId, now: Now) {
+    fn on_connected(&mut self, conn: ConnId, peer: Option<Arc<PeerCertificate>>, now: Now) {
         let Some(link) = self.connections.get_mut(&conn) else { return };
-        link.is_up = true;
+        (link.is_up, link.peer) = (true, peer);
         for session in link.sessions.clone() {
             self.greet(session, conn, now);
         }
@@ -278,10 +297,14 @@ impl Endpoint {
         }
     }
 
-    /// Whether the connection is not to be read on: a session asks for it, or the peer does not read our answers.
+    /// Whether the connection is not to be read on: a session asks for it, or waits to be told who its peer is, or the peer
+    /// does not read our answers.
     fn is_stopped(&self, link: &Connection) -> bool {
         let is_clogged = link.unsent > self.options.backlog;
-        let is_paused = |session: &SessionId| self.sessions.get(session.0).is_some_and(|session| session.is_paused);
+        let is_paused = |session: &SessionId| {
+            let known = self.sessions.get(session.0);
+            known.is_some_and(|known| known.is_paused || (link.is_tls && known.wanted.is_none()))
+        };
         is_clogged || link.sessions.iter().any(is_paused)
     }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use wire::{ConnId, Instant};
+use wire::{ConnId, Instant, Verify};
 
 use crate::history::History;
 use crate::path;
@@ -35,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) options: SessionOptions,
     /// The two paths as requests carry them.
     pub(crate) paths: Bytes,
+    /// Who must be on its connection, over TLS.
+    pub(crate) wanted: Option<Verify>,
     pub(crate) conn: Option<ConnId>,
     pub(crate) is_bound: bool,
     pub(crate) is_paused: bool,
@@ -54,6 +56,7 @@ impl Session {
         let mut session = Session {
             paths: Bytes::new(),
             options,
+            wanted: None,
             conn: None,
             is_bound: false,
             is_paused: false,

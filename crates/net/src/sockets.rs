@@ -12,6 +12,7 @@ use crate::pool::ReadPool;
 use crate::streams::Streams;
 use crate::tap::{Path, Probe};
 use crate::tcp::TcpPort;
+use crate::tls::{Acceptor, Tls};
 use crate::udp::UdpPort;
 use crate::{BindError, Clock, Counters, Limits, Listen, Tap};
 
@@ -70,14 +71,21 @@ impl Sockets {
 
     /// Binds all addresses, or none.
     pub fn bind_with(listens: &[Listen], limits: Limits) -> Result<Sockets, BindError> {
+        Sockets::bind_secret(listens, limits, None)
+    }
+
+    /// Binds all addresses, or none. Without `tls` there is no TLS, neither on what listens nor on what is opened.
+    pub fn bind_secret(listens: &[Listen], limits: Limits, tls: Option<Tls>) -> Result<Sockets, BindError> {
         let poll = Poll::new().map_err(BindError::Poll)?;
         let mut bound = Vec::with_capacity(listens.len());
         let mut ports = Vec::with_capacity(listens.len());
         for (listen, socket) in bind_all(listens, &limits)? {
-            ports.push(Port::register(poll.registry(), ports.len(), listen, socket).map_err(BindError::Poll)?);
+            let acceptor = acceptor(&listen, tls.as_ref())?;
+            let port = Port::register(poll.registry(), ports.len(), listen, socket, acceptor);
+            ports.push(port.map_err(BindError::Poll)?);
             bound.push(listen);
         }
-        let streams = Streams::new(poll.registry().try_clone().map_err(BindError::Poll)?, ports.len());
+        let streams = Streams::new(poll.registry().try_clone().map_err(BindError::Poll)?, ports.len(), tls);
         let table = Table { ports, streams, pool: ReadPool::new(), fx: Effects::new(limits), turn: TURN };
         Ok(Sockets { poll, events: Events::with_capacity(EVENTS), bound, table })
     }
@@ -215,8 +223,7 @@ impl Table {
             PortSocket::Udp(udp) => udp.receive(&mut self.pool, &mut self.fx),
             PortSocket::Tcp(tcp) => match tcp.accept(&mut self.fx) {
                 Some((stream, remote)) => {
-                    let path = Path { transport: Transport::Tcp, local: tcp.local(), remote };
-                    self.streams.accept(stream, path, &mut self.fx)
+                    self.streams.accept(stream, tcp.path(remote), tcp.acceptor.as_ref(), &mut self.fx)
                 }
                 None => Step::Done,
             },
@@ -243,8 +250,8 @@ impl Table {
                     None => fx.counters.datagrams_failed += 1,
                 }
             }
-            Output::Connect { conn, transport, local, remote } => {
-                self.streams.connect(conn, Path { transport, local, remote }, fx);
+            Output::Connect { conn, transport, local, remote, verify } => {
+                self.streams.connect(conn, Path { transport, local, remote }, verify.as_ref(), fx);
             }
             Output::Write { conn, data } => self.streams.write(conn, data, fx),
             Output::Read { conn, on } => self.streams.set_reading(conn, on, fx),
@@ -256,6 +263,7 @@ impl Table {
         while let Some((_, deadline)) = self.fx.deadlines.pop_due(now) {
             match deadline {
                 Deadline::Connect { key } => self.streams.on_connect_deadline(key, &mut self.fx),
+                Deadline::Handshake { key } => self.streams.on_handshake_deadline(key, &mut self.fx),
                 Deadline::Linger { key } => self.streams.on_linger_deadline(key, &mut self.fx),
                 Deadline::Accept { port } => self.mark_ready(port),
             }
@@ -263,8 +271,24 @@ impl Table {
     }
 }
 
+/// What a listener over TLS needs; nothing for the others.
+fn acceptor(listen: &Listen, tls: Option<&Tls>) -> Result<Option<Acceptor>, BindError> {
+    if listen.transport != Transport::Tls {
+        return Ok(None);
+    }
+    let fail = |reason| BindError::Listen { transport: listen.transport, addr: listen.addr, reason };
+    let tls = tls.ok_or_else(|| fail(io::Error::other("the node has no certificate")))?;
+    tls.acceptor(listen.client_auth).map(Some).map_err(|reason| fail(io::Error::other(reason)))
+}
+
 impl Port {
-    fn register(registry: &Registry, index: usize, listen: Listen, bound: Bound) -> io::Result<Port> {
+    fn register(
+        registry: &Registry,
+        index: usize,
+        listen: Listen,
+        bound: Bound,
+        acceptor: Option<Acceptor>,
+    ) -> io::Result<Port> {
         let token = Token(index);
         let socket = match bound {
             Bound::Udp(socket) => {
@@ -275,7 +299,7 @@ impl Port {
             Bound::Tcp(listener) => {
                 let mut listener = TcpListener::from_std(listener);
                 registry.register(&mut listener, token, Interest::READABLE)?;
-                PortSocket::Tcp(TcpPort::new(listener, listen.addr, index))
+                PortSocket::Tcp(TcpPort::new(listener, listen.addr, index, acceptor))
             }
         };
         Ok(Port { socket, in_ready: false })

@@ -50,7 +50,7 @@ struct Chat {
 impl Client {
     /// A client on sockets that the host has bound.
     pub fn new(config: Config, options: Options, mut entropy: Entropy) -> Client {
-        let messages = Messages::new(config.msrp, config.max_message, entropy.fork());
+        let messages = Messages::new(config.msrp.clone(), config.max_message, entropy.fork());
         let options = Options { auto_trying: false, ..options };
         let core = config.core;
         let ua_config = sip_ua::Config {
@@ -64,6 +64,8 @@ impl Client {
         let mut ua = UserAgent::new(ua_config, Resolver::new(resolver));
         ua.set_account(Some(Account::new(user_of(&config.aor), &config.password)));
         let mut stack = Stack::new(config.listeners.clone(), options, entropy);
+        // RFC 5922 §7: over TLS the core must prove to be the user's domain.
+        stack.name(config.core.addr, domain_of(&config.aor));
         let plan = RegistrationPlan {
             registrar: format!("sip:{}", domain_of(&config.aor)).into(),
             aor: format!("<{}>", config.aor).into(),
@@ -100,7 +102,7 @@ impl Client {
 
     /// Opens a one-to-one session with `to`, a SIP or telephone URI.
     pub fn invite(&mut self, to: &str, now: Now) -> Option<SessionId> {
-        let media = SessionMedia::new(self.config.msrp, self.stack.entropy());
+        let media = SessionMedia::new(self.config.msrp.offered(), self.stack.entropy());
         let plan = InvitePlan {
             request_uri: Bytes::copy_from_slice(to.as_bytes()),
             from: format!("<{}>", self.config.aor).into(),
@@ -269,7 +271,10 @@ impl Client {
 
     fn on_invite(&mut self, incoming: Incoming, now: Now) {
         let (from, conversation_id) = (caller(&incoming.request), text(&incoming.request, Name::ConversationId));
-        let media = SessionMedia::new(self.config.msrp, self.stack.entropy());
+        // Over another protocol than was offered there is no answer: 488.
+        let listeners = &self.config.msrp;
+        let listener = listeners.answering(incoming.request.body()).unwrap_or(listeners.offered());
+        let media = SessionMedia::new(listener, self.stack.entropy());
         let contact = self.contact();
         let Ok(key) = self.ua.incoming(&mut self.stack, incoming, contact, now) else { return };
         let we_offer = self.ua.session(key).is_none_or(|session| session.remote_sdp().is_none());
@@ -435,7 +440,7 @@ impl Client {
 /// The client's Contact: where it listens, and what it can do.
 fn contact(config: &Config, stack: &Stack) -> Bytes {
     let transport = config.core.transport;
-    let addr = stack.transports().local(transport).unwrap_or(config.msrp);
+    let addr = stack.transports().local(transport).unwrap_or(config.msrp.offered().addr);
     let param = match transport {
         Transport::Udp => "",
         Transport::Tcp => ";transport=tcp",

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use cpim::{Awaited, Composer, DateTime, DuplicateFilter, TypingIndicator};
-use msrp::{Confirm, Endpoint, IncomingId, Options, OutgoingId, SessionOptions};
-use sdp::{Connector, Host, MsrpMedia, MsrpUri, SessionDescription};
+use msrp::{Confirm, Endpoint, IncomingId, Listeners, Options, OutgoingId, SessionOptions};
+use sdp::{Connector, Host, MsrpMedia, MsrpUri, Protocol, SessionDescription};
 use sip_ua::SessionKey;
 use wire::{ConnId, Entropy, Input, Instant, Now, Output};
 
@@ -39,7 +39,7 @@ const AFTER_BYE: Duration = Duration::from_secs(2);
 pub(crate) struct Messages {
     endpoint: Endpoint,
     entropy: Entropy,
-    listener: SocketAddr,
+    listeners: Listeners,
     max_message: usize,
     opened: u64,
     lines: BTreeMap<SessionKey, Line>,
@@ -62,6 +62,8 @@ struct Line {
     is_agreed: bool,
     /// Where to connect, if that is up to us.
     connect_to: Option<SocketAddr>,
+    /// Which listener of ours it is about.
+    listener: SocketAddr,
     /// Taken before the peer's path is known.
     waiting: VecDeque<send::Parcel>,
     /// On their way: the identifier of a message, nothing for a receipt.
@@ -89,12 +91,12 @@ struct Unread {
 }
 
 impl Messages {
-    pub(crate) fn new(listener: SocketAddr, max_message: usize, mut entropy: Entropy) -> Messages {
+    pub(crate) fn new(listeners: Listeners, max_message: usize, mut entropy: Entropy) -> Messages {
         let options = Options { messages: INCOMING, ..Options::default() };
         Messages {
             endpoint: Endpoint::new(options, entropy.fork()),
             entropy,
-            listener,
+            listeners,
             max_message,
             opened: 0,
             lines: BTreeMap::new(),
@@ -108,6 +110,7 @@ impl Messages {
 
     /// A session begins: its peer may connect as soon as it has our description.
     pub(crate) fn open(&mut self, key: SessionKey, local: MsrpUri, peer: &str) {
+        let listener = self.listeners.over(Protocol::over(local.is_tls())).unwrap_or(self.listeners.offered()).addr;
         let options = SessionOptions {
             accept: sdp::MediaTypes::parse(crate::invite::ACCEPT_TYPES),
             max_size: self.max_message as u64,
@@ -123,6 +126,7 @@ impl Messages {
                 peer: peer.to_owned(),
                 is_agreed: false,
                 connect_to: None,
+                listener,
                 waiting: VecDeque::new(),
                 outgoing: BTreeMap::new(),
                 incoming: BTreeMap::new(),
@@ -143,7 +147,7 @@ impl Messages {
         line.is_agreed = true;
         line.connect_to = target(&ours, &theirs, we_offered);
         let msrp = line.msrp;
-        self.endpoint.set_remote(msrp, theirs.path);
+        self.endpoint.set_peer(msrp, &theirs, now);
         self.send_waiting(key, now);
         self.connect(key, now);
     }
@@ -156,13 +160,13 @@ impl Messages {
         if let Some(remote) = line.connect_to {
             let conn = ConnId::opened_in(LANE, self.opened);
             self.opened += 1;
-            self.endpoint.connect(line.msrp, conn, self.listener, remote, now);
+            self.endpoint.connect(line.msrp, conn, line.listener, remote, now);
         }
     }
 
     /// Whether an input is for MSRP.
     pub(crate) fn takes(&self, input: &Input) -> bool {
-        self.endpoint.takes(input, self.listener)
+        self.listeners.iter().any(|listener| self.endpoint.takes(input, listener.addr))
     }
 
     pub(crate) fn handle_input(&mut self, input: Input, now: Now) {

@@ -56,7 +56,12 @@ impl Core {
         let registrar = Registrar::new(&config.domain, config.registration.digest, &mut entropy);
         let proxy = Proxy::new(&mut entropy);
         let trigger = config.trigger.as_ref().and_then(|t| target_of(&t.originating)).map(|t| t.addr);
-        let stack = Stack::new(config.listeners.clone(), options, entropy);
+        let mut stack = Stack::new(config.listeners.clone(), options, entropy);
+        for peer in &config.peers {
+            if !stack.name(peer.addr, &peer.domain) {
+                tracing::warn!(domain = %peer.domain, addr = %peer.addr, "another domain is at this address already");
+            }
+        }
         Core { config, stack, proxy, location: Location::default(), registrar, host, trigger }
     }
 

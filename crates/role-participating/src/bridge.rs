@@ -99,6 +99,13 @@ impl Bridge {
         &self.legs[leg as usize].media
     }
 
+    /// Chooses another listener for a leg; its URI there.
+    pub(crate) fn listen_on(&mut self, leg: Leg, listener: msrp::Listener) -> sdp::MsrpUri {
+        let media = &mut self.legs[leg as usize].media;
+        media.listener = listener;
+        media.uri()
+    }
+
     pub(crate) fn served(&self) -> &str {
         &self.served.aor
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use msrp::{Confirm, Endpoint, Event, SessionOptions, Status};
+use msrp::{Confirm, Endpoint, Event, Listeners, SessionOptions, Status};
 use sdp::{Connector, Host, MsrpMedia, SessionDescription};
 use sip_ua::SessionKey;
 use wire::{ConnId, Entropy, Input, Now};
@@ -19,20 +19,27 @@ const LANE: u8 = 1;
 #[derive(Debug)]
 pub(crate) struct MediaPlane {
     pub(crate) endpoint: Endpoint,
-    listener: SocketAddr,
+    listeners: Listeners,
     /// Connections opened so far.
     opened: u64,
     /// Where we connect to, for the sessions in which that is up to us.
-    places: BTreeMap<msrp::SessionId, SocketAddr>,
+    places: BTreeMap<msrp::SessionId, Place>,
     /// Sessions that have lost their connection.
     lost: BTreeSet<msrp::SessionId>,
 }
 
+/// From which of our listeners to connect to where.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    local: SocketAddr,
+    remote: SocketAddr,
+}
+
 impl MediaPlane {
-    pub(crate) fn new(listener: SocketAddr, entropy: Entropy) -> MediaPlane {
+    pub(crate) fn new(listeners: Listeners, entropy: Entropy) -> MediaPlane {
         MediaPlane {
             endpoint: Endpoint::new(msrp::Options::default(), entropy),
-            listener,
+            listeners,
             opened: 0,
             places: BTreeMap::new(),
             lost: BTreeSet::new(),
@@ -41,7 +48,7 @@ impl MediaPlane {
 
     /// Whether an input is for the media plane.
     pub(crate) fn takes(&self, input: &Input) -> bool {
-        self.endpoint.takes(input, self.listener)
+        self.listeners.iter().any(|listener| self.endpoint.takes(input, listener.addr))
     }
 
     /// Opens the sessions of two legs. They are open before their descriptions leave, because a peer that connects is
@@ -57,9 +64,9 @@ impl MediaPlane {
     }
 
     /// Tells a session where its peer is.
-    pub(crate) fn name_peer(&mut self, session: msrp::SessionId, theirs: &Bytes) {
+    pub(crate) fn name_peer(&mut self, session: msrp::SessionId, theirs: &Bytes, now: Now) {
         if let Some(media) = msrp_media(theirs) {
-            self.endpoint.set_remote(session, media.path);
+            self.endpoint.set_peer(session, &media, now);
         }
     }
 
@@ -71,7 +78,7 @@ impl MediaPlane {
             Connector::Answerer => (theirs.setup, ours.setup),
         };
         let place = sdp::connect_to(&theirs, ours.cema && theirs.cema);
-        self.endpoint.set_remote(session, theirs.path);
+        self.endpoint.set_peer(session, &theirs, now);
         if sdp::connector(offer, answer) != Some(we) || self.endpoint.connection(session).is_some() {
             return;
         }
@@ -80,7 +87,8 @@ impl MediaPlane {
             tracing::warn!("the peer's MSRP path names no address to connect to");
             return;
         };
-        self.places.insert(session, SocketAddr::new(ip, port));
+        let Some(listener) = self.listeners.over(ours.protocol) else { return };
+        self.places.insert(session, Place { local: listener.addr, remote: SocketAddr::new(ip, port) });
         self.connect(session, now);
     }
 
@@ -96,7 +104,7 @@ impl MediaPlane {
     fn connect(&mut self, session: msrp::SessionId, now: Now) -> bool {
         let Some(place) = self.places.get(&session).copied() else { return false };
         self.opened += 1;
-        self.endpoint.connect(session, ConnId::opened_in(LANE, self.opened), self.listener, place, now);
+        self.endpoint.connect(session, ConnId::opened_in(LANE, self.opened), place.local, place.remote, now);
         true
     }
 
@@ -123,10 +131,10 @@ impl Participating {
     }
 
     /// A leg has its peer's offer and owes the answer.
-    pub(crate) fn name_peer(&mut self, leg: SessionKey) {
+    pub(crate) fn name_peer(&mut self, leg: SessionKey, now: Now) {
         let offer = self.ua.session(leg).and_then(|known| known.remote_sdp());
         if let (Some(session), Some(offer)) = (self.bridges.media_of(leg), offer) {
-            self.media.name_peer(session, &offer.bytes);
+            self.media.name_peer(session, &offer.bytes, now);
         }
     }
 

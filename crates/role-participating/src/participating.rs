@@ -56,7 +56,7 @@ impl Participating {
         let ua_config =
             sip_ua::Config { product: PRODUCT.to_owned(), methods: Vec::new(), ..sip_ua::Config::default() };
         let control = ServiceControl::new(config.default_profile.clone(), config.profiles.clone());
-        let media = MediaPlane::new(config.msrp, entropy.fork());
+        let media = MediaPlane::new(config.msrp.clone(), entropy.fork());
         Participating {
             media,
             stack: Stack::new(config.listeners.clone(), options, entropy),

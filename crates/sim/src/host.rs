@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use wire::{ConnId, Input, Node, Transport};
+use wire::{ConnId, Input, Node, PeerCertificate, Transport};
 
 /// A machine behind the network's uniform view; typed access goes through `Any`.
 pub(crate) trait Machine: Node + Any {}
@@ -64,6 +64,8 @@ pub(crate) struct Host {
     pub(crate) conns: BTreeMap<ConnId, usize>,
     pub(crate) accepted: u64,
     bound: BTreeSet<(Transport, SocketAddr)>,
+    /// What others find out about it over TLS.
+    pub(crate) certificate: Option<Arc<PeerCertificate>>,
     next_port: u16,
 }
 
@@ -82,6 +84,7 @@ impl Host {
             conns: BTreeMap::new(),
             accepted: 0,
             bound: BTreeSet::new(),
+            certificate: None,
             next_port: FIRST_PORT,
         }
     }

@@ -6,6 +6,7 @@ mod machines;
 mod server_side;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use sip::{Either, Limits, Method};
@@ -108,6 +109,11 @@ impl Stack {
             events: VecDeque::new(),
             stats: Stats::default(),
         }
+    }
+
+    /// Says which domain is at an address; see [`Transports::name`].
+    pub fn name(&mut self, addr: SocketAddr, domain: &str) -> bool {
+        self.transports.name(addr, domain)
     }
 
     /// The transport layer: who we are, and where URIs lead.

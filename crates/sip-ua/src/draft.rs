@@ -47,6 +47,9 @@ impl Draft {
             Some(target) => *target,
             None => resolver.resolve(&Uri::parse(&self.next_hop).ok()?)?,
         };
+        if !target.is_fit_for(&self.uri) {
+            return None;
+        }
         let hop = stack.hop(&target, self.size(), "")?;
         let bytes = self.print(&hop.via());
         Some((hop, bytes))

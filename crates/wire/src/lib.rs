@@ -10,6 +10,7 @@ mod redacted;
 mod slab;
 mod time;
 mod timers;
+mod tls;
 
 pub use entropy::Entropy;
 pub use node::{ConnId, Input, Node, Output, Transport};
@@ -17,3 +18,4 @@ pub use redacted::Redacted;
 pub use slab::{Key, Slab};
 pub use time::{Instant, Now, Timestamp, Timing};
 pub use timers::{TimerQueue, Timers};
+pub use tls::{Fingerprint, Hash, PeerCertificate, Verify};

@@ -162,8 +162,8 @@ impl Net {
         while let Some(output) = poll(self) {
             match output {
                 Output::Datagram { local, remote, data } => self.send_datagram(node, local, remote, data),
-                Output::Connect { conn, transport, local, remote } => {
-                    self.connect(node, conn, transport, local, remote);
+                Output::Connect { conn, transport, local, remote, verify } => {
+                    self.connect(node, conn, transport, [local, remote], verify);
                 }
                 Output::Write { conn, data } => self.write(node, conn, data),
                 Output::Read { conn, on } => self.set_reading(node, conn, on),
