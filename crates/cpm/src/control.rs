@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use crate::{Refusal, Service, SessionRecord};
 
@@ -19,8 +20,11 @@ pub struct Profile {
     pub devices: usize,
     /// Octets of the largest message, if bounded.
     pub max_message_size: Option<u64>,
-    /// Sessions without messages are closed after a while.
-    pub closes_inactive: bool,
+    /// A session without messages for so long is closed; `None`: never.
+    pub idle_session: Option<Duration>,
+    /// The network must be able to end the user's sessions: when a service is withdrawn, when the user is no longer
+    /// registered, when an operator wants it.
+    pub supervised: bool,
 }
 
 impl Default for Profile {
@@ -33,7 +37,8 @@ impl Default for Profile {
             defers_messages: false,
             devices: 1,
             max_message_size: None,
-            closes_inactive: false,
+            idle_session: Some(Duration::from_secs(300)),
+            supervised: false,
         }
     }
 }

@@ -6,6 +6,7 @@ mod identity;
 mod media_path;
 mod record;
 mod refusal;
+mod release;
 mod service;
 
 pub use control::{Profile, ServiceControl};
@@ -14,4 +15,5 @@ pub use identity::{ServedUser, SessionCase, aor};
 pub use media_path::{MediaPath, MediaPathPolicy, Reason, Reasons};
 pub use record::{Closing, SessionRecord, Traffic};
 pub use refusal::Refusal;
+pub use release::Release;
 pub use service::{Service, classify};

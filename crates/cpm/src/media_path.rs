@@ -32,6 +32,8 @@ pub enum Reason {
     ContentPolicy,
     /// Inactive sessions are closed by the network.
     Inactivity,
+    /// The network must be able to end the served user's sessions: a proxy has no dialog to close.
+    Supervision,
     /// Neither client can be connected to: both only dial out.
     Unreachable,
     /// The two sides do not both speak plain TCP or both TLS.
@@ -40,12 +42,13 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, with the words that configuration uses.
-    pub const ALL: [(Reason, &'static str); 7] = [
+    pub const ALL: [(Reason, &'static str); 8] = [
         (Reason::Recording, "recording"),
         (Reason::StoreAndForward, "store-and-forward"),
         (Reason::MultiDevice, "multi-device"),
         (Reason::ContentPolicy, "content-policy"),
         (Reason::Inactivity, "inactivity"),
+        (Reason::Supervision, "supervision"),
         (Reason::Unreachable, "unreachable"),
         (Reason::TlsAnchoring, "tls-anchoring"),
     ];
@@ -73,7 +76,8 @@ impl Reasons {
             (Reason::StoreAndForward, profile.defers_messages),
             (Reason::MultiDevice, profile.devices > 1),
             (Reason::ContentPolicy, profile.max_message_size.is_some()),
-            (Reason::Inactivity, profile.closes_inactive),
+            (Reason::Inactivity, profile.idle_session.is_some()),
+            (Reason::Supervision, profile.supervised),
             (Reason::Unreachable, dials_only),
             (Reason::TlsAnchoring, tls),
         ];
@@ -105,7 +109,7 @@ mod tests {
 
     #[test]
     fn auto_stays_on_for_an_enabled_reason_only() {
-        let profile = Profile { records_messages: true, ..Profile::default() };
+        let profile = Profile { records_messages: true, idle_session: None, ..Profile::default() };
         let reasons = Reasons::of(&profile, None);
         assert_eq!(reasons.iter().collect::<Vec<_>>(), [Reason::Recording]);
         let auto = |enabled: &[Reason]| MediaPathPolicy::Auto(enabled.to_vec()).decide(&reasons);
@@ -122,6 +126,6 @@ mod tests {
             a=accept-types:message/cpim\r\na=path:msrps://127.0.0.1:9/s;tcp\r\na=setup:active\r\n";
         let sdp = sdp::SessionDescription::parse(offer.as_bytes()).unwrap();
         let reasons: Vec<_> = Reasons::of(&Profile::default(), Some(&sdp)).iter().collect();
-        assert_eq!(reasons, [Reason::Unreachable, Reason::TlsAnchoring]);
+        assert_eq!(reasons, [Reason::Inactivity, Reason::Unreachable, Reason::TlsAnchoring]);
     }
 }

@@ -1,6 +1,6 @@
 use wire::Timestamp;
 
-use crate::{MediaPath, SessionCase};
+use crate::{MediaPath, Release, SessionCase};
 
 /// What is written about a session when it has ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,4 +49,6 @@ pub enum Closing {
     Lost,
     /// Ended without a BYE that we saw.
     Expired,
+    /// The participating function itself.
+    Released(Release),
 }

@@ -8,8 +8,10 @@ mod nodes;
 use std::io::{Write as _, stdout};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use engine::Clock;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -60,16 +62,32 @@ fn serve(plan: Plan) -> anyhow::Result<()> {
             continue;
         }
         let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
-        tracing::info!(
-            signal = %name,
-            sessions = running.open_sessions(),
-            "stopping at once, sessions are not drained yet"
-        );
+        tracing::info!(signal = %name, sessions = running.open_sessions(), "shutting down; a second signal stops at once");
         break;
     }
+    drain(&running, &mut signals);
     running.stop();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// How often to look whether the sessions have ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// No new sessions; those on the media path are closed, at 500 a second, and the last BYE gives up after 64*T1 (32 s).
+#[expect(clippy::disallowed_methods, reason = "the main thread has nothing else to do, and no clock of its own")]
+fn drain(running: &Running, signals: &mut Signals) {
+    let bound =
+        Duration::from_secs(35) + Duration::from_millis(2) * u32::try_from(running.open_sessions()).unwrap_or(u32::MAX);
+    let clock = Clock::start();
+    running.shut_down();
+    while !running.is_drained() {
+        if clock.at() > wire::Instant::ZERO + bound || signals.pending().any(|signal| signal != SIGHUP) {
+            tracing::warn!(sessions = running.open_sessions(), "stopping before all sessions have been closed");
+            return;
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn nodes_say_where_they_listen_answer_there_and_stop_on_sigterm() {
 
     let (status, logs) = server.stop("-TERM");
     assert_eq!(status, Some(0), "{logs}");
-    assert!(logs.contains("stopping at once, sessions are not drained yet signal=SIGTERM sessions=0"), "{logs}");
+    assert!(logs.contains("shutting down; a second signal stops at once signal=SIGTERM sessions=0"), "{logs}");
 }
 
 #[test]

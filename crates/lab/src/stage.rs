@@ -125,6 +125,7 @@ impl Cast<'_> {
             profiles: BTreeMap::new(),
             trusted: vec![Ipv4Addr::LOCALHOST.into()],
             silent_session: node::SILENT_SESSION,
+            media_grace: Some(node::MEDIA_GRACE),
         };
         Ok(plan.start(bound, self.seat(node, None))?)
     }

@@ -100,6 +100,8 @@ pub(crate) struct Connection {
     pub(crate) open: Option<OpenChunk>,
     pub(crate) transactions: VecDeque<Transaction>,
     pub(crate) in_flight: usize,
+    /// Messages that failed for want of an answer since the last answer came.
+    pub(crate) silences: usize,
     /// Octets handed to the host so far, and those of them that it has not written.
     pub(crate) handed: u64,
     pub(crate) unsent: usize,
@@ -129,6 +131,7 @@ impl Connection {
             open: None,
             transactions: VecDeque::new(),
             in_flight: 0,
+            silences: 0,
             handed: 0,
             unsent: 0,
             bind_by: None,

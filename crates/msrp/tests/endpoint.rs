@@ -133,6 +133,24 @@ fn the_time_for_an_answer_runs_from_when_the_host_has_written_the_chunk() {
 }
 
 #[test]
+fn two_messages_in_a_row_without_an_answer_are_the_end_of_a_connection() {
+    let is_lost = |raw: &Raw| raw.events.iter().any(|event| matches!(event, Event::Disconnected { .. }));
+    let mut raw = Raw::bound();
+    for _ in 0..3 {
+        send(&mut raw, Outline::new("text/plain"), b"hi".to_vec());
+        raw.wait(Duration::from_secs(31));
+        assert!(!is_lost(&raw), "one silence is a message's");
+        let text = send(&mut raw, Outline::new("text/plain"), b"hi".to_vec());
+        raw.put(&answer(&transactions(&text)[0], "200 OK"));
+    }
+    send(&mut raw, Outline::new("text/plain"), b"hi".to_vec());
+    send(&mut raw, Outline::new("text/plain"), b"hi".to_vec());
+    raw.wait(Duration::from_secs(31));
+    assert_eq!(failures(&raw), [Failure::Timeout; 5]);
+    assert!(is_lost(&raw));
+}
+
+#[test]
 fn failure_report_says_which_answers_are_waited_for() {
     for failure_report in [FailureReport::No, FailureReport::Partial] {
         let mut raw = Raw::bound();

@@ -7,5 +7,5 @@ mod roles;
 mod uri;
 
 pub use bound::{Addresses, Bound};
-pub use roles::{ClientPlan, CorePlan, PfPlan, SILENT_SESSION, Seat, StartError};
+pub use roles::{ClientPlan, CorePlan, MEDIA_GRACE, PfPlan, SILENT_SESSION, Seat, StartError};
 pub use uri::{UriError, check_uri, peer, sip_uri, trigger};

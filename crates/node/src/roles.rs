@@ -28,6 +28,9 @@ pub struct Seat<N> {
 /// How long a session off the media path may be silent before it is forgotten, where nobody says otherwise: a day.
 pub const SILENT_SESSION: Duration = Duration::from_secs(24 * 3600);
 
+/// How long the MSRP connection of a session may be gone, where nobody says otherwise.
+pub const MEDIA_GRACE: Duration = Duration::from_secs(5);
+
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -74,6 +77,8 @@ pub struct PfPlan {
     pub trusted: Vec<IpAddr>,
     /// When a session that says nothing is forgotten.
     pub silent_session: Duration,
+    /// How long media may be gone before its session is ended; `None`: it is not watched.
+    pub media_grace: Option<Duration>,
 }
 
 /// A client, but for its sockets.
@@ -119,6 +124,7 @@ impl PfPlan {
             profiles: self.profiles,
             trusted: self.trusted,
             silent_session: self.silent_session,
+            media_grace: self.media_grace,
         };
         run(bound, Participating::new(config, seat.options, seat.entropy), seat.host)
     }

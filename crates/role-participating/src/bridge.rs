@@ -1,14 +1,17 @@
-use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord, Traffic};
+use cpm::{Closing, MediaPath, Release, ServedUser, Service, SessionCase, SessionRecord, Traffic};
 use sip::{Name, Request};
 use sip_ua::{Headers, SessionKey};
 use wire::{Now, Timestamp};
 
 use crate::media::LegMedia;
+use crate::release::{SessionId, SessionView};
+use crate::supervise::Watch;
 
 /// A session on the media path: two legs, each a dialog of its own.
 #[derive(Debug)]
 pub(crate) struct Bridge {
     served: ServedUser,
+    pub(crate) service: Service,
     peer: String,
     pub(crate) conversation_id: String,
     pub(crate) contribution_id: String,
@@ -21,6 +24,9 @@ pub(crate) struct Bridge {
     pub(crate) traffic: [Traffic; 2],
     /// How far it is closed.
     pub(crate) drain: Option<Drain>,
+    /// What the function ends it for, from when it has been decided.
+    pub(crate) release: Option<Release>,
+    pub(crate) watch: Watch,
     is_recorded: bool,
 }
 
@@ -67,6 +73,7 @@ impl Bridge {
     /// `legs`: originating, then terminating; so are the sides of the relay.
     pub(crate) fn new(
         served: ServedUser,
+        service: Service,
         invite: &Request,
         legs: [(SessionKey, LegMedia); 2],
         relay: Option<msrp::Bridge>,
@@ -79,6 +86,7 @@ impl Bridge {
         Bridge {
             peer: cpm::aor(&peer.uri()),
             served,
+            service,
             conversation_id: text(Name::ConversationId),
             contribution_id: text(Name::ContributionId),
             legs: legs.map(|(session, media)| LegState { session, media, is_over: false, is_gone: false }),
@@ -87,6 +95,8 @@ impl Bridge {
             relay,
             traffic: [Traffic::default(); 2],
             drain: None,
+            release: None,
+            watch: Watch::default(),
             is_recorded: false,
         }
     }
@@ -117,7 +127,31 @@ impl Bridge {
 
     /// Notes who closes; the first one counts.
     pub(crate) fn closed_on(&mut self, leg: Leg) {
-        self.closing.get_or_insert(if leg == self.served_leg() { Closing::ServedUser } else { Closing::Peer });
+        self.closed_by(if leg == self.served_leg() { Closing::ServedUser } else { Closing::Peer });
+    }
+
+    /// Notes how it closes; the first cause counts.
+    pub(crate) fn closed_by(&mut self, closing: Closing) {
+        self.closing.get_or_insert(closing);
+    }
+
+    /// There is a session, and nothing ends it yet.
+    pub(crate) const fn is_up(&self) -> bool {
+        self.started.is_some() && self.drain.is_none() && self.release.is_none()
+    }
+
+    /// The session as an operator sees it.
+    pub(crate) fn view(&self, id: SessionId) -> SessionView {
+        SessionView {
+            id,
+            served_user: self.served.aor.clone(),
+            case: self.served.case,
+            peer: self.peer.clone(),
+            conversation_id: self.conversation_id.clone(),
+            contribution_id: self.contribution_id.clone(),
+            media_path: MediaPath::On,
+            started: self.started,
+        }
     }
 
     /// A leg has ended.
@@ -168,7 +202,7 @@ impl Bridge {
     }
 
     /// The leg towards the served user.
-    const fn served_leg(&self) -> Leg {
+    pub(crate) const fn served_leg(&self) -> Leg {
         match self.served.case {
             SessionCase::Originating => Leg::Originating,
             SessionCase::Terminating => Leg::Terminating,

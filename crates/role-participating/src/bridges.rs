@@ -9,11 +9,13 @@ use sip::{Name, Request, Response};
 use sip_proxy::Preprocessed;
 use sip_tx::Incoming;
 use sip_ua::{Body, Headers, InvitePlan, Reject, SessionKey, State, UaEvent};
-use wire::{Key, Now, Slab, TimerQueue, Transport};
+use wire::{Instant, Key, Now, Slab, TimerQueue, Transport};
 
 use crate::admit::Admission;
 use crate::bridge::{Bridge, Leg};
+use crate::lapses::Lapses;
 use crate::media::LegMedia;
+use crate::release::Releases;
 use crate::{Participating, close};
 
 /// The bridges of a node, found by their legs.
@@ -22,8 +24,13 @@ pub(crate) struct Bridges {
     bridges: Slab<Bridge>,
     legs: BTreeMap<SessionKey, (Key, Leg)>,
     media: BTreeMap<msrp::SessionId, Key>,
+    /// By the served user.
+    users: BTreeMap<String, BTreeSet<Key>>,
     /// Until when messages may be under way in a session that is being closed.
     pub(crate) drains: TimerQueue<Key>,
+    /// When those that are up must be looked at.
+    pub(crate) watches: Lapses<Key>,
+    pub(crate) releases: Releases,
     /// Those being closed in which something has moved.
     moved: BTreeSet<Key>,
 }
@@ -36,6 +43,26 @@ impl Bridges {
     /// Those that have not been counted as closed.
     pub(crate) fn live(&self) -> usize {
         self.bridges.iter().filter(|(_, bridge)| !bridge.is_recorded()).count()
+    }
+
+    /// The same by their keys.
+    pub(crate) fn live_keys(&self) -> Vec<Key> {
+        self.bridges.iter().filter(|(_, bridge)| !bridge.is_recorded()).map(|(key, _)| key).collect()
+    }
+
+    /// Those of a served user, tombstones included.
+    pub(crate) fn of_user(&self, aor: &str) -> Vec<Key> {
+        self.users.get(aor).into_iter().flatten().copied().collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &Bridge)> {
+        self.bridges.iter()
+    }
+
+    /// When something of a session is next due.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let due = [self.drains.next(), self.watches.next(), self.releases.next_timeout()];
+        due.into_iter().flatten().min()
     }
 
     /// How many legs there are.
@@ -51,7 +78,9 @@ impl Bridges {
     fn insert(&mut self, bridge: Bridge) {
         let sessions = Leg::BOTH.map(|leg| (bridge.session(leg), leg));
         let media = bridge.relay.as_ref().map(msrp::Bridge::sides);
+        let user = bridge.served().to_owned();
         let key = self.bridges.insert(bridge);
+        self.users.entry(user).or_default().insert(key);
         self.legs.extend(sessions.map(|(session, leg)| (session, (key, leg))));
         self.media.extend(media.into_iter().flatten().map(|session| (session, key)));
     }
@@ -73,6 +102,11 @@ impl Bridges {
     pub(crate) fn media_of(&mut self, session: SessionKey) -> Option<msrp::SessionId> {
         let (bridge, leg) = self.of(session)?;
         Some(bridge.relay.as_ref()?.sides()[leg as usize])
+    }
+
+    /// The bridge that a session of the media plane belongs to.
+    pub(crate) fn bridge_of(&self, session: msrp::SessionId) -> Option<Key> {
+        self.media.get(&session).copied()
     }
 
     /// The messages that a session of the media plane belongs to.
@@ -110,10 +144,23 @@ impl Bridges {
     }
 
     pub(crate) fn remove_if_gone(&mut self, key: Key) {
-        if self.bridges.get(key).is_some_and(Bridge::is_gone) {
-            self.bridges.remove(key);
+        if self.bridges.get(key).is_some_and(Bridge::is_gone)
+            && let Some(bridge) = self.bridges.remove(key)
+        {
+            self.forget_user(bridge.served(), key);
+            let armed = self.bridges.iter().filter_map(|(key, bridge)| Some((key, bridge.watch.armed?)));
+            self.watches.sweep(self.bridges.len(), armed);
         }
         self.check_invariants();
+    }
+
+    fn forget_user(&mut self, aor: &str, key: Key) {
+        if let Some(sessions) = self.users.get_mut(aor) {
+            sessions.remove(&key);
+            if sessions.is_empty() {
+                self.users.remove(aor);
+            }
+        }
     }
 
     /// What holds between any two calls.
@@ -160,7 +207,7 @@ impl Participating {
                 let max_size = self.control.profile(&served.aor).max_message_size;
                 let relay = self.media.open([&toward_caller, &toward_callee], max_size);
                 let legs = [(caller, toward_caller), (callee, toward_callee)];
-                self.bridges.insert(Bridge::new(served, &invite, legs, relay));
+                self.bridges.insert(Bridge::new(served, admission.service, &invite, legs, relay));
                 self.name_peer(caller, now);
             }
             Err(error) => {
@@ -314,12 +361,16 @@ impl Participating {
         let Some((bridge, Leg::Originating)) = self.bridges.of(session) else { return };
         let callee = bridge.session(Leg::Terminating);
         let media = bridge.media(Leg::Terminating).clone();
+        let is_first = bridge.watch.armed.is_none();
         let offer = self.ua.session(callee).and_then(|s| s.remote_sdp()).map(|body| body.bytes.clone());
         let answer = Body::of(ack).filter(Body::is_sdp).zip(offer);
         if let Some(body) = answer.and_then(|(theirs, offer)| media.answer(&theirs.bytes, &offer)) {
             let _nothing_owed = self.ua.ack(&mut self.stack, callee, Body::sdp(body), now);
             self.join_leg(session, Connector::Offerer, now);
             self.join_leg(callee, Connector::Answerer, now);
+        }
+        if is_first {
+            self.start_watching(session, now);
         }
     }
 

@@ -25,4 +25,7 @@ pub struct Config {
     pub trusted: Vec<IpAddr>,
     /// A session off the media path that has been silent for so long is forgotten, with a record that says so.
     pub silent_session: Duration,
+    /// How long a leg of a session on the media path may be without its MSRP connection, once it had one, before the session
+    /// is ended. `None`: media is not watched.
+    pub media_grace: Option<Duration>,
 }

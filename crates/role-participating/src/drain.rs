@@ -16,12 +16,17 @@ const T_DRAIN: Duration = Duration::from_secs(2);
 impl Participating {
     /// A leg closes or is lost; its BYE is answered by now. `bye` goes to the other leg.
     pub(crate) fn drain(&mut self, session: SessionKey, bye: Headers, now: Now) {
-        let Some((key, bridge, leg)) = self.bridges.find(session) else { return };
-        if bridge.drain.is_none() {
-            bridge.drain = Some(Drain { from: leg, bye: Some(bye), is_late: false });
+        let Some((key, _, leg)) = self.bridges.find(session) else { return };
+        self.start_draining(key, leg, Some(bye), now);
+        self.go_on_closing(key, now);
+    }
+
+    /// A session begins to close, unless it has begun.
+    pub(crate) fn start_draining(&mut self, key: Key, from: Leg, bye: Option<Headers>, now: Now) {
+        if let Some(bridge) = self.bridges.get_mut(key).filter(|bridge| bridge.drain.is_none()) {
+            bridge.drain = Some(Drain { from, bye, is_late: false });
             self.bridges.drains.arm(key, now.at + T_DRAIN);
         }
-        self.go_on_closing(key, now);
     }
 
     /// The time that bridges had for their messages is over.

@@ -2,8 +2,9 @@
 //!
 //! Off the media path it is a record-routing proxy whose service control sees every request of the session
 //! ([`relay`](self)); on the media path it is a B2BUA with a leg to each side (`bridge`), which relays MSRP between them
-//! (`media_plane`) and closes when what is under way has been handed on (`drain`). Which of the two is decided when the
-//! INVITE comes ([`admit`](self)) and never changes.
+//! (`media_plane`) and closes when what is under way has been handed on (`drain`). There it also watches the session
+//! (`supervise`) and ends it by itself where it must (`release`). Which of the two it is, is decided when the INVITE comes
+//! ([`admit`](self)) and never changes.
 
 mod admit;
 mod bridge;
@@ -11,11 +12,15 @@ mod bridges;
 mod close;
 mod config;
 mod drain;
+mod lapses;
 mod media;
 mod media_plane;
 mod participating;
 mod relay;
+mod release;
+mod supervise;
 mod token;
 
 pub use config::Config;
 pub use participating::{Open, Participating};
+pub use release::{CloseError, SessionId, SessionView};

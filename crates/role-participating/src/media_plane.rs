@@ -140,6 +140,8 @@ impl Participating {
 
     /// Something happened to a message or a connection: the bridge hands on what came.
     pub(crate) fn on_msrp_event(&mut self, event: Event, now: Now) {
+        let Some(key) = self.bridges.bridge_of(event.session()) else { return };
+        self.watch_media(key, &event, now);
         let Some((key, relay)) = self.bridges.relay_of(event.session()) else { return };
         if let Event::Started { session, incoming, .. } = &event
             && let Some(other) = relay.sides().into_iter().find(|side| side != session)

@@ -1,4 +1,4 @@
-use cpm::{MediaPath, Profile, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
+use cpm::{MediaPath, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
 use sip::{Method, Name, Request, Uri};
 use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, ProxyEvent, RecordRoute, Reject, preprocess};
 use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
@@ -23,9 +23,11 @@ pub struct Participating {
     proxy: Proxy,
     pub(crate) ua: UserAgent,
     pub(crate) control: ServiceControl,
-    relays: Relays,
+    pub(crate) relays: Relays,
     pub(crate) bridges: Bridges,
     pub(crate) media: MediaPlane,
+    /// No new sessions.
+    pub(crate) is_shutting_down: bool,
 }
 
 /// What a node holds: all zero, once every session and transaction is over.
@@ -41,6 +43,8 @@ pub struct Open {
     pub bridges: usize,
     /// Legs, tombstones included.
     pub legs: usize,
+    /// Sessions whose release waits for its turn.
+    pub releases: usize,
     /// Sessions that service control counts.
     pub counted: usize,
     /// MSRP sessions: one for each leg.
@@ -65,6 +69,7 @@ impl Participating {
             control,
             relays: Relays::new(config.silent_session),
             bridges: Bridges::default(),
+            is_shutting_down: false,
             config,
         }
     }
@@ -72,11 +77,6 @@ impl Participating {
     /// Sessions that are open or being set up.
     pub fn open_sessions(&self) -> usize {
         self.control.open_sessions()
-    }
-
-    /// Gives a user a profile: from the next request on, sessions that are open go on.
-    pub fn set_profile(&mut self, aor: &str, profile: Profile) {
-        self.control.set_profile(aor, profile);
     }
 
     /// Takes the record of a session that has ended, oldest first.
@@ -94,6 +94,7 @@ impl Participating {
             relays: self.relays.len(),
             bridges: self.bridges.len(),
             legs: self.ua.len(),
+            releases: self.bridges.releases.len(),
             counted: self.control.open_sessions(),
             msrp_sessions,
             msrp_connections,
@@ -111,7 +112,7 @@ impl Participating {
     }
 
     /// Works until nothing is left to do at this moment.
-    fn work(&mut self, now: Now) {
+    pub(crate) fn work(&mut self, now: Now) {
         loop {
             if let Some(event) = self.stack.poll_event() {
                 self.on_stack_event(event, now);
@@ -214,6 +215,10 @@ impl Participating {
 
     /// A request outside any dialog, which the core sent through us for a served user.
     fn initial(&mut self, request: &Request, pre: Preprocessed, now: Now) -> Result<Decision, Reject> {
+        if self.is_shutting_down {
+            let after = 1 + self.stack.entropy().below(10);
+            return Err(Reject::new(503).with(Name::RetryAfter, after.to_string()));
+        }
         // Two URIs, one per session case, work with every core; P-Served-User alone is not sent by all of them.
         let by_uri = pre.own().find_map(|uri| SessionCase::from_bytes(uri.user()?));
         let served = ServedUser::of(request, &pre.uri(request), by_uri).ok_or(
@@ -345,6 +350,8 @@ impl Node for Participating {
             self.ended(Some(ended));
         }
         self.expire_drains(now);
+        self.expire_watches(now);
+        self.carry_out_releases(now);
         self.work(now);
         self.check_invariants();
     }
@@ -360,7 +367,7 @@ impl Node for Participating {
             self.ua.poll_timeout(),
             self.media.endpoint.poll_timeout(),
             self.relays.next_timeout(),
-            self.bridges.drains.next(),
+            self.bridges.next_timeout(),
         ];
         due.into_iter().flatten().min()
     }

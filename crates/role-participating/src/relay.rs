@@ -6,8 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord, Traffic};
 use sip::{Method, Name, Request, Response};
-use wire::{Instant, Now, TimerQueue, Timestamp};
+use wire::{Instant, Now, Timestamp};
 
+use crate::lapses::Lapses;
+use crate::release::{SessionId, SessionView};
 use crate::token::Token;
 
 /// The sessions that pass, by the token in our Record-Route.
@@ -17,13 +19,9 @@ pub(crate) struct Relays {
     /// Requests under way, by the number that the proxy gives back.
     requests: BTreeMap<u64, Watched>,
     next_request: u64,
-    /// One entry per session, and some of sessions that have ended; see [`Relays::forget`].
-    silence: TimerQueue<Token>,
+    silence: Lapses<Token>,
     silent_session: Duration,
 }
-
-/// Entries of ended sessions that may wait beside as many as there are sessions.
-const OUTDATED: usize = 1024;
 
 #[derive(Debug)]
 struct Relay {
@@ -67,9 +65,27 @@ impl Relays {
             sessions: BTreeMap::new(),
             requests: BTreeMap::new(),
             next_request: 0,
-            silence: TimerQueue::new(),
+            silence: Lapses::new(),
             silent_session,
         }
+    }
+
+    pub(crate) fn has(&self, token: Token) -> bool {
+        self.sessions.contains_key(&token)
+    }
+
+    /// The sessions as an operator sees them.
+    pub(crate) fn views(&self, id: impl Fn(Token) -> SessionId) -> impl Iterator<Item = SessionView> {
+        self.sessions.iter().map(move |(token, relay)| SessionView {
+            id: id(*token),
+            served_user: relay.served.aor.clone(),
+            case: relay.served.case,
+            peer: relay.peer.clone(),
+            conversation_id: relay.conversation_id.clone(),
+            contribution_id: relay.contribution_id.clone(),
+            media_path: MediaPath::Off,
+            started: relay.started,
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -223,16 +239,11 @@ impl Relays {
         Some(Ended { aor: relay.served.aor, record })
     }
 
-    /// Takes a session out. A session may be silent for a day, and its entry in the queue would stay as long: the queue is
-    /// made anew when most of it belongs to nobody.
+    /// Takes a session out.
     fn forget(&mut self, token: Token) -> Option<Relay> {
         let relay = self.sessions.remove(&token)?;
-        if self.silence.len() > 2 * self.sessions.len() + OUTDATED {
-            self.silence = TimerQueue::new();
-            for (token, relay) in &self.sessions {
-                self.silence.arm(*token, relay.last_heard + self.silent_session);
-            }
-        }
+        let entries = self.sessions.iter().map(|(token, relay)| (*token, relay.last_heard + self.silent_session));
+        self.silence.sweep(self.sessions.len(), entries);
         Some(relay)
     }
 }

@@ -21,7 +21,9 @@ impl Cast {
     ///
     /// # Panics
     /// When one cannot register.
-    pub fn new(setup: Setup) -> Cast {
+    pub fn new(mut setup: Setup) -> Cast {
+        // Phones speak SIP alone.
+        (setup.pf_a.media_grace, setup.pf_b.media_grace) = (None, None);
         let mut system = setup.build();
         let caller = system.phone("caller", Site::ClientA, 5060);
         let callee = system.phone("callee", Site::ClientB, 5060);

@@ -254,5 +254,6 @@ fn pf_config(site: Site, media_path: MediaPath) -> role_participating::Config {
         profiles: BTreeMap::new(),
         trusted: vec![core.sip().ip()],
         silent_session: Duration::from_secs(86_400),
+        media_grace: Some(Duration::from_secs(5)),
     }
 }

@@ -1,6 +1,7 @@
 //! `media_path = auto`: each participating function decides at INVITE whether it must see the messages of the session.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use cpm::{MediaPath as Place, MediaPathPolicy, Profile, Reason};
 use flow::MediaPath;
@@ -14,8 +15,10 @@ const ANYWHERE: Topology = Topology { pf_a: MediaPath::Off, pf_b: MediaPath::Off
 fn auto(seed: u64, without: &[Reason]) -> Setup {
     let enabled: Vec<_> = Reason::ALL.iter().map(|(reason, _)| *reason).filter(|r| !without.contains(r)).collect();
     let mut setup = Setup::new(seed, ANYWHERE);
-    setup.pf_a.media_path = MediaPathPolicy::Auto(enabled.clone());
-    setup.pf_b.media_path = MediaPathPolicy::Auto(enabled);
+    for pf in [&mut setup.pf_a, &mut setup.pf_b] {
+        pf.media_path = MediaPathPolicy::Auto(enabled.clone());
+        pf.default_profile.idle_session = None;
+    }
     setup
 }
 
@@ -52,13 +55,14 @@ fn without_a_reason_both_stay_off() {
 
 #[test]
 fn each_reason_of_a_profile_keeps_its_own_function_on() {
-    let plain = Profile::default();
+    let plain = Profile { idle_session: None, ..Profile::default() };
     let cases = [
         (Reason::Recording, Profile { records_messages: true, ..plain.clone() }),
         (Reason::StoreAndForward, Profile { defers_messages: true, ..plain.clone() }),
         (Reason::MultiDevice, Profile { devices: 2, ..plain.clone() }),
         (Reason::ContentPolicy, Profile { max_message_size: Some(1_000_000), ..plain.clone() }),
-        (Reason::Inactivity, Profile { closes_inactive: true, ..plain }),
+        (Reason::Inactivity, Profile { idle_session: Some(Duration::from_secs(300)), ..plain.clone() }),
+        (Reason::Supervision, Profile { supervised: true, ..plain }),
     ];
     for (reason, profile) in cases {
         let with = |without: &[Reason], users: &[&str]| {
@@ -91,7 +95,7 @@ fn on_or_off_is_decided_once_for_the_life_of_a_session() {
     system.settle();
     let first = system.establish();
     let records = Profile { records_messages: true, ..Profile::default() };
-    system.net.node_mut(system.pf_a, |pf, _| pf.inner().set_profile(ALICE, records));
+    system.net.node_mut(system.pf_a, |pf, now| pf.inner().set_profile(ALICE, records, now));
     let second = system.establish();
     system.close(flow::CloseBy::A, first);
     system.close(flow::CloseBy::B, second);

@@ -347,11 +347,15 @@ fn a_user_barred_after_set_up_may_still_leave() {
             let mut cast = Cast::new(Setup::new(28, topology));
             cast.ask(Ask::invite(BOB));
             assert_eq!(cast.statuses(), [200]);
-            let barred =
-                Profile { services: vec![], max_sessions: 0, blocked: vec![ALICE.to_owned()], ..Profile::default() };
-            for (pf, user) in [(cast.system.pf_a, ALICE), (cast.system.pf_b, BOB)] {
-                let barred = barred.clone();
-                cast.system.net.node_mut(pf, |pf, _| pf.inner().set_profile(user, barred));
+            let barred = Profile { max_sessions: 0, blocked: vec![ALICE.to_owned()], ..Profile::default() };
+            let (pf_a, pf_b) = (cast.system.pf_a, cast.system.pf_b);
+            for (pf, user, place) in [(pf_a, ALICE, topology.pf_a), (pf_b, BOB, topology.pf_b)] {
+                let mut barred = barred.clone();
+                if place == MediaPath::Off {
+                    // On the path, a function ends a session whose service is withdrawn by itself.
+                    barred.services.clear();
+                }
+                cast.system.net.node_mut(pf, |pf, now| pf.inner().set_profile(user, barred, now));
             }
             let (closer, other) = if by_caller { (cast.caller, cast.callee) } else { (cast.callee, cast.caller) };
             cast.system.net.node_mut(closer, Phone::bye);

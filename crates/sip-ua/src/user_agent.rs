@@ -298,6 +298,15 @@ impl UserAgent {
         });
     }
 
+    /// Ends an established session without a BYE, because its peer is known to be out of reach; one in any other state as
+    /// [`UserAgent::close`] does.
+    pub fn abandon(&mut self, stack: &mut Stack, key: SessionKey, now: Now) {
+        let _gone = self.act(stack, key, now, |session, cx| {
+            session.abandon(cx);
+            Ok(())
+        });
+    }
+
     /// Sends a re-INVITE (RFC 3261 §14) or UPDATE (RFC 3311). One that meets the peer's is tried again by itself.
     pub fn modify(
         &mut self,

@@ -94,6 +94,7 @@ pub(super) struct Pf {
     pub(super) auto: Vec<String>,
     pub(super) trusted: Vec<String>,
     pub(super) silent_session: Option<u64>,
+    pub(super) media_grace: Option<u64>,
     #[serde(default)]
     pub(super) profile: Profile,
     #[serde(default)]
@@ -118,5 +119,6 @@ pub(super) struct Profile {
     pub(super) defers_messages: Option<bool>,
     pub(super) devices: Option<usize>,
     pub(super) max_message_size: Option<u64>,
-    pub(super) closes_inactive: Option<bool>,
+    pub(super) idle_session: Option<u64>,
+    pub(super) supervised: Option<bool>,
 }

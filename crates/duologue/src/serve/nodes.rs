@@ -33,6 +33,19 @@ impl Running {
         self.pfs.iter().map(|pf| pf.call(|pf, _| pf.open_sessions()).unwrap_or(0)).sum()
     }
 
+    /// Tells the participating functions to close their sessions and to take no new ones. The cores go on: the BYEs pass them.
+    pub(super) fn shut_down(&self) {
+        for pf in &self.pfs {
+            // One that has stopped has nothing to close.
+            let _stopped = pf.call(Participating::shut_down);
+        }
+    }
+
+    /// Whether no session is left that a participating function could close.
+    pub(super) fn is_drained(&self) -> bool {
+        self.pfs.iter().all(|pf| pf.call(|pf, _| pf.is_drained()).unwrap_or(true))
+    }
+
     /// Stops all nodes.
     pub(super) fn stop(self) {
         drop((self.cores, self.pfs));

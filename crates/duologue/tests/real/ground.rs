@@ -100,16 +100,29 @@ pub(crate) fn session(
     transport: Transport,
     close_by: &str,
 ) -> [Traffic; 2] {
-    let both = |sipp: Sipp| sipp.over(transport).key("close_by", close_by).key("hold", "50").key("msrp_port", "9");
-    let bob = both(Sipp::new("bob", scenarios::CLIENT_B, bob_registers(lease, core_b, transport))).to(core_b).start();
-    let alice = both(Sipp::new("alice", scenarios::CLIENT_A, lease.port()))
+    let [alice, bob] = callers(lease, core_a, core_b, transport, [close_by; 2]);
+    let bob = bob.start();
+    let alice = alice.run();
+    [alice, bob.finish()]
+}
+
+/// Alice, who calls Bob, and Bob, who has registered: SIPp both, each with a mind of its own on who will close, `a` or `b`.
+pub(crate) fn callers(
+    lease: &Loopback,
+    core_a: SocketAddr,
+    core_b: SocketAddr,
+    transport: Transport,
+    close_by: [&str; 2],
+) -> [Sipp; 2] {
+    let both = |sipp: Sipp, by| sipp.over(transport).key("close_by", by).key("hold", "50").key("msrp_port", "9");
+    let bob = Sipp::new("bob", scenarios::CLIENT_B, bob_registers(lease, core_b, transport)).to(core_b);
+    let alice = Sipp::new("alice", scenarios::CLIENT_A, lease.port())
         .to(core_a)
         .login("alice", "alices-word")
         .key("user", "alice")
         .key("domain", "home1.test")
-        .key("callee", "bob@home2.test")
-        .run();
-    [alice, bob.finish()]
+        .key("callee", "bob@home2.test");
+    [both(alice, close_by[0]), both(bob, close_by[1])]
 }
 
 /// The Call-IDs of a kind of message in what SIPp logged, without repetition.

@@ -33,6 +33,30 @@ fn both_figures_over_udp_and_tcp_closed_from_either_side() {
 }
 
 #[test]
+fn sigterm_closes_the_session_on_both_legs_and_ends_with_status_0() {
+    let lease = Loopback::lease();
+    let [core_a, core_b, a, b] = lease.ports();
+    let config = [
+        ground::core("core-a", core_a, a, core_b, Transport::Udp),
+        ground::pf("pf-a", a, Place::On),
+        ground::core("core-b", core_b, b, core_a, Transport::Udp),
+        ground::pf("pf-b", b, Place::Off),
+    ];
+    let mut nodes = serve(&config.join("\n"), &[core_a, core_b, a, b]);
+    // Each of them waits for the other one to close.
+    let [alice, bob] = ground::callers(&lease, core_a, core_b, Transport::Udp, ["b", "a"]);
+    let (bob, alice) = (bob.start(), alice.start());
+    nodes.wait_line("session on the media path is up", ground::SOON);
+    let killed = std::process::Command::new("kill").args(["-TERM", &nodes.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(nodes.wait_exit(ground::SOON).code(), Some(0));
+    for traffic in [alice.finish(), bob.finish()] {
+        assert_eq!(call_ids(&traffic, "BYE sip:").len(), 1);
+        assert!(traffic.messages.contains("Reason: SIP;cause=503;text=\"Server shutdown\""), "{}", traffic.messages);
+    }
+}
+
+#[test]
 fn the_mixed_cases() {
     for (pf_a, pf_b, transport, close_by) in
         [(Place::On, Place::Off, Transport::Udp, "a"), (Place::Off, Place::On, Transport::Tcp, "b")]

@@ -121,6 +121,7 @@ impl Endpoint {
         let Start::Response(status) = head.start() else { return };
         let Some(link) = self.connections.get_mut(&conn).filter(|_| head.fault().is_none()) else { return };
         let Some(transaction) = link.take_transaction(head.transaction_id()) else { return };
+        link.silences = 0;
         match transaction.what {
             Sent::Chunk(outgoing) if status.is_success() => self.on_answered(outgoing),
             Sent::Chunk(outgoing) => self.fail(outgoing, Failure::Refused(status), now),

@@ -4,7 +4,7 @@ use wire::{ConnId, Instant, Now};
 
 use super::Endpoint;
 use crate::connection::{Sent, Transaction};
-use crate::{Event, Failure, Incomplete, SessionId};
+use crate::{Event, Failure, Incomplete, OutgoingId, SessionId};
 
 /// Whose deadline an entry of the queue is. What is due is read from the owner.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -69,7 +69,7 @@ impl Endpoint {
         }
         while let Some(transaction) = self.take_due_transaction(conn, now.at) {
             match transaction.what {
-                Sent::Chunk(outgoing) => self.fail(outgoing, Failure::Timeout, now),
+                Sent::Chunk(outgoing) => self.on_silence(conn, outgoing, now),
                 // The peer is gone: the connection does not carry anything any more.
                 Sent::KeepAlive => self.lose(conn, true, now),
                 // There are clients that never answer a bodiless SEND.
@@ -77,6 +77,21 @@ impl Endpoint {
             }
         }
         self.settle(conn, now);
+    }
+
+    /// A chunk had no answer, so its message has failed. When two messages in a row fail like that, nobody listens at the
+    /// other end any more, although the connection stands.
+    fn on_silence(&mut self, conn: ConnId, outgoing: OutgoingId, now: Now) {
+        // Another chunk may have failed it already.
+        if self.outgoing.get(outgoing.0).is_none() {
+            return;
+        }
+        self.fail(outgoing, Failure::Timeout, now);
+        let Some(link) = self.connections.get_mut(&conn) else { return };
+        link.silences += 1;
+        if link.silences > 1 {
+            self.lose(conn, true, now);
+        }
     }
 
     /// The oldest transaction without an answer, unless answers are not being read.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile, Reason, Service};
-use node::{PfPlan, SILENT_SESSION};
+use node::{MEDIA_GRACE, PfPlan, SILENT_SESSION};
 
 use super::{ConfigError, NodePlan};
 use crate::serve::document::{self, MediaPath};
@@ -32,6 +32,7 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         profiles,
         trusted: trusted(&format!("{key}.trusted"), &pf.trusted)?,
         silent_session: pf.silent_session.map_or(SILENT_SESSION, Duration::from_secs),
+        media_grace: pf.media_grace.map_or(Some(MEDIA_GRACE), seconds),
     };
     let msrp = pf.msrp.parse().map_err(|_| {
         let cure = "write an IP address and a port, such as \"127.0.0.1:2855\"";
@@ -90,8 +91,14 @@ fn profile(key: &str, entry: &document::Profile, usual: &Profile) -> Result<Prof
         defers_messages: entry.defers_messages.unwrap_or(usual.defers_messages),
         devices: entry.devices.unwrap_or(usual.devices),
         max_message_size: entry.max_message_size.or(usual.max_message_size),
-        closes_inactive: entry.closes_inactive.unwrap_or(usual.closes_inactive),
+        idle_session: entry.idle_session.map_or(usual.idle_session, seconds),
+        supervised: entry.supervised.unwrap_or(usual.supervised),
     })
+}
+
+/// A time that 0 turns off.
+const fn seconds(number: u64) -> Option<Duration> {
+    if number == 0 { None } else { Some(Duration::from_secs(number)) }
 }
 
 /// The things that a list of words stands for.

@@ -24,6 +24,16 @@ impl Closing {
 }
 
 impl Session {
+    /// Ends an established session without a word, because its peer is known to be out of reach. Should it live after all,
+    /// its requests are answered 481. In any other state this is [`Session::close`].
+    pub(crate) fn abandon(&mut self, cx: &mut Cx<'_>) {
+        if self.state == State::Established {
+            self.terminate(Cause::Lost, cx);
+        } else {
+            self.close(&Headers::new(), cx);
+        }
+    }
+
     /// Ends the session by what its state asks for: CANCEL, BYE, BYE after the ACK, or a refusal. Nothing if it is
     /// closing already.
     pub(crate) fn close(&mut self, headers: &Headers, cx: &mut Cx<'_>) {
