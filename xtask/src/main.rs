@@ -1,4 +1,4 @@
-//! Project chores: `cargo xtask test`, `ci`, `bench`, `layers`, `licences`.
+//! Project chores: `cargo xtask test`, `ci`, `bench`, `model`, `layers`, `licences`.
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod layers;
 mod licences;
+mod model;
 mod packages;
 mod spdx;
 mod steps;
@@ -26,6 +27,8 @@ usage: cargo xtask COMMAND
   ci               what CI runs: formatting, clippy, layers, docs, licences, then test
   bench [WORKLOAD…] [--against kamailio,null] [--json] [--rounds N] [--seconds S]
                    measure what a call costs, ours and others in turn, and write docs/benchmarks.md
+  model            search the model of the durable close in its full bounds, and leave each of its rules out once: minutes,
+                   and some gigabytes of memory (the tests search smaller bounds)
   layers           check the arrows between our crates against xtask/layers.toml
   licences         check the licences and the duplicates of everything we link, against deny.toml
 ";
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         ["test", filters @ ..] if !filters.iter().any(|f| f.starts_with('-')) => test::command(filters),
         ["ci"] => ci::command(),
         ["bench", args @ ..] => bench::command(args),
+        ["model"] => model::command(),
         ["layers"] => Steps::alone("layers", "cargo xtask layers", layers::check),
         ["licences"] => Steps::alone("licences", "cargo xtask licences", licences::check),
         ["help" | "--help" | "-h"] => {

@@ -1,7 +1,7 @@
 //! What a call costs: CPU of the server per call, rate, latency and memory, ours and others on the same work.
 //!
 //! [`Load`] is the generator: both user agents in one thread, calls through one proxy over UDP, in a closed loop or at a
-//! rate. Only the CPU of the server is measured ([`Usage`]). [`compare()`] runs several servers in turn for some rounds and
+//! rate. Only the CPU of the server is measured (see the crate `load`). [`compare()`] runs several servers in turn for some rounds and
 //! compares within a round, since what else the machine does changes from one round to the next.
 
 mod compare;
@@ -14,13 +14,12 @@ mod scan;
 mod servers;
 mod socket;
 mod tally;
-mod usage;
 
 pub use compare::{Compared, Plan, Round, compare};
 pub use load::{Load, Options, Outcome, Pace};
 pub use message::message_figures;
+pub use messages::{CallId, Dialog, Parties};
 pub use null::null;
 pub use report::{json, machine, table, write_section};
 pub use servers::Server;
 pub use tally::Latency;
-pub use usage::Usage;

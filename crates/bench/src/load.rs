@@ -4,13 +4,13 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use load::Usage;
 use mio::{Events, Poll};
 
 use crate::messages::{CallId, Dialog, Parties};
 use crate::scan;
 use crate::socket::Socket;
 use crate::tally::{Latency, Tally};
-use crate::usage::Usage;
 
 /// How calls come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,32 +7,35 @@ use crate::scan;
 
 /// Who talks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Parties {
-    pub(crate) proxy: SocketAddr,
-    pub(crate) uac: SocketAddr,
-    pub(crate) uas: SocketAddr,
+pub struct Parties {
+    /// The server under test.
+    pub proxy: SocketAddr,
+    /// The caller.
+    pub uac: SocketAddr,
+    /// The callee.
+    pub uas: SocketAddr,
 }
 
 /// What tells one call from all others of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct CallId {
+pub struct CallId {
     /// Where the generator keeps it.
-    pub(crate) slot: u32,
+    pub slot: u32,
     /// Which of the calls in that place.
-    pub(crate) turn: u32,
+    pub turn: u32,
 }
 
 /// What the answer to the INVITE said about the dialog.
 #[derive(Debug, Default)]
-pub(crate) struct Dialog {
+pub struct Dialog {
     /// The To header field with its tag.
-    pub(crate) to: Vec<u8>,
+    pub to: Vec<u8>,
     /// Route header fields, made of Record-Route.
-    pub(crate) routes: Vec<u8>,
+    pub routes: Vec<u8>,
     /// The first hop of the route.
-    pub(crate) next: Option<SocketAddr>,
+    pub next: Option<SocketAddr>,
     /// The Contact of the callee.
-    pub(crate) target: Vec<u8>,
+    pub target: Vec<u8>,
 }
 
 /// Spreads the bits of a number over all of it (the golden ratio of 2^64), and its inverse modulo 2^64.
@@ -47,7 +50,7 @@ impl CallId {
     }
 
     /// Reads the value of Call-ID.
-    pub(crate) fn parse(value: &[u8]) -> Option<CallId> {
+    pub fn parse(value: &[u8]) -> Option<CallId> {
         let digits = std::str::from_utf8(value.get(..16)?).ok()?;
         let bits = u64::from_str_radix(digits, 16).ok()?.wrapping_mul(INVERSE).rotate_right(32).wrapping_mul(INVERSE);
         Some(CallId { slot: bits as u32, turn: (bits >> 32) as u32 })
@@ -56,7 +59,7 @@ impl CallId {
 
 impl Dialog {
     /// Reads the 2xx to an INVITE: the route set is Record-Route in reverse order (RFC 3261 §12.1.2).
-    pub(crate) fn read(&mut self, response: &[u8]) {
+    pub fn read(&mut self, response: &[u8]) {
         self.clear();
         let mut routes: Vec<&[u8]> = Vec::new();
         for line in scan::lines(response) {
@@ -76,7 +79,8 @@ impl Dialog {
         self.next = routes.last().and_then(|route| scan::address(scan::uri(route)));
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
         self.to.clear();
         self.routes.clear();
         self.target.clear();
@@ -93,7 +97,7 @@ macro_rules! put {
 
 impl Parties {
     /// An INVITE as the caller's core sends it to the participating function: identity and service asserted.
-    pub(crate) fn invite(&self, out: &mut Vec<u8>, call: CallId) {
+    pub fn invite(&self, out: &mut Vec<u8>, call: CallId) {
         let Parties { proxy, uac, uas } = self;
         let (bits, user) = (call.bits(), user(call));
         let sdp = sdp(*uac, bits, "actpass");
@@ -125,13 +129,43 @@ impl Parties {
         );
     }
 
+    /// A pager-mode message, a CPIM envelope with a line of text in it.
+    pub fn message(&self, out: &mut Vec<u8>, call: CallId) {
+        let Parties { proxy, uac, uas } = self;
+        let (bits, user) = (call.bits(), user(call));
+        let cpim = cpim(user, bits);
+        out.clear();
+        put!(
+            out,
+            "MESSAGE sip:+15557000001@{uas} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP {uac};branch=z9hG4bKm{bits:016x};rport\r\n\
+             Max-Forwards: 68\r\n\
+             Route: <sip:orig@{proxy};lr>\r\n\
+             From: <sip:+1555{user:07}@ims.example>;tag=c{bits:016x}\r\n\
+             To: <sip:+15557000001@ims.example>\r\n\
+             Call-ID: {bits:016x}@ims.example\r\n\
+             CSeq: 1 MESSAGE\r\n\
+             Accept-Contact: *;+g.3gpp.icsi-ref=\"{PAGER_ESCAPED}\";require;explicit\r\n\
+             P-Asserted-Identity: <sip:+1555{user:07}@ims.example>\r\n\
+             P-Asserted-Service: {PAGER}\r\n\
+             P-Served-User: <sip:+1555{user:07}@ims.example>;sescase=orig;regstate=reg\r\n\
+             Allow: INVITE, ACK, CANCEL, BYE, UPDATE, MESSAGE, NOTIFY, OPTIONS, REFER\r\n\
+             User-Agent: IM-client/OMA2.2 load/0.1\r\n\
+             Conversation-ID: 5b2c8f3e-{bits:016x}\r\n\
+             Contribution-ID: a94d01c7-{bits:016x}\r\n\
+             Content-Type: message/cpim\r\n\
+             Content-Length: {}\r\n\r\n{cpim}",
+            cpim.len()
+        );
+    }
+
     /// The ACK of a 2xx.
-    pub(crate) fn ack(&self, out: &mut Vec<u8>, call: CallId, dialog: &Dialog) {
+    pub fn ack(&self, out: &mut Vec<u8>, call: CallId, dialog: &Dialog) {
         self.in_dialog(out, call, dialog, "ACK", 1, "");
     }
 
     /// The BYE of the caller.
-    pub(crate) fn bye(&self, out: &mut Vec<u8>, call: CallId, dialog: &Dialog) {
+    pub fn bye(&self, out: &mut Vec<u8>, call: CallId, dialog: &Dialog) {
         let more = "User-Agent: IM-client/OMA2.2 load/0.1\r\nReason: SIP;cause=200;text=\"Call completed\"\r\n";
         self.in_dialog(out, call, dialog, "BYE", 2, more);
     }
@@ -151,7 +185,7 @@ impl Parties {
     }
 
     /// The 200 of the callee to any request.
-    pub(crate) fn answer(&self, out: &mut Vec<u8>, request: &[u8]) {
+    pub fn answer(&self, out: &mut Vec<u8>, request: &[u8]) {
         let is_invite = scan::method(request) == b"INVITE";
         out.clear();
         out.extend_from_slice(b"SIP/2.0 200 OK\r\n");
@@ -188,6 +222,9 @@ impl Parties {
 const ICSI: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.session";
 const ICSI_ESCAPED: &str = "urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.session";
 
+const PAGER: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg";
+const PAGER_ESCAPED: &str = "urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.msg";
+
 /// Callers, so that no user has many sessions.
 const USERS: u32 = 10_000;
 
@@ -202,6 +239,16 @@ fn sdp(party: SocketAddr, id: u64, setup: &str) -> String {
          a=accept-types:message/cpim application/im-iscomposing+xml\r\n\
          a=accept-wrapped-types:text/plain message/imdn+xml application/vnd.gsma.rcs-ft-http+xml\r\n\
          a=path:msrp://{ip}:2855/s{id:016x};tcp\r\na=setup:{setup}\r\na=sendrecv\r\n"
+    )
+}
+
+fn cpim(user: u32, id: u64) -> String {
+    format!(
+        "From: <sip:+1555{user:07}@ims.example>\r\nTo: <sip:+15557000001@ims.example>\r\n\
+         DateTime: 2026-01-01T12:00:00Z\r\nNS: imdn <urn:ietf:params:imdn>\r\n\
+         imdn.Message-ID: {id:016x}\r\nimdn.Disposition-Notification: positive-delivery, display\r\n\r\n\
+         Content-Type: text/plain;charset=UTF-8\r\nContent-Length: 42\r\n\r\n\
+         I will be there at eight; keep me a place."
     )
 }
 

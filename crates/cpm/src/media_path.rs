@@ -64,9 +64,8 @@ impl Reason {
 pub struct Reasons(Vec<Reason>);
 
 impl Reasons {
-    /// The reasons of a session of a user with `profile`, offered with `sdp`.
-    pub fn of(profile: &crate::Profile, sdp: Option<&sdp::SessionDescription>) -> Reasons {
-        let msrp = sdp.and_then(sdp::SessionDescription::msrp);
+    /// The reasons of a session of a user with `profile`, that offers `msrp`.
+    pub fn of(profile: &crate::Profile, msrp: Option<&sdp::Glance>) -> Reasons {
         // A client that is active only cannot be dialled; it may do the dialling, if the other one listens. That is not
         // known before the answer, so an active offer is taken as a pair that cannot meet.
         let dials_only = msrp.is_some_and(|m| m.setup == Some(sdp::Setup::Active));
@@ -124,8 +123,8 @@ mod tests {
     fn an_offer_that_only_dials_needs_an_anchor() {
         let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 9 TCP/TLS/MSRP *\r\n\
             a=accept-types:message/cpim\r\na=path:msrps://127.0.0.1:9/s;tcp\r\na=setup:active\r\n";
-        let sdp = sdp::SessionDescription::parse(offer.as_bytes()).unwrap();
-        let reasons: Vec<_> = Reasons::of(&Profile::default(), Some(&sdp)).iter().collect();
+        let msrp = sdp::glance(offer.as_bytes()).unwrap();
+        let reasons: Vec<_> = Reasons::of(&Profile::default(), msrp.as_ref()).iter().collect();
         assert_eq!(reasons, [Reason::Inactivity, Reason::Unreachable, Reason::TlsAnchoring]);
     }
 }

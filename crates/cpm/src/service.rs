@@ -40,7 +40,13 @@ impl Service {
 
     /// The identifier as a media feature tag (RFC 3840): colons escaped, in quotes.
     pub fn feature_tag(self) -> String {
-        format!("+g.3gpp.icsi-ref=\"{}\"", self.icsi().replace(':', "%3A"))
+        Service::feature_tag_of(&[self])
+    }
+
+    /// Several identifiers in one media feature tag, as handsets register them.
+    pub fn feature_tag_of(services: &[Service]) -> String {
+        let list: Vec<_> = services.iter().map(|service| service.icsi().replace(':', "%3A")).collect();
+        format!("+g.3gpp.icsi-ref=\"{}\"", list.join(","))
     }
 
     /// Reads an identifier: colons plain or percent-escaped, in any case. `.group` variants of the other services count as
@@ -86,8 +92,7 @@ fn in_feature_tags(value: &[u8]) -> Option<Service> {
 }
 
 fn by_sdp(request: &Message) -> Option<Service> {
-    let media = sdp::SessionDescription::parse(request.body()).ok()?;
-    let msrp = media.msrp()?;
+    let msrp = sdp::glance(request.body()).ok()??;
     Some(if msrp.is_file_transfer { Service::FileTransfer } else { Service::Session })
 }
 

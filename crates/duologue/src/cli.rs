@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod load;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -48,8 +50,14 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Be a CPM client: register, chat, close
     ///
-    /// Every line is a message, but for /invite URI, /accept, /decline, /close, /quit and /help.
+    /// Every line is a message, but for /invite URI, /accept, /decline, /close, /sessions, /switch N, /typing, /resend, /quit
+    /// and /help.
     Client(Client),
+    /// Put load on a server: sessions and their messages with both ends here, and what they meet
+    ///
+    /// Needs one of --core, --function, --relay and --splice. Ends by itself; the exit status is 0 only if everything arrived,
+    /// once, and every session was opened and closed.
+    Load(Box<load::Load>),
 }
 
 #[derive(Args, Debug)]
@@ -69,8 +77,8 @@ pub(crate) struct Client {
     /// Accept every invitation
     #[arg(long)]
     pub(crate) auto_accept: bool,
-    /// Read lines from a file; `/wait WHAT [SECONDS]` waits for registered, incoming, established, message, delivered,
-    /// displayed or closed, and fails if it does not come
+    /// Read lines from a file; `/wait WHAT [SECONDS]` waits for registered, incoming, established, message, sent,
+    /// not-sent, composing, delivered, displayed or closed, and fails if it does not come
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
     /// Print what happens as one JSON object per line

@@ -2,6 +2,7 @@
 
 mod command;
 mod screen;
+mod sessions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -18,10 +19,13 @@ use wire::{Entropy, Instant, Transport};
 
 use self::command::{Command, Wait};
 use self::screen::Screen;
+use self::sessions::Sessions;
 use crate::cli;
 
 /// How long `/wait` waits when it does not say.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What typed lines are.
+const TEXT: &str = "text/plain;charset=UTF-8";
 /// How long the last session may take to close when the input ends.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -90,8 +94,10 @@ struct Chat {
     clock: Clock,
     signals: Receiver<Signal>,
     screen: Screen,
-    /// The session that typed lines go to.
-    session: Option<SessionId>,
+    sessions: Sessions,
+    /// What was said and has not ended, by its identifier; then what was not sent, oldest first.
+    said: BTreeMap<String, String>,
+    unsent: VecDeque<(String, String)>,
     /// Invitations that wait for the user.
     ringing: VecDeque<SessionId>,
     /// Lines that wait for a `/wait` before them.
@@ -111,7 +117,9 @@ impl Chat {
             clock,
             signals,
             screen,
-            session: None,
+            sessions: Sessions::default(),
+            said: BTreeMap::new(),
+            unsent: VecDeque::new(),
             ringing: VecDeque::new(),
             lines: VecDeque::new(),
             waiting: None,
@@ -162,15 +170,18 @@ impl Chat {
         match Command::parse(line) {
             Ok(Command::Nothing) => {}
             Ok(Command::Invite(to)) => {
-                self.session = self.client.call(move |client, now| client.invite(&to, now))?;
-                if self.session.is_none() {
-                    self.complain("the core cannot be reached");
+                let peer = to.clone();
+                match self.client.call(move |client, now| client.invite(&to, now))? {
+                    Some(session) => self.sessions.open(session, &peer, true),
+                    None => self.complain("the core cannot be reached"),
                 }
             }
             Ok(Command::Say(text)) => self.say(text)?,
             Ok(Command::Accept) => match self.ringing.pop_front() {
                 Some(session) => {
-                    self.session = Some(session);
+                    if let Some(number) = self.sessions.number(session) {
+                        self.sessions.switch(number);
+                    }
                     self.client.call(move |client, now| client.accept(session, now))?;
                 }
                 None => self.complain("nobody calls"),
@@ -179,10 +190,21 @@ impl Chat {
                 Some(session) => self.client.call(move |client, now| client.decline(session, now))?,
                 None => self.complain("nobody calls"),
             },
-            Ok(Command::Close) => match self.session.take() {
+            Ok(Command::Close) => match self.sessions.current() {
                 Some(session) => self.client.call(move |client, now| client.close(session, now))?,
                 None => self.complain("there is no session"),
             },
+            Ok(Command::Sessions) => self.screen.sessions(&self.sessions),
+            Ok(Command::Switch(number)) => {
+                if !self.sessions.switch(number) {
+                    self.complain("there is no such session; /sessions lists them");
+                }
+            }
+            Ok(Command::Typing) => match self.sessions.current() {
+                Some(session) => self.client.call(move |client, now| client.typing(session, now))?,
+                None => self.complain("there is no session"),
+            },
+            Ok(Command::Resend) => self.resend()?,
             Ok(Command::Wait(wait, patience)) => {
                 self.waiting = Some((wait, self.clock.at() + patience.unwrap_or(PATIENCE)));
                 self.stop_waiting();
@@ -195,27 +217,57 @@ impl Chat {
     }
 
     fn say(&mut self, text: String) -> anyhow::Result<()> {
-        let Some(session) = self.session else {
+        let Some(session) = self.sessions.current() else {
             self.complain("there is no session: /invite somebody first");
             return Ok(());
         };
-        match self.client.call(move |client, now| client.send(session, &text, now))? {
-            Some(id) => self.screen.sending(&id),
+        let copy = text.clone();
+        match self.client.call(move |client, now| client.send(session, &copy, now))? {
+            Some(id) => {
+                self.screen.sending(&id);
+                self.said.insert(id, text);
+            }
             None => self.complain("the session takes no more messages"),
         }
         Ok(())
     }
 
+    /// Sends what was not sent again, in the session that lines go to, under the identifiers that it had: its receiver shows
+    /// it once, whatever arrived.
+    fn resend(&mut self) -> anyhow::Result<()> {
+        let Some(session) = self.sessions.current() else {
+            self.complain("there is no session");
+            return Ok(());
+        };
+        for (id, text) in std::mem::take(&mut self.unsent) {
+            let (again, copy) = (id.clone(), text.clone());
+            let send = move |client: &mut Client, now| client.send_again(session, &again, TEXT, copy.as_bytes(), now);
+            if self.client.call(send)? {
+                self.screen.sending(&id);
+                self.said.insert(id, text);
+            } else {
+                self.unsent.push_back((id, text));
+            }
+        }
+        if !self.unsent.is_empty() {
+            self.complain("the session takes no more messages");
+        }
+        Ok(())
+    }
+
     fn on_event(&mut self, event: &Event) -> anyhow::Result<()> {
-        self.screen.show(event);
+        if let Event::Incoming { session, from, .. } = event {
+            self.sessions.open(*session, from, false);
+        }
+        self.screen.show(event, &self.sessions);
         match event {
             Event::Incoming { session, .. } => self.ringing.push_back(*session),
             Event::Established { session } => {
                 self.ringing.retain(|s| s != session);
-                self.session = Some(*session);
+                self.sessions.is_up(*session);
             }
             // MSRP is on a shorter way than the ACK.
-            Event::MediaUp { session } => drop(self.session.get_or_insert(*session)),
+            Event::MediaUp { session } => self.sessions.is_up(*session),
             Event::Message { session, message_id, .. } => {
                 // It is on the screen now.
                 let (session, id) = (*session, message_id.clone());
@@ -223,16 +275,18 @@ impl Chat {
             }
             Event::Closed { session, .. } | Event::Failed { session, .. } => {
                 self.ringing.retain(|s| s != session);
-                self.session = self.session.filter(|s| s != session);
+                self.sessions.over(*session);
+            }
+            Event::Sent { message_id, .. } => drop(self.said.remove(message_id)),
+            Event::NotSent { message_id, .. } => {
+                self.unsent.extend(self.said.remove(message_id).map(|text| (message_id.clone(), text)));
             }
             Event::RegistrationFailed { .. } => self.failed = true,
             Event::Registered { .. }
             | Event::Unregistered
             | Event::Ringing { .. }
-            | Event::Sent { .. }
             | Event::Delivered { .. }
             | Event::Displayed { .. }
-            | Event::NotSent { .. }
             | Event::Composing { .. } => {}
         }
         for wait in Wait::ALL.into_iter().filter(|wait| wait.is_over(event)) {
@@ -260,20 +314,20 @@ impl Chat {
 
     /// Closes what is open and takes the registration away.
     fn leave(&mut self) -> anyhow::Result<()> {
-        let session = self.session.take();
+        let open: Vec<SessionId> = self.sessions.iter().map(|talk| talk.session).collect();
         self.client.call(move |client, now| {
-            if let Some(session) = session {
-                client.close(session, now);
-            }
+            open.into_iter().for_each(|session| client.close(session, now));
             client.deregister(now);
         })?;
         let until = self.clock.at() + FAREWELL;
-        let (mut closed, mut unregistered) = (session.is_none(), false);
-        while !(closed && unregistered) {
+        let mut unregistered = false;
+        while !(self.sessions.len() == 0 && unregistered) {
             match self.signals.recv_timeout(until.saturating_since(self.clock.at())) {
                 Ok(Signal::Event(event)) => {
-                    self.screen.show(&event);
-                    closed |= matches!(event, Event::Closed { .. } | Event::Failed { .. });
+                    self.screen.show(&event, &self.sessions);
+                    if let Event::Closed { session, .. } | Event::Failed { session, .. } = &event {
+                        self.sessions.over(*session);
+                    }
                     unregistered |= matches!(event, Event::Unregistered | Event::RegistrationFailed { .. });
                 }
                 Ok(Signal::Line(_) | Signal::EndOfInput) => {}

@@ -1,9 +1,10 @@
 //! `duologue`: the one binary. `lab` plays a session between two operators on this machine and says whether it went as
-//! the specification has it; `serve` runs nodes from a configuration file; `client` is a CPM client.
+//! the specification has it; `serve` runs nodes from a configuration file; `client` is a CPM client; `load` puts load on a server.
 
 mod cli;
 mod client;
 mod lab;
+mod load;
 mod logs;
 mod serve;
 
@@ -13,11 +14,16 @@ use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
 
+/// A server allocates and frees in small pieces at every message, and keeps some of them for 64*T1.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Lab(options) => logs::start(&cli.logs, "warn").and_then(|()| lab::run(&options)),
         Command::Client(options) => logs::start(&cli.logs, "warn").and_then(|()| client::run(&options)),
+        Command::Load(options) => logs::start(&cli.logs, "warn").and_then(|()| load::run(&options)),
         Command::Serve(options) => logs::start(&cli.logs, "info").and_then(|()| serve::run(&options)),
     };
     outcome.unwrap_or_else(|error| {

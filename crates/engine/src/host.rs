@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use net::{Clock, Counters, Sockets, Tap};
-use wire::{Node, Now};
+use wire::{Driver, Effects, Node, Now, Output};
 
 use crate::handle::{Caller, Handle, Signal};
 
@@ -57,7 +57,7 @@ impl Engine {
         let (send, calls) = sync_channel(CALL_QUEUE);
         sockets.attach(options.clock, options.tap);
         let (clock, on_idle) = (options.clock, options.on_idle);
-        let host = Host { sockets, node, clock, on_idle, calls, signal: Arc::clone(&signal) };
+        let host = Host { io: Io { sockets }, node, clock, on_idle, calls, signal: Arc::clone(&signal) };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || host.run())?;
         let caller = Caller::new(send, signal, thread.thread().id());
         Ok(Handle::new(caller, thread))
@@ -71,7 +71,7 @@ pub(crate) enum Call<N> {
 }
 
 struct Host<N> {
-    sockets: Sockets,
+    io: Io,
     node: N,
     clock: Clock,
     on_idle: Option<OnIdle<N>>,
@@ -79,13 +79,28 @@ struct Host<N> {
     signal: Arc<Signal>,
 }
 
+/// What the engine does for its node.
+struct Io {
+    sockets: Sockets,
+}
+
+impl Effects for Io {
+    fn carry_out(&mut self, output: Output) {
+        self.sockets.handle_output(output);
+    }
+
+    fn flush(&mut self) {
+        self.sockets.flush();
+    }
+}
+
 impl<N: Node> Host<N> {
     fn run(mut self) -> N {
-        self.settle();
+        self.drive(|driver, _| driver.settle());
         let mut calls_left = false;
         loop {
             let timeout = if calls_left { Some(Duration::ZERO) } else { self.timeout() };
-            self.sockets.wait(timeout).expect("polling fails only for arguments that are wrong");
+            self.io.sockets.wait(timeout).expect("polling fails only for arguments that are wrong");
             // Read before the calls: those that were made before the stop are still answered.
             let stop = self.signal.stop.load(Ordering::Acquire);
             // Inputs before timers: an answer that is here already beats the timer that waits for it.
@@ -93,6 +108,7 @@ impl<N: Node> Host<N> {
             self.take_time();
             calls_left = self.take_calls();
             if stop && !calls_left {
+                self.io.sockets.send_datagrams();
                 return self.node;
             }
         }
@@ -100,19 +116,19 @@ impl<N: Node> Host<N> {
 
     fn take_inputs(&mut self) {
         for _ in 0..INPUTS {
-            let Some(input) = self.sockets.next_input() else { return };
-            self.node.handle_input(input, self.clock.now());
-            self.settle();
+            let Some(input) = self.io.sockets.next_input() else { return };
+            self.drive(|driver, now| driver.input(input, now));
         }
     }
 
     fn take_time(&mut self) {
         let now = self.clock.now();
-        self.sockets.handle_timeout(now.at);
+        self.io.sockets.handle_timeout(now.at);
         if self.node.poll_timeout().is_some_and(|due| due <= now.at) {
-            self.node.handle_timeout(now);
-            self.settle();
-            debug_assert!(self.node.poll_timeout().is_none_or(|next| next > now.at), "time moves on");
+            self.drive(|driver, _| {
+                let next = driver.wake(now);
+                debug_assert!(next.is_none_or(|next| next > now.at), "time moves on");
+            });
         }
     }
 
@@ -121,36 +137,26 @@ impl<N: Node> Host<N> {
         for _ in 0..CALLS {
             let Ok(call) = self.calls.try_recv() else { return false };
             match call {
-                Call::Node(call) => {
-                    call(&mut self.node, self.clock.now());
-                    self.settle();
-                }
+                Call::Node(call) => self.drive(|driver, now| driver.touch(|node| call(node, now))),
                 // Who asked may be gone.
-                Call::Counters(reply) => drop(reply.try_send(self.sockets.counters())),
+                Call::Counters(reply) => drop(reply.try_send(self.io.sockets.counters())),
             }
         }
         true
     }
 
-    /// Sends what the node puts out, then lets the owner take events, and sends what came of that.
-    fn settle(&mut self) {
-        self.send_outputs();
+    /// Lets one thing happen to the node, then lets the owner take events, and sends what came of that.
+    fn drive(&mut self, act: impl FnOnce(&mut Driver<'_, N, Io>, Now)) {
+        let mut driver = Driver::new(&mut self.node, &mut self.io);
+        act(&mut driver, self.clock.now());
         if let Some(on_idle) = &mut self.on_idle {
-            on_idle(&mut self.node);
-            self.send_outputs();
+            driver.touch(on_idle);
         }
-    }
-
-    fn send_outputs(&mut self) {
-        while let Some(output) = self.node.poll_output() {
-            self.sockets.handle_output(output);
-        }
-        self.sockets.flush();
     }
 
     /// How long there is nothing to do.
     fn timeout(&self) -> Option<Duration> {
-        let due = [self.node.poll_timeout(), self.sockets.poll_timeout()].into_iter().flatten().min()?;
+        let due = [self.node.poll_timeout(), self.io.sockets.poll_timeout()].into_iter().flatten().min()?;
         Some(due.saturating_since(self.clock.at()))
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct ReadChunk {
     pub(crate) next: u64,
     /// The announced last octet.
     pub(crate) end: Option<u64>,
+    /// Octets that came after those that contradicted what was announced.
+    pub(crate) astray: Option<usize>,
 }
 
 /// Where the octets of a chunk go.

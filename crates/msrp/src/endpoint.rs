@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sdp::MsrpUri;
+use sdp::{MediaTypes, MsrpUri, Protocol};
 use wire::{ConnId, Entropy, Input, Instant, Now, Output, PeerCertificate, Slab, TimerQueue, Transport};
 
 use crate::connection::Connection;
@@ -85,18 +85,87 @@ impl Endpoint {
 
     /// Gives a session another URI of ours with the same session-id: for an answer over another protocol than was prepared.
     pub fn set_local(&mut self, session: SessionId, local: MsrpUri) {
-        if let Some(session) = self.sessions.get_mut(session.0) {
-            debug_assert_eq!(session.options.local.session_id(), local.session_id(), "the session-id stays");
-            session.options.local = local;
-            session.print_paths();
+        if let Some(known) = self.sessions.get_mut(session.0) {
+            debug_assert_eq!(known.options.local.session_id(), local.session_id(), "the session-id stays");
+            known.options.local = local;
+            self.print_paths(session);
         }
     }
 
-    /// Sets where requests go, without TLS; see [`Endpoint::set_peer`].
+    /// Over what a session is described.
+    pub fn protocol(&self, session: SessionId) -> Protocol {
+        Protocol::over(self.sessions.get(session.0).is_some_and(|known| known.options.local.is_tls()))
+    }
+
+    /// Sets where requests go, without TLS; see [`Endpoint::set_peer`]. What waits goes there, too.
     pub fn set_remote(&mut self, session: SessionId, remote: Vec<MsrpUri>) {
-        if let Some(session) = self.sessions.get_mut(session.0) {
-            session.options.remote = remote;
-            session.print_paths();
+        if let Some(known) = self.sessions.get_mut(session.0) {
+            known.options.remote = remote;
+            known.is_renewed = false;
+            self.print_paths(session);
+        }
+    }
+
+    /// The remote path has come after the connection: what waited for it may go.
+    pub(crate) fn press_on(&mut self, session: SessionId, now: Now) {
+        let Some(known) = self.sessions.get(session.0) else { return };
+        let conn = known.conn;
+        for outgoing in known.outgoing.clone() {
+            self.make_ready(outgoing);
+        }
+        if let Some(conn) = conn {
+            self.settle(conn, now);
+        }
+    }
+
+    /// Where requests go; empty as long as that is not known.
+    pub fn remote(&self, session: SessionId) -> &[MsrpUri] {
+        self.sessions.get(session.0).map_or(&[], |known| &known.options.remote)
+    }
+
+    /// Sets what is taken, when the description of whom it is meant for comes.
+    pub fn set_limits(&mut self, session: SessionId, accept: MediaTypes, max_size: u64) {
+        if let Some(known) = self.sessions.get_mut(session.0) {
+            (known.options.accept, known.options.max_size) = (accept, max_size);
+        }
+    }
+
+    /// Gives a session a new URI, to be offered because its connection is lost (RFC 4975 §5.4). It leaves its connection and
+    /// its peer, who names itself anew, and keeps everything else: what it knows of messages that ended, so that one that is
+    /// sent again is told apart, and those that wait. False when the URI has no session-id, or one that is in use.
+    pub fn renew(&mut self, session: SessionId, local: MsrpUri, now: Now) -> bool {
+        let Some(id) = local.session_id().filter(|id| !self.by_id.contains_key(*id)).map(str::to_owned) else {
+            return false;
+        };
+        self.leave_connection(session, now);
+        let Some(known) = self.sessions.get_mut(session.0) else { return false };
+        let old = std::mem::replace(&mut known.options.local, local);
+        known.options.remote.clear();
+        known.wanted = None;
+        known.is_renewed = true;
+        old.session_id().and_then(|id| self.by_id.remove(id));
+        self.by_id.insert(id, session);
+        self.print_paths(session);
+        self.check_invariants();
+        true
+    }
+
+    /// Lets a session leave its connection, because its peer has a new path. No event tells of it; messages that were begun
+    /// fail, others wait for the next connection.
+    pub fn disconnect(&mut self, session: SessionId, now: Now) {
+        self.leave_connection(session, now);
+        self.check_invariants();
+    }
+
+    /// The paths of a session have changed: its messages that wait have them, too.
+    fn print_paths(&mut self, session: SessionId) {
+        let Some(known) = self.sessions.get_mut(session.0) else { return };
+        let old = known.paths.len();
+        known.print_paths();
+        for outgoing in &known.outgoing {
+            if let Some(message) = self.outgoing.get_mut(outgoing.0) {
+                message.fields = [&known.paths[..], &message.fields[old..]].concat().into();
+            }
         }
     }
 
@@ -286,7 +355,8 @@ impl Endpoint {
     /// Queues a message on its connection if it has something to write.
     fn make_ready(&mut self, id: OutgoingId) {
         let Some(message) = self.outgoing.get_mut(id.0) else { return };
-        let session = self.sessions.get(message.session.0).filter(|session| session.is_bound);
+        let may_go = |session: &&Session| session.is_bound && !session.options.remote.is_empty();
+        let session = self.sessions.get(message.session.0).filter(may_go);
         if let Some(conn) = session.and_then(|session| session.conn)
             && let Some(link) = self.connections.get_mut(&conn)
             && message.has_chunk()

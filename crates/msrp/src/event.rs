@@ -79,8 +79,8 @@ pub enum Event {
         /// The session.
         session: SessionId,
     },
-    /// The connection of the session is gone or could not be opened; its outgoing messages have failed. The peer may connect
-    /// again, and so may we.
+    /// The connection of the session is gone or could not be opened; outgoing messages that were begun have failed, others
+    /// wait for the next connection. The peer may connect again, and so may we: see [`Link`](crate::Link).
     Disconnected {
         /// The session.
         session: SessionId,
@@ -173,6 +173,23 @@ pub enum Event {
 }
 
 impl Event {
+    /// The incoming message that it is about, if it is about one.
+    pub const fn incoming(&self) -> Option<IncomingId> {
+        match self {
+            Event::Started { incoming, .. }
+            | Event::Piece { incoming, .. }
+            | Event::Complete { incoming, .. }
+            | Event::Incomplete { incoming, .. } => Some(*incoming),
+            Event::Bound { .. }
+            | Event::Disconnected { .. }
+            | Event::WantsMore { .. }
+            | Event::Sent { .. }
+            | Event::Failed { .. }
+            | Event::Report { .. }
+            | Event::Drained { .. } => None,
+        }
+    }
+
     /// The session that it is about.
     pub const fn session(&self) -> SessionId {
         match self {

@@ -46,6 +46,11 @@ impl Listeners {
         self.iter().find(|listener| listener.protocol() == protocol)
     }
 
+    /// Where connections over this protocol come to; over one without a listener, where those of [`Listeners::offered`] do.
+    pub fn addr(&self, protocol: Protocol) -> SocketAddr {
+        self.over(protocol).unwrap_or(&self.offered).addr
+    }
+
     /// What an answer to this description names: [`Listeners::offered`] if it is no offer of MSRP.
     pub fn answering(&self, offer: &[u8]) -> Option<&Listener> {
         let offer = sdp::SessionDescription::parse(offer).ok();

@@ -39,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) wanted: Option<Verify>,
     pub(crate) conn: Option<ConnId>,
     pub(crate) is_bound: bool,
+    /// It has a new URI, and its peer's is to come.
+    pub(crate) is_renewed: bool,
     pub(crate) is_paused: bool,
     pub(crate) incoming: BTreeMap<MessageId, IncomingId>,
     pub(crate) outgoing: Vec<OutgoingId>,
@@ -59,6 +61,7 @@ impl Session {
             wanted: None,
             conn: None,
             is_bound: false,
+            is_renewed: false,
             is_paused: false,
             incoming: BTreeMap::new(),
             outgoing: Vec::new(),

@@ -306,3 +306,19 @@ fn any_flipped_bit_and_any_cut_is_survived_by_a_session() {
         assert_eq!(raw.endpoint.len(), (1, 0));
     }
 }
+
+/// As msrp-java does now and then at the end of its buffer: what follows the missing end-line would be read as the body.
+#[test]
+fn a_chunk_without_its_end_line_ends_the_connection_instead_of_swallowing_it() {
+    let mut raw = Raw::bound();
+    let lost = message("lost", "beginning").strip_suffix(b"\r\n-------lostxx$\r\n").unwrap().to_vec();
+    let lost = String::from_utf8(lost).unwrap().replace("Message-ID: lost", "Message-ID: lost\r\nByte-Range: 1-*/10");
+    assert_eq!(raw.put(lost.as_bytes()), "");
+    let answers = raw.put(&message("next", "hello"));
+    assert!(answers.contains("lostxx 400"), "{answers}");
+    for _ in 0..40 {
+        raw.put(&message("next", "hello"));
+    }
+    assert!(raw.is_closed());
+    assert!(raw.events.contains(&Event::Disconnected { session: raw.session, refused: None }));
+}

@@ -5,6 +5,7 @@
 //! [`Sockets::handle_output`] sends. TLS lives here, too: a node sees plain octets and
 //! what was found out about its peer (docs/adr/0008). It decides nothing about a protocol: no framing, no retries, no names.
 
+mod batch;
 mod clock;
 mod conn;
 mod counters;

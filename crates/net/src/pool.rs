@@ -42,6 +42,12 @@ impl ReadPool {
         self.block.split_to(len).freeze()
     }
 
+    /// A copy of what was read elsewhere.
+    pub(crate) fn copy(&mut self, data: &[u8]) -> Bytes {
+        self.room()[..data.len()].copy_from_slice(data);
+        self.take(data.len())
+    }
+
     fn next_block(&mut self) {
         let next = self.reclaim().unwrap_or_else(|| BytesMut::with_capacity(BLOCK));
         let used = std::mem::replace(&mut self.block, next);

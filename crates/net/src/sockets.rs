@@ -6,6 +6,7 @@ use mio::net::{TcpListener, UdpSocket};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use wire::{Input, Instant, Output, Transport};
 
+use crate::batch::Arrivals;
 use crate::effects::{Deadline, Effects, Source, Step};
 use crate::listen::{Bound, bind_all};
 use crate::pool::ReadPool;
@@ -33,8 +34,9 @@ const WAKER: Token = Token(usize::MAX);
 /// The host's loop is: [`Sockets::wait`]; then for each [`Sockets::next_input`], give it to the node, hand all its outputs
 /// to [`Sockets::handle_output`] and call [`Sockets::flush`]; then [`Sockets::handle_timeout`].
 ///
-/// Outputs reach the kernel in the order they are handed over, with one gathering: consecutive writes to one connection
-/// leave together. Dropping the value closes everything at once.
+/// Outputs reach the kernel in the order they are handed over, with two gatherings: consecutive writes to one connection
+/// leave together, and datagrams leave before the kernel is next asked for anything, so that one call takes what the inputs
+/// of one call brought about. Dropping the value closes everything at once.
 pub struct Sockets {
     poll: Poll,
     events: Events,
@@ -44,8 +46,10 @@ pub struct Sockets {
 
 /// Everything but the queue of the kernel's reports.
 struct Table {
+    registry: Registry,
     ports: Vec<Port>,
     streams: Streams,
+    arrivals: Arrivals,
     pool: ReadPool,
     fx: Effects,
     /// Reads that the source at the head of the ready queue still has.
@@ -56,6 +60,8 @@ struct Table {
 struct Port {
     socket: PortSocket,
     in_ready: bool,
+    /// Whether the kernel reports that it takes datagrams. It would do so for every datagram that has left, and wake us.
+    reports_room: bool,
 }
 
 enum PortSocket {
@@ -85,8 +91,16 @@ impl Sockets {
             ports.push(port.map_err(BindError::Poll)?);
             bound.push(listen);
         }
-        let streams = Streams::new(poll.registry().try_clone().map_err(BindError::Poll)?, ports.len(), tls);
-        let table = Table { ports, streams, pool: ReadPool::new(), fx: Effects::new(limits), turn: TURN };
+        let registry = || poll.registry().try_clone().map_err(BindError::Poll);
+        let table = Table {
+            registry: registry()?,
+            streams: Streams::new(registry()?, ports.len(), tls),
+            ports,
+            arrivals: Arrivals::new(),
+            pool: ReadPool::new(),
+            fx: Effects::new(limits),
+            turn: TURN,
+        };
         Ok(Sockets { poll, events: Events::with_capacity(EVENTS), bound, table })
     }
 
@@ -110,6 +124,7 @@ impl Sockets {
     ///
     /// Deadlines of the sockets themselves are the caller's to mind: see [`Sockets::poll_timeout`].
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.table.send_datagrams();
         let timeout = if self.has_inputs() { Some(Duration::ZERO) } else { timeout };
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
@@ -137,9 +152,14 @@ impl Sockets {
         self.table.handle_output(output);
     }
 
-    /// Hands the kernel what was gathered. Call it after the node's last output.
+    /// Hands the kernel the writes that were gathered. Call it after the node's last output.
     pub fn flush(&mut self) {
         self.table.streams.flush(&mut self.table.fx);
+    }
+
+    /// Hands the kernel the datagrams that were gathered, which [`Sockets::wait`] does as well.
+    pub fn send_datagrams(&mut self) {
+        self.table.send_datagrams();
     }
 
     /// Lets deadlines pass: connections that are not accepted, or not finished, in time.
@@ -167,12 +187,29 @@ impl Table {
         let Some(port) = self.ports.get_mut(token) else {
             return self.streams.on_event(event, &mut self.fx);
         };
-        match &mut port.socket {
-            PortSocket::Udp(udp) if event.is_writable() => udp.flush(&mut self.fx),
-            PortSocket::Udp(_) | PortSocket::Tcp(_) => {}
+        let is_readable = event.is_readable() || event.is_error();
+        if let PortSocket::Udp(udp) = &mut port.socket {
+            if event.is_writable() {
+                udp.unblock(&mut self.fx);
+            }
+            if is_readable {
+                udp.has_arrivals();
+            }
         }
-        if event.is_readable() || event.is_error() {
+        if is_readable {
             self.mark_ready(token);
+        }
+    }
+
+    /// Hands the kernel the datagrams that wait.
+    fn send_datagrams(&mut self) {
+        for (index, port) in self.ports.iter_mut().enumerate() {
+            if let PortSocket::Udp(udp) = &mut port.socket {
+                udp.flush(&mut self.fx);
+                if udp.is_blocked() != port.reports_room {
+                    port.reports_room = port.watch(&self.registry, index);
+                }
+            }
         }
     }
 
@@ -217,10 +254,14 @@ impl Table {
     fn read(&mut self, source: Source) -> Step {
         let port = match source {
             Source::Conn(key) => return self.streams.read(key, &mut self.pool, &mut self.fx),
-            Source::Port(port) => &mut self.ports[port],
+            Source::Port(port) => port,
         };
-        let step = match &port.socket {
-            PortSocket::Udp(udp) => udp.receive(&mut self.pool, &mut self.fx),
+        if matches!(&self.ports[port].socket, PortSocket::Udp(udp) if udp.is_read_out()) {
+            self.send_datagrams();
+        }
+        let port = &mut self.ports[port];
+        let step = match &mut port.socket {
+            PortSocket::Udp(udp) => udp.receive(&mut self.arrivals, &mut self.pool, &mut self.fx),
             PortSocket::Tcp(tcp) => match tcp.accept(&mut self.fx) {
                 Some((stream, remote)) => {
                     self.streams.accept(stream, tcp.path(remote), tcp.acceptor.as_ref(), &mut self.fx)
@@ -250,12 +291,23 @@ impl Table {
                     None => fx.counters.datagrams_failed += 1,
                 }
             }
+            Output::Read { conn, on } => self.streams.set_reading(conn, on, fx),
+            Output::Connect { .. } | Output::Write { .. } | Output::Close { .. } => {
+                self.send_datagrams();
+                self.handle_stream_output(output);
+            }
+        }
+    }
+
+    fn handle_stream_output(&mut self, output: Output) {
+        let fx = &mut self.fx;
+        match output {
             Output::Connect { conn, transport, local, remote, verify } => {
                 self.streams.connect(conn, Path { transport, local, remote }, verify.as_ref(), fx);
             }
             Output::Write { conn, data } => self.streams.write(conn, data, fx),
-            Output::Read { conn, on } => self.streams.set_reading(conn, on, fx),
             Output::Close { conn } => self.streams.close(conn, fx),
+            Output::Datagram { .. } | Output::Read { .. } => {}
         }
     }
 
@@ -293,7 +345,7 @@ impl Port {
         let socket = match bound {
             Bound::Udp(socket) => {
                 let mut socket = UdpSocket::from_std(socket);
-                registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
+                registry.register(&mut socket, token, Interest::READABLE)?;
                 PortSocket::Udp(UdpPort::new(socket, listen.addr))
             }
             Bound::Tcp(listener) => {
@@ -302,6 +354,20 @@ impl Port {
                 PortSocket::Tcp(TcpPort::new(listener, listen.addr, index, acceptor))
             }
         };
-        Ok(Port { socket, in_ready: false })
+        Ok(Port { socket, in_ready: false, reports_room: false })
+    }
+
+    /// Has the kernel report room for datagrams if and only if some wait for it. Whether it does.
+    fn watch(&mut self, registry: &Registry, index: usize) -> bool {
+        let PortSocket::Udp(udp) = &mut self.socket else { return false };
+        let wanted = udp.is_blocked();
+        let interest = if wanted { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        match registry.reregister(&mut udp.socket, Token(index), interest) {
+            Ok(()) => wanted,
+            Err(e) => {
+                tracing::debug!(error = %e, "cannot change what is reported of a socket");
+                !wanted
+            }
+        }
     }
 }

@@ -1,20 +1,26 @@
+mod pager;
+mod path;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use cpm::Service;
+use sdp::Connector;
 use sip::{Method, Name, Request, Response};
 use sip_tx::{Event as TxEvent, Incoming, Options, Owner, Stack};
 use sip_ua::digest::Account;
 use sip_ua::{Body, Cause, Headers, InvitePlan, Reject, Resolver, SessionKey, UaEvent, UserAgent};
-use sip_ua::{Registration, RegistrationEvent, RegistrationPlan};
+use sip_ua::{Registration, RegistrationEvent, RegistrationPlan, Standalone};
 use wire::{Entropy, Input, Instant, Node, Now, Output, Transport};
 
 use crate::invite::{self, SessionMedia};
 use crate::messages::{Leaving, Messages};
 use crate::{ClosedBy, Config, Event, SessionId};
 
-/// The owner of the registration's transactions: the only ones that are the role's own.
+/// The owner of the registration's transactions.
 const REGISTRATION: u64 = 1;
+/// The owner of the transactions of MESSAGEs outside sessions.
+const STANDALONE: u64 = 2;
 
 /// A CPM client: one device of one user.
 #[derive(Debug)]
@@ -23,6 +29,7 @@ pub struct Client {
     stack: Stack,
     ua: UserAgent,
     registration: Registration,
+    standalone: Standalone,
     messages: Messages,
     /// Route of what the client sends from here on (RFC 3608).
     service_route: Vec<Bytes>,
@@ -34,12 +41,12 @@ pub struct Client {
 #[derive(Debug)]
 struct Chat {
     media: SessionMedia,
-    /// Our description was the offer.
-    we_offered: bool,
     /// The session was up, so its end is a close and not a failure.
     was_up: bool,
     /// The BYEs crossed.
     crossed: bool,
+    /// There was never a way for messages.
+    unreachable: bool,
     failed_with: Option<u16>,
     /// What the user is told when the last messages have been read.
     ending: Option<Event>,
@@ -55,7 +62,7 @@ impl Client {
         let core = config.core;
         let ua_config = sip_ua::Config {
             product: config.user_agent.clone(),
-            methods: Vec::new(),
+            methods: vec![Method::Message],
             supported: vec!["path".to_owned()],
             ..sip_ua::Config::default()
         };
@@ -81,6 +88,7 @@ impl Client {
             ua,
             service_route: Vec::new(),
             registration,
+            standalone: Standalone::new(Owner::Role(STANDALONE)),
             messages,
             sessions: BTreeMap::new(),
             events: VecDeque::new(),
@@ -102,7 +110,8 @@ impl Client {
 
     /// Opens a one-to-one session with `to`, a SIP or telephone URI.
     pub fn invite(&mut self, to: &str, now: Now) -> Option<SessionId> {
-        let media = SessionMedia::new(self.config.msrp.offered(), self.stack.entropy());
+        let media = self.new_media(None);
+        let conversation_id = self.stack.entropy().uuid();
         let plan = InvitePlan {
             request_uri: Bytes::copy_from_slice(to.as_bytes()),
             from: format!("<{}>", self.config.aor).into(),
@@ -110,14 +119,14 @@ impl Client {
             call_id: None,
             contact: self.contact(),
             routes: self.service_route.clone(),
-            headers: invite::headers(&self.config.aor, self.stack.entropy()),
+            headers: invite::headers(&self.config.aor, &conversation_id, self.stack.entropy()),
             body: Some(Body::sdp(media.offer())),
             target: Some(self.config.core),
             pinned: None,
         };
         let key = self.ua.invite(&mut self.stack, plan, now).ok()?;
-        self.messages.open(key, media.uri(), to);
-        self.sessions.insert(key, Chat::new(media, true));
+        self.messages.open(key, media.uri(), to, &conversation_id);
+        self.sessions.insert(key, Chat::new(media));
         self.work(now);
         Some(SessionId(key))
     }
@@ -231,6 +240,7 @@ impl Client {
         loop {
             if let Some(event) = self.stack.poll_event() {
                 let event = self.registration.handle(&self.ua, &mut self.stack, event, now);
+                let event = event.and_then(|e| self.standalone.handle(&self.ua, &mut self.stack, e, now));
                 let Some(event) = event.and_then(|e| self.ua.handle(&mut self.stack, e, now)) else { continue };
                 if let TxEvent::Request(incoming) = event {
                     self.on_request(*incoming, now);
@@ -241,6 +251,13 @@ impl Client {
                 self.on_registration_event(event);
             } else if let Some((key, leaving)) = self.messages.poll_left(now) {
                 self.on_left(key, leaving, now);
+            } else if let Some((key, remedy)) = self.messages.next_remedy() {
+                self.remedy(key, remedy, now);
+            } else if let Some(stray) = self.messages.next_stray() {
+                self.send_receipt(stray, now);
+            } else if let Some((_, status)) = self.standalone.poll_event() {
+                // Nobody waits for a receipt, and it is not sent twice.
+                tracing::debug!(status, "a receipt has been sent outside its session");
             } else {
                 self.tell_messages();
                 return self.check_invariants();
@@ -264,6 +281,9 @@ impl Client {
             return self.ua.answer_options(&mut self.stack, &incoming, now);
         }
         let in_dialog = !incoming.request.to_tag().is_empty();
+        if method == Method::Message && !in_dialog {
+            return self.on_message(&incoming, now);
+        }
         let reject =
             if in_dialog { Reject::new(481) } else { Reject::new(405).with(Name::Allow, self.ua.config().allow()) };
         self.ua.refuse(&mut self.stack, &incoming, &reject, now);
@@ -271,15 +291,11 @@ impl Client {
 
     fn on_invite(&mut self, incoming: Incoming, now: Now) {
         let (from, conversation_id) = (caller(&incoming.request), text(&incoming.request, Name::ConversationId));
-        // Over another protocol than was offered there is no answer: 488.
-        let listeners = &self.config.msrp;
-        let listener = listeners.answering(incoming.request.body()).unwrap_or(listeners.offered());
-        let media = SessionMedia::new(listener, self.stack.entropy());
+        let media = self.new_media(Some(incoming.request.body()));
         let contact = self.contact();
         let Ok(key) = self.ua.incoming(&mut self.stack, incoming, contact, now) else { return };
-        let we_offer = self.ua.session(key).is_none_or(|session| session.remote_sdp().is_none());
-        self.messages.open(key, media.uri(), &from);
-        self.sessions.insert(key, Chat::new(media, we_offer));
+        self.messages.open(key, media.uri(), &from, &conversation_id);
+        self.sessions.insert(key, Chat::new(media));
         self.events.push_back(Event::Incoming { session: SessionId(key), from, conversation_id });
         if self.config.auto_accept {
             self.answer(key, now);
@@ -302,7 +318,7 @@ impl Client {
         };
         let accepted = self.ua.accept(&mut self.stack, key, &Headers::new(), Some(Body::sdp(body.clone())), now);
         if let Some(offer) = offer.filter(|_| accepted.is_ok()) {
-            self.messages.agree(key, &body, &offer, false, now);
+            self.messages.agree(key, &body, &offer, Connector::Answerer, now);
         }
     }
 
@@ -317,6 +333,7 @@ impl Client {
             UaEvent::Rejected { status, .. } => self.note(key, |chat| chat.failed_with = Some(status)),
             UaEvent::Bye { crossed, .. } => self.note(key, |chat| chat.crossed = crossed),
             UaEvent::Reinvite { incoming } | UaEvent::Update { incoming } => self.on_refresh(key, &incoming, now),
+            UaEvent::Modified { response, .. } => self.on_path_answered(key, &response, now),
             UaEvent::Request { incoming } => self.stack.reject(&incoming, 405, now),
             UaEvent::Ended { cause } => self.on_ended(key, cause, now),
             UaEvent::Gone => self.on_gone(key),
@@ -325,7 +342,6 @@ impl Client {
             | UaEvent::Cancelled { .. }
             | UaEvent::ByeDone { .. }
             | UaEvent::Withdrawn { .. }
-            | UaEvent::Modified { .. }
             | UaEvent::NotModified { .. }
             | UaEvent::Response { .. }
             | UaEvent::Failed { .. } => {}
@@ -340,14 +356,15 @@ impl Client {
             let _closed = self.ua.ack(&mut self.stack, key, Body::sdp(ours.clone()), now);
         }
         self.on_up(key);
-        self.messages.agree(key, &ours, response.body(), !owes_answer, now);
+        let we = if owes_answer { Connector::Answerer } else { Connector::Offerer };
+        self.messages.agree(key, &ours, response.body(), we, now);
     }
 
     /// The ACK of our 200 has the answer if we made the offer.
     fn on_acked(&mut self, key: SessionKey, ack: &Request, now: Now) {
         self.on_up(key);
-        if let Some(chat) = self.sessions.get(&key).filter(|chat| chat.we_offered) {
-            self.messages.agree(key, &chat.media.offer(), ack.body(), true, now);
+        if let Some(chat) = self.sessions.get(&key).filter(|_| !ack.body().is_empty()) {
+            self.messages.agree(key, &chat.media.offer(), ack.body(), Connector::Offerer, now);
         }
     }
 
@@ -359,18 +376,12 @@ impl Client {
         }
     }
 
-    /// A refresh without change: the description stays as it is (RFC 3264 §8).
-    fn on_refresh(&mut self, key: SessionKey, incoming: &Incoming, now: Now) {
-        let offer = Body::of(&incoming.request).filter(Body::is_sdp);
-        let media = self.sessions.get(&key).map(|chat| &chat.media);
-        let body = match (&offer, media) {
-            (Some(offer), Some(media)) => media.answer(&offer.bytes),
-            (None, Some(media)) if incoming.request.method() == Method::Invite => Some(media.offer()),
-            (_, _) => None,
-        };
-        let status = if offer.is_some() && body.is_none() { 488 } else { 200 };
-        let body = body.map(Body::sdp);
-        let _closing = self.ua.answer(&mut self.stack, key, incoming.tx, status, &Headers::new(), body, now);
+    /// The media of a session that we offer, or that an INVITE offers in this body.
+    fn new_media(&mut self, offer: Option<&[u8]>) -> SessionMedia {
+        let listeners = &self.config.msrp;
+        // Over another protocol than was offered there is no answer: 488.
+        let listener = offer.and_then(|offer| listeners.answering(offer)).unwrap_or(listeners.offered());
+        SessionMedia::new(listener, self.config.max_message, self.stack.entropy())
     }
 
     /// The end is told when the messages that have come are read.
@@ -400,6 +411,7 @@ impl Client {
         Some(if chat.was_up {
             let by = match cause {
                 Cause::LocalBye | Cause::RemoteBye if chat.crossed => ClosedBy::Both,
+                Cause::LocalBye if chat.unreachable => ClosedBy::Nobody,
                 Cause::LocalBye | Cause::LocalCancel | Cause::Refused(_) => ClosedBy::Us,
                 Cause::RemoteBye | Cause::RemoteCancel | Cause::Rejected(_) => ClosedBy::Peer,
                 Cause::NoAck | Cause::Lost => ClosedBy::Nobody,
@@ -446,12 +458,13 @@ fn contact(config: &Config, stack: &Stack) -> Bytes {
         Transport::Tcp => ";transport=tcp",
         Transport::Tls => ";transport=tls",
     };
-    format!("<sip:{}@{addr}{param}>;{}", user_of(&config.aor), Service::Session.feature_tag()).into()
+    let services = Service::feature_tag_of(&[Service::Session, Service::PagerMessage]);
+    format!("<sip:{}@{addr}{param}>;{services}", user_of(&config.aor)).into()
 }
 
 impl Chat {
-    const fn new(media: SessionMedia, we_offered: bool) -> Chat {
-        Chat { media, we_offered, was_up: false, crossed: false, failed_with: None, ending: None, gone: false }
+    const fn new(media: SessionMedia) -> Chat {
+        Chat { media, was_up: false, crossed: false, unreachable: false, failed_with: None, ending: None, gone: false }
     }
 }
 

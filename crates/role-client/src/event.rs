@@ -121,3 +121,24 @@ pub enum Event {
         active: bool,
     },
 }
+
+impl Event {
+    /// The session that it is about, if it is about one.
+    pub const fn session(&self) -> Option<SessionId> {
+        match self {
+            Event::Registered { .. } | Event::RegistrationFailed { .. } | Event::Unregistered => None,
+            Event::Incoming { session, .. }
+            | Event::Ringing { session }
+            | Event::Established { session }
+            | Event::Failed { session, .. }
+            | Event::Closed { session, .. }
+            | Event::MediaUp { session }
+            | Event::Message { session, .. }
+            | Event::Sent { session, .. }
+            | Event::Delivered { session, .. }
+            | Event::Displayed { session, .. }
+            | Event::NotSent { session, .. }
+            | Event::Composing { session, .. } => Some(*session),
+        }
+    }
+}

@@ -14,13 +14,25 @@ pub(crate) const ACCEPT_TYPES: &str = "message/cpim application/im-iscomposing+x
 const ACCEPT_WRAPPED_TYPES: &str = "text/plain message/imdn+xml application/im-iscomposing+xml";
 
 /// Header fields of the INVITE of a one-to-one session, besides those that every INVITE has.
-pub(crate) fn headers(aor: &str, entropy: &mut Entropy) -> Headers {
+pub(crate) fn headers(aor: &str, conversation_id: &str, entropy: &mut Entropy) -> Headers {
     let service = Service::Session;
     Headers::new()
         .with(Name::PPreferredIdentity, format!("<{aor}>"))
         .with(Name::PPreferredService, service.icsi())
         .with(Name::AcceptContact, format!("*;{};require;explicit", service.feature_tag()))
-        .with(Name::ConversationId, entropy.uuid())
+        .with(Name::ConversationId, conversation_id)
+        .with(Name::ContributionId, entropy.uuid())
+}
+
+/// Header fields of a MESSAGE with a receipt: it belongs to the conversation of the message that it is about, and is a
+/// contribution of its own.
+pub(crate) fn receipt_headers(aor: &str, conversation_id: &str, entropy: &mut Entropy) -> Headers {
+    let service = Service::PagerMessage;
+    Headers::new()
+        .with(Name::PPreferredIdentity, format!("<{aor}>"))
+        .with(Name::PPreferredService, service.icsi())
+        .with(Name::AcceptContact, format!("*;{}", service.feature_tag()))
+        .with(Name::ConversationId, conversation_id)
         .with(Name::ContributionId, entropy.uuid())
 }
 
@@ -32,12 +44,11 @@ pub(crate) struct SessionMedia {
 }
 
 impl SessionMedia {
-    pub(crate) fn new(listener: &Listener, entropy: &mut Entropy) -> SessionMedia {
+    pub(crate) fn new(listener: &Listener, max_message: usize, entropy: &mut Entropy) -> SessionMedia {
         let media = LocalMedia {
             address: listener.addr.ip(),
             port: listener.addr.port(),
-            // 128 random bits (RFC 4975 §14.1).
-            session_id: format!("{}{}", entropy.tag(), entropy.tag()),
+            session_id: draw_session_id(entropy),
             tls: listener.is_tls(),
             setup: Setup::ActPass,
             accept_types: sdp::MediaTypes::parse(ACCEPT_TYPES),
@@ -45,9 +56,24 @@ impl SessionMedia {
             cema: true,
             fingerprint: listener.fingerprint.clone(),
             direction: Direction::SendRecv,
-            max_size: None,
+            max_size: Some(max_message as u64),
         };
         SessionMedia { media, origin: OriginId { session_id: entropy.u64() >> 2, version: 1 } }
+    }
+
+    /// The same endpoint under a new session-id, for a description that says something new (RFC 3264 §8).
+    pub(crate) fn renewed(&self, entropy: &mut Entropy) -> SessionMedia {
+        let media = LocalMedia { session_id: draw_session_id(entropy), ..self.media.clone() };
+        SessionMedia { media, origin: self.next_origin() }
+    }
+
+    /// The same endpoint without CEMA, for the offer that RFC 6714 §4.2 asks for where CEMA does not work.
+    pub(crate) fn again_without_cema(&self) -> SessionMedia {
+        SessionMedia { media: LocalMedia { cema: false, ..self.media.clone() }, origin: self.next_origin() }
+    }
+
+    const fn next_origin(&self) -> OriginId {
+        OriginId { session_id: self.origin.session_id, version: self.origin.version + 1 }
     }
 
     /// Our URI, the whole of our path.
@@ -64,4 +90,9 @@ impl SessionMedia {
         let offer = SessionDescription::parse(offer).ok()?;
         sdp::answer(&offer, &self.media, self.origin).ok().map(Bytes::from)
     }
+}
+
+/// 128 random bits (RFC 4975 §14.1).
+fn draw_session_id(entropy: &mut Entropy) -> String {
+    format!("{}{}", entropy.tag(), entropy.tag())
 }

@@ -1,21 +1,22 @@
 //! The messages of all sessions of a client: CPIM inside MSRP.
 
 mod close;
+mod receipts;
 mod receive;
 mod send;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use cpim::{Awaited, Composer, DateTime, DuplicateFilter, TypingIndicator};
-use msrp::{Confirm, Endpoint, IncomingId, Listeners, Options, OutgoingId, SessionOptions};
-use sdp::{Connector, Host, MsrpMedia, MsrpUri, Protocol, SessionDescription};
+use msrp::{Confirm, Endpoint, IncomingId, Link, Listeners, Options, OutgoingId, Remedy, SessionOptions};
+use sdp::{Connector, MsrpMedia, MsrpUri, SessionDescription};
 use sip_ua::SessionKey;
 use wire::{ConnId, Entropy, Input, Instant, Now, Output};
 
 pub(crate) use close::Leaving;
+pub(crate) use receipts::Stray;
 
 use crate::{Event, SessionId};
 
@@ -47,27 +48,34 @@ pub(crate) struct Messages {
     /// Received, over all sessions: what is sent again comes in a later one.
     seen: DuplicateFilter,
     /// Sent, receipts outstanding.
-    awaited: Awaited,
+    awaited: Awaited<SessionKey>,
     /// Received, with a display receipt asked for.
     unread: VecDeque<Unread>,
+    /// Receipts that have no session to go in.
+    strays: VecDeque<Stray>,
+    /// What is to be done by SIP about connections.
+    remedies: VecDeque<(SessionKey, Remedy)>,
     events: VecDeque<Event>,
 }
 
 /// The messages of one session.
 #[derive(Debug)]
 struct Line {
-    msrp: msrp::SessionId,
+    link: Link,
     /// Whom the session is with, as SIP says.
     peer: String,
-    is_agreed: bool,
-    /// Where to connect, if that is up to us.
-    connect_to: Option<SocketAddr>,
-    /// Which listener of ours it is about.
-    listener: SocketAddr,
-    /// Taken before the peer's path is known.
+    /// The conversation that it is part of.
+    conversation_id: String,
+    /// The peer's path has been known once.
+    was_agreed: bool,
+    /// Octets of the largest message that the peer wants.
+    max_size: u64,
+    /// Messages taken so far.
+    taken: u64,
+    /// Taken and not given to MSRP, in the order in which they were taken.
     waiting: VecDeque<send::Parcel>,
-    /// On their way: the identifier of a message, nothing for a receipt.
-    outgoing: BTreeMap<OutgoingId, Option<String>>,
+    /// On their way.
+    outgoing: BTreeMap<OutgoingId, send::Parcel>,
     incoming: BTreeMap<IncomingId, Gathering>,
     leaving: Leaving,
     composer: Composer,
@@ -86,6 +94,8 @@ struct Gathering {
 #[derive(Debug)]
 struct Unread {
     session: SessionKey,
+    peer: String,
+    conversation_id: String,
     message_id: String,
     date_time: Option<DateTime>,
 }
@@ -104,13 +114,14 @@ impl Messages {
             seen: DuplicateFilter::new(HISTORY),
             awaited: Awaited::new(HISTORY),
             unread: VecDeque::new(),
+            strays: VecDeque::new(),
+            remedies: VecDeque::new(),
             events: VecDeque::new(),
         }
     }
 
     /// A session begins: its peer may connect as soon as it has our description.
-    pub(crate) fn open(&mut self, key: SessionKey, local: MsrpUri, peer: &str) {
-        let listener = self.listeners.over(Protocol::over(local.is_tls())).unwrap_or(self.listeners.offered()).addr;
+    pub(crate) fn open(&mut self, key: SessionKey, local: MsrpUri, peer: &str, conversation_id: &str) {
         let options = SessionOptions {
             accept: sdp::MediaTypes::parse(crate::invite::ACCEPT_TYPES),
             max_size: self.max_message as u64,
@@ -122,11 +133,12 @@ impl Messages {
         self.lines.insert(
             key,
             Line {
-                msrp,
+                link: Link::new(msrp),
                 peer: peer.to_owned(),
-                is_agreed: false,
-                connect_to: None,
-                listener,
+                conversation_id: conversation_id.to_owned(),
+                was_agreed: false,
+                max_size: u64::MAX,
+                taken: 0,
                 waiting: VecDeque::new(),
                 outgoing: BTreeMap::new(),
                 incoming: BTreeMap::new(),
@@ -137,30 +149,93 @@ impl Messages {
         );
     }
 
-    /// Offer and answer are exchanged: the session has its path, and one side connects (RFC 4975 §5.4, RFC 6135).
-    pub(crate) fn agree(&mut self, key: SessionKey, ours: &[u8], theirs: &[u8], we_offered: bool, now: Now) {
-        let Some(line) = self.lines.get_mut(&key).filter(|line| !line.is_agreed) else { return };
+    /// Offer and answer are exchanged, the first or further ones: the session has its path, and one side connects (RFC 4975
+    /// §5.4, RFC 6135).
+    pub(crate) fn agree(&mut self, key: SessionKey, ours: &[u8], theirs: &[u8], we: Connector, now: Now) {
+        let Some(line) = self.lines.get_mut(&key) else { return };
         let (Some(ours), Some(theirs)) = (media(ours), media(theirs)) else { return };
-        if theirs.path.is_empty() {
-            return;
-        }
-        line.is_agreed = true;
-        line.connect_to = target(&ours, &theirs, we_offered);
-        let msrp = line.msrp;
-        self.endpoint.set_peer(msrp, &theirs, now);
+        line.max_size = theirs.max_size.unwrap_or(u64::MAX);
+        line.was_agreed |= !theirs.path.is_empty();
+        let remedy = line.link.join(&ours, &theirs, we, &mut self.endpoint, now);
+        self.take_up(key, remedy, now);
         self.send_waiting(key, now);
-        self.connect(key, now);
     }
 
-    /// Opens the connection, if that is up to us and there is none.
-    fn connect(&mut self, key: SessionKey, now: Now) {
-        let Some(line) = self.lines.get(&key).filter(|line| self.endpoint.connection(line.msrp).is_none()) else {
-            return;
-        };
-        if let Some(remote) = line.connect_to {
-            let conn = ConnId::opened_in(LANE, self.opened);
-            self.opened += 1;
-            self.endpoint.connect(line.msrp, conn, line.listener, remote, now);
+    /// Whether the peer offers another path than the one in use.
+    pub(crate) fn has_moved(&self, key: SessionKey, offer: &[u8]) -> bool {
+        let Some(line) = self.lines.get(&key) else { return false };
+        media(offer).is_some_and(|m| !m.path.is_empty() && m.path != self.endpoint.remote(line.link.session()))
+    }
+
+    /// A new path of ours leaves.
+    pub(crate) fn renew(&mut self, key: SessionKey, local: MsrpUri, now: Now) {
+        self.ask(
+            key,
+            |link, endpoint| {
+                link.renew(local, endpoint, now);
+                None
+            },
+            now,
+        );
+    }
+
+    /// The same path leaves in a further offer.
+    pub(crate) fn reoffered(&mut self, key: SessionKey, now: Now) {
+        self.ask(
+            key,
+            |link, _| {
+                link.reoffered();
+                None
+            },
+            now,
+        );
+    }
+
+    /// A new path cannot be offered at this moment.
+    pub(crate) fn postpone(&mut self, key: SessionKey, now: Now) {
+        self.ask(
+            key,
+            |link, _| {
+                link.postpone(now);
+                None
+            },
+            now,
+        );
+    }
+
+    /// The peer has refused an offer of ours.
+    pub(crate) fn refused(&mut self, key: SessionKey, now: Now) {
+        self.ask(key, |link, endpoint| link.refused(endpoint, now), now);
+    }
+
+    /// What is to be done next by SIP about a connection.
+    pub(crate) fn next_remedy(&mut self) -> Option<(SessionKey, Remedy)> {
+        self.remedies.pop_front()
+    }
+
+    /// Asks the link of a session, and does what it says.
+    fn ask(&mut self, key: SessionKey, question: impl FnOnce(&mut Link, &mut Endpoint) -> Option<Remedy>, now: Now) {
+        let Some(line) = self.lines.get_mut(&key) else { return };
+        let remedy = question(&mut line.link, &mut self.endpoint);
+        self.take_up(key, remedy, now);
+    }
+
+    fn take_up(&mut self, key: SessionKey, remedy: Option<Remedy>, now: Now) {
+        let Some(line) = self.lines.get_mut(&key) else { return };
+        match remedy {
+            Some(Remedy::Connect(place)) => {
+                let conn = ConnId::opened_in(LANE, self.opened);
+                self.opened += 1;
+                let session = line.link.session();
+                let local = self.listeners.addr(self.endpoint.protocol(session));
+                self.endpoint.connect(session, conn, local, place, now);
+            }
+            Some(Remedy::GiveUp) => {
+                let waiting = std::mem::take(&mut line.waiting);
+                waiting.into_iter().for_each(|parcel| self.report_unsent(key, parcel));
+            }
+            Some(remedy) => self.remedies.push_back((key, remedy)),
+            None => {}
         }
     }
 
@@ -178,6 +253,9 @@ impl Messages {
         self.endpoint.handle_timeout(now);
         for key in self.lines.keys().copied().collect::<Vec<_>>() {
             self.on_typing_due(key, now);
+            if self.lines.get(&key).is_some_and(|line| line.leaving == Leaving::No) {
+                self.ask(key, |link, endpoint| link.handle_timeout(endpoint, now), now);
+            }
         }
         self.work(now);
     }
@@ -192,8 +270,10 @@ impl Messages {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let of_line = |line: &Line| {
-            let times = [line.leaving.deadline(), line.composer.poll_timeout(), line.typing.poll_timeout()];
-            times.into_iter().flatten().min()
+            let of_typing = [line.composer.poll_timeout(), line.typing.poll_timeout()];
+            let of_link = line.link.poll_timeout().filter(|_| line.leaving == Leaving::No);
+            let times = of_typing.into_iter().chain([line.leaving.deadline(), of_link]);
+            times.flatten().min()
         };
         self.lines.values().filter_map(of_line).chain(self.endpoint.poll_timeout()).min()
     }
@@ -203,12 +283,27 @@ impl Messages {
         self.endpoint.len()
     }
 
+    fn on_bound(&mut self, key: SessionKey, now: Now) {
+        let is_first = self.lines.get(&key).is_some_and(|line| !line.link.has_been_up());
+        self.ask(
+            key,
+            |link, _| {
+                link.up();
+                None
+            },
+            now,
+        );
+        if is_first {
+            self.events.push_back(Event::MediaUp { session: SessionId(key) });
+        }
+    }
+
     fn work(&mut self, now: Now) {
         while let Some(event) = self.endpoint.poll_event() {
             let Some(key) = self.by_msrp.get(&event.session()).copied() else { continue };
             match event {
-                msrp::Event::Bound { .. } => self.events.push_back(Event::MediaUp { session: SessionId(key) }),
-                msrp::Event::Disconnected { .. } => self.on_disconnected(key),
+                msrp::Event::Bound { .. } => self.on_bound(key, now),
+                msrp::Event::Disconnected { .. } => self.on_disconnected(key, now),
                 msrp::Event::Started { incoming, outline, .. } => self.on_started(key, incoming, *outline),
                 msrp::Event::Piece { incoming, data, .. } => self.on_piece(key, incoming, &data, now),
                 msrp::Event::Complete { incoming, .. } => self.on_complete(key, incoming, now),
@@ -224,19 +319,5 @@ impl Messages {
 
 fn media(description: &[u8]) -> Option<MsrpMedia> {
     let description = SessionDescription::parse(description).ok()?;
-    description.msrp_media().iter().find(|media| media.port != 0).cloned()
-}
-
-/// Where we connect to; `None` when the peer connects, or when the place is a name, which a client does not look up.
-fn target(ours: &MsrpMedia, theirs: &MsrpMedia, we_offered: bool) -> Option<SocketAddr> {
-    let (offer, answer) = if we_offered { (ours, theirs) } else { (theirs, ours) };
-    let is_us = match sdp::connector(offer.setup, answer.setup)? {
-        Connector::Offerer => we_offered,
-        Connector::Answerer => !we_offered,
-    };
-    let place = sdp::connect_to(theirs, ours.cema && theirs.cema).filter(|_| is_us)?;
-    match place.host {
-        Host::Ip(ip) => Some(SocketAddr::new(ip, place.port)),
-        Host::Name(_) => None,
-    }
+    description.msrp().cloned()
 }

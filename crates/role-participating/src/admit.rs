@@ -1,7 +1,7 @@
 //! What a participating function does with an INVITE of its served user: facts in, decision out.
 
 use cpm::{MediaPath, MediaPathPolicy, Reasons, Refusal, ServedUser, Service, ServiceControl, SessionCase, aor};
-use sdp::SessionDescription;
+use sdp::Glance;
 use sip::{Name, Request};
 
 /// A session that may be set up.
@@ -57,15 +57,13 @@ pub(crate) fn admit(
     Ok(Admission { service, media_path, assert_service })
 }
 
-/// The SDP offer; `None` when the INVITE leaves the offer to the other side.
-fn offer(request: &Request) -> Result<Option<SessionDescription>, Refusal> {
+/// The offer; `None` when the INVITE leaves the offer to the other side.
+fn offer(request: &Request) -> Result<Option<Glance>, Refusal> {
+    const SDP: &[u8] = b"application/sdp";
     let kind = request.header(Name::ContentType).unwrap_or_default();
-    if request.body().is_empty() || !kind.to_ascii_lowercase().starts_with(b"application/sdp") {
+    if request.body().is_empty() || !kind.get(..SDP.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(SDP)) {
         return Ok(None);
     }
-    let offer = SessionDescription::parse(request.body()).map_err(|_| Refusal::not_acceptable("SDP not understood"))?;
-    if offer.msrp().is_none() {
-        return Err(Refusal::not_acceptable("No MSRP in the offer"));
-    }
-    Ok(Some(offer))
+    let offer = sdp::glance(request.body()).map_err(|_| Refusal::not_acceptable("SDP not understood"))?;
+    offer.map(Some).ok_or(Refusal::not_acceptable("No MSRP in the offer"))
 }

@@ -116,6 +116,11 @@ impl Bridge {
         media.uri()
     }
 
+    /// Gives a leg another MSRP endpoint.
+    pub(crate) fn set_media(&mut self, leg: Leg, media: LegMedia) {
+        self.legs[leg as usize].media = media;
+    }
+
     pub(crate) fn served(&self) -> &str {
         &self.served.aor
     }

@@ -98,10 +98,29 @@ impl Bridges {
         self.find(session).map(|(_, bridge, leg)| (bridge, leg))
     }
 
-    /// The session of the media plane that a leg has.
-    pub(crate) fn media_of(&mut self, session: SessionKey) -> Option<msrp::SessionId> {
+    /// The session of the media plane that a leg has, and that of the other leg.
+    pub(crate) fn media_of(&mut self, session: SessionKey) -> Option<[msrp::SessionId; 2]> {
         let (bridge, leg) = self.of(session)?;
-        Some(bridge.relay.as_ref()?.sides()[leg as usize])
+        bridge.relay.as_ref().map(|relay| leg.sides(relay))
+    }
+
+    /// The MSRP endpoint of a leg.
+    pub(crate) fn media_at(&mut self, session: SessionKey) -> Option<LegMedia> {
+        self.of(session).map(|(bridge, leg)| bridge.media(leg).clone())
+    }
+
+    /// Gives a leg another MSRP endpoint.
+    pub(crate) fn set_media(&mut self, session: SessionKey, media: LegMedia) {
+        if let Some((bridge, leg)) = self.of(session) {
+            bridge.set_media(leg, media);
+        }
+    }
+
+    /// The leg that a session of the media plane belongs to.
+    pub(crate) fn leg_of(&mut self, session: msrp::SessionId) -> Option<SessionKey> {
+        let bridge = self.bridges.get(*self.media.get(&session)?)?;
+        let sides = bridge.relay.as_ref()?.sides();
+        Leg::BOTH.into_iter().zip(sides).find(|(_, side)| *side == session).map(|(leg, _)| bridge.session(leg))
     }
 
     /// The bridge that a session of the media plane belongs to.
@@ -192,8 +211,10 @@ impl Participating {
             tracing::info!("MSRP is offered over a protocol that has no listener here");
             return self.ua.refuse(&mut self.stack, &incoming, &Reject::new(488), now);
         };
-        let toward_caller = LegMedia::new(answering, self.stack.entropy());
-        let toward_callee = LegMedia::new(self.config.msrp.offered().clone(), self.stack.entropy());
+        let max_size = self.control.profile(&served.aor).max_message_size;
+        let offered = self.config.msrp.offered().clone();
+        let [toward_caller, toward_callee] =
+            [answering, offered].map(|listener| LegMedia::new(listener, max_size, self.stack.entropy()));
         let invite = incoming.request.clone();
         let transport = incoming.flow.transport;
         let plan = self.invite_plan(&invite, pre, admission, &toward_callee, transport);
@@ -204,7 +225,6 @@ impl Participating {
             Ok(callee) => {
                 tracing::info!(case = served.case.as_str(), "session on the media path is being set up");
                 self.control.opened(&served.aor);
-                let max_size = self.control.profile(&served.aor).max_message_size;
                 let relay = self.media.open([&toward_caller, &toward_callee], max_size);
                 let legs = [(caller, toward_caller), (callee, toward_callee)];
                 self.bridges.insert(Bridge::new(served, admission.service, &invite, legs, relay));
@@ -275,11 +295,11 @@ impl Participating {
             UaEvent::Request { incoming } => self.stack.reject(&incoming, 405, now),
             UaEvent::Ended { .. } => self.on_leg_over(session, now),
             UaEvent::Gone => self.bridges.leg_gone(session),
-            // A fork that lost has been closed already; BYEs of our own end in `Ended`; we change no session ourselves.
+            UaEvent::Modified { response, .. } => self.on_path_answered(session, response.status(), now),
+            // A fork that lost has been closed already; BYEs of our own end in `Ended`, and so does what nobody answers.
             UaEvent::Forked { .. }
             | UaEvent::ByeDone { .. }
             | UaEvent::Withdrawn { .. }
-            | UaEvent::Modified { .. }
             | UaEvent::NotModified { .. }
             | UaEvent::Response { .. }
             | UaEvent::Failed { .. } => {}
@@ -337,7 +357,7 @@ impl Participating {
         let Some(listener) = self.config.msrp.answering(offer).cloned() else { return false };
         let Some((bridge, leg)) = self.bridges.of(callee) else { return false };
         let uri = bridge.listen_on(leg, listener);
-        if let Some(media) = self.bridges.media_of(callee) {
+        if let Some([media, _]) = self.bridges.media_of(callee) {
             self.media.endpoint.set_local(media, uri);
         }
         true
@@ -356,29 +376,42 @@ impl Participating {
         let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &reject, now);
     }
 
-    /// The caller's ACK: with the answer to the callee's offer, if the callee made one.
+    /// An ACK. The caller's first one says that the session is up.
     fn on_acked(&mut self, session: SessionKey, ack: &Request, now: Now) {
-        let Some((bridge, Leg::Originating)) = self.bridges.of(session) else { return };
-        let callee = bridge.session(Leg::Terminating);
-        let media = bridge.media(Leg::Terminating).clone();
-        let is_first = bridge.watch.armed.is_none();
-        let offer = self.ua.session(callee).and_then(|s| s.remote_sdp()).map(|body| body.bytes.clone());
-        let answer = Body::of(ack).filter(Body::is_sdp).zip(offer);
-        if let Some(body) = answer.and_then(|(theirs, offer)| media.answer(&theirs.bytes, &offer)) {
-            let _nothing_owed = self.ua.ack(&mut self.stack, callee, Body::sdp(body), now);
-            self.join_leg(session, Connector::Offerer, now);
-            self.join_leg(callee, Connector::Answerer, now);
+        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        let is_first = leg == Leg::Originating && bridge.watch.armed.is_none();
+        if let Some(theirs) = Body::of(ack).filter(Body::is_sdp) {
+            self.on_answer_in_ack(session, &theirs, now);
         }
         if is_first {
             self.start_watching(session, now);
         }
     }
 
+    /// An ACK with the answer to an offer in a 2xx: to ours on this leg, and from the caller to the callee's, if the callee
+    /// made one.
+    fn on_answer_in_ack(&mut self, session: SessionKey, theirs: &Body, now: Now) {
+        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        let callee = bridge.session(Leg::Terminating);
+        let media = bridge.media(Leg::Terminating).clone();
+        let offer = self.ua.session(callee).and_then(|s| s.remote_sdp()).map(|body| body.bytes.clone());
+        if let (Leg::Originating, Some(offer)) = (leg, offer)
+            && let Some(body) = media.answer(&theirs.bytes, &offer)
+            && self.ua.ack(&mut self.stack, callee, Body::sdp(body), now).is_ok()
+        {
+            self.join_leg(callee, Connector::Answerer, now);
+        }
+        self.join_leg(session, Connector::Offerer, now);
+    }
+
     /// A refresh ends here: the other leg's media does not change with this one's (RFC 3261 §14.2). An offer that has no
-    /// MSRP any more is refused, and the session goes on as it was.
+    /// MSRP any more is refused, and the session goes on as it was. One with a new path is answered with a new path of ours:
+    /// the connection is made again, on this leg alone.
     fn on_refresh(&mut self, session: SessionKey, incoming: Incoming, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
         let media = bridge.media(leg).clone();
+        let is_moved = self.has_moved(session);
+        let media = if is_moved { media.renewed(self.stack.entropy()) } else { media };
         let ours = self.ua.session(session).and_then(|s| s.local_sdp()).map(|body| body.bytes.clone());
         let offer = Body::of(&incoming.request).filter(Body::is_sdp);
         let body = match (&offer, ours) {
@@ -387,9 +420,15 @@ impl Participating {
             (_, _) => None,
         };
         let status = if offer.is_some() && body.is_none() { 488 } else { 200 };
+        let is_moved = is_moved && status == 200;
+        if is_moved {
+            self.renew_leg(session, media, now);
+        }
         let body = body.map(Body::sdp);
-        let _closing_meanwhile =
-            self.ua.answer(&mut self.stack, session, incoming.tx, status, &Headers::new(), body, now);
+        let answered = self.ua.answer(&mut self.stack, session, incoming.tx, status, &Headers::new(), body, now);
+        if is_moved && answered.is_ok() {
+            self.join_leg(session, Connector::Answerer, now);
+        }
     }
 
     /// A BYE or CANCEL ended one leg: the other one is closed, whatever becomes of the first (C.2.3.1, Figure 10).
@@ -409,7 +448,7 @@ impl Participating {
     }
 
     /// Closes a leg that nobody has closed.
-    fn close_unasked(&mut self, session: SessionKey, now: Now) {
+    pub(crate) fn close_unasked(&mut self, session: SessionKey, now: Now) {
         let Some((bridge, _)) = self.bridges.of(session) else { return };
         let headers = close::headers(bridge, None);
         self.close_leg(session, &headers, now);

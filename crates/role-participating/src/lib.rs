@@ -18,6 +18,7 @@ mod media_plane;
 mod participating;
 mod relay;
 mod release;
+mod screen;
 mod supervise;
 mod token;
 

@@ -10,17 +10,32 @@ use wire::Entropy;
 pub(crate) struct LegMedia {
     /// Whose address and certificate the peer sees.
     pub(crate) listener: Listener,
-    /// 128 random bits (RFC 4975 §14.1: nobody may guess it).
+    /// Nobody may guess it.
     session_id: String,
     origin: OriginId,
+    /// Whether offers say that CEMA is supported (RFC 6714); answers say so if the offer did.
+    offers_cema: bool,
+    /// Octets of the largest message that passes, if bounded.
+    max_size: Option<u64>,
 }
 
 impl LegMedia {
-    pub(crate) fn new(listener: Listener, entropy: &mut Entropy) -> LegMedia {
-        let session_id = format!("{}{}", entropy.tag(), entropy.tag());
+    pub(crate) fn new(listener: Listener, max_size: Option<u64>, entropy: &mut Entropy) -> LegMedia {
         // RFC 8866 §5.2 wants a number; handsets reject one that a signed 63-bit integer does not hold.
         let origin = OriginId { session_id: entropy.u64() >> 2, version: 1 };
-        LegMedia { listener, session_id, origin }
+        LegMedia { listener, session_id: draw_session_id(entropy), origin, offers_cema: true, max_size }
+    }
+
+    /// The same endpoint under a new session-id, for a description that says something new (RFC 3264 §8).
+    pub(crate) fn renewed(&self, entropy: &mut Entropy) -> LegMedia {
+        let origin = OriginId { version: self.origin.version + 1, ..self.origin };
+        LegMedia { session_id: draw_session_id(entropy), origin, ..self.clone() }
+    }
+
+    /// The same endpoint without CEMA, for the offer that RFC 6714 §4.2 asks for where CEMA does not work.
+    pub(crate) fn again_without_cema(&self) -> LegMedia {
+        let origin = OriginId { version: self.origin.version + 1, ..self.origin };
+        LegMedia { offers_cema: false, origin, ..self.clone() }
     }
 
     /// Where the peer of this leg finds us.
@@ -31,17 +46,19 @@ impl LegMedia {
 
     /// The offer of one leg as this leg makes it: we can be dialled and can dial.
     pub(crate) fn offer(&self, peer: &[u8]) -> Option<Bytes> {
-        self.rewrite(peer, Setup::ActPass)
+        self.rewrite(peer, Setup::ActPass, self.offers_cema)
     }
 
     /// The answer of one leg as this leg gives it to `offer`: we let the offerer dial if it can. `None` when one of the two
-    /// has no MSRP.
+    /// has no MSRP, or the offer has it over another protocol than this leg.
     pub(crate) fn answer(&self, peer: &[u8], offer: &[u8]) -> Option<Bytes> {
-        let offered = SessionDescription::parse(offer).ok()?.msrp()?.setup;
-        self.rewrite(peer, Setup::answer(offered, Setup::Passive).unwrap_or(Setup::Passive))
+        let offer = SessionDescription::parse(offer).ok()?;
+        let media = offer.msrp().filter(|media| media.protocol == self.listener.protocol())?;
+        let (offered, cema) = (media.setup, media.cema);
+        self.rewrite(peer, Setup::answer(offered, Setup::Passive).unwrap_or(Setup::Passive), cema)
     }
 
-    fn rewrite(&self, peer: &[u8], setup: Setup) -> Option<Bytes> {
+    fn rewrite(&self, peer: &[u8], setup: Setup, cema: bool) -> Option<Bytes> {
         let description = SessionDescription::parse(peer).ok().filter(|d| d.msrp().is_some())?;
         let (address, port) = (self.listener.addr.ip(), self.listener.addr.port());
         let change = Rewrite {
@@ -52,9 +69,16 @@ impl LegMedia {
             fingerprint: self.listener.fingerprint.clone(),
             tls: self.listener.is_tls(),
             origin: Some(self.origin),
+            cema: Some(cema),
+            max_size: self.max_size,
         };
         Some(Bytes::from(sdp::rewrite(&description, &change)))
     }
+}
+
+/// 128 random bits (RFC 4975 §14.1).
+fn draw_session_id(entropy: &mut Entropy) -> String {
+    format!("{}{}", entropy.tag(), entropy.tag())
 }
 
 #[cfg(test)]
@@ -72,25 +96,30 @@ mod tests {
     #[test]
     fn a_leg_over_tls_shows_our_certificate_whatever_the_other_leg_speaks() {
         let ours = sdp::Fingerprint::with_fingerprint(sdp::HashFunc::Sha256, [0xab, 0x01]);
-        let leg = LegMedia::new(listener(Some(ours)), &mut Entropy::from_seed(1));
+        let leg = LegMedia::new(listener(Some(ours)), None, &mut Entropy::from_seed(1));
         let offer = String::from_utf8(leg.offer(OFFER).unwrap().to_vec()).unwrap();
         assert!(offer.contains("m=message 2855 TCP/TLS/MSRP *\r\n"), "{offer}");
         assert!(offer.contains("a=path:msrps://127.0.0.1:2855/"), "{offer}");
         assert!(offer.to_ascii_lowercase().contains("a=fingerprint:sha-256 ab:01\r\n"), "{offer}");
 
-        let plain = LegMedia::new(listener(None), &mut Entropy::from_seed(1));
+        let plain = LegMedia::new(listener(None), None, &mut Entropy::from_seed(1));
         let back = String::from_utf8(plain.offer(offer.as_bytes()).unwrap().to_vec()).unwrap();
         assert!(back.contains("m=message 2855 TCP/MSRP *\r\n") && !back.contains("fingerprint"), "{back}");
     }
 
     #[test]
     fn the_peer_sees_our_address_and_nothing_else_changes() {
-        let leg = LegMedia::new(listener(None), &mut Entropy::from_seed(1));
+        let mut dice = Entropy::from_seed(1);
+        let leg = LegMedia::new(listener(None), None, &mut dice);
         let offer = String::from_utf8(leg.offer(OFFER).unwrap().to_vec()).unwrap();
         assert!(offer.contains("c=IN IP4 127.0.0.1\r\n") && offer.contains("m=message 2855 TCP/MSRP *\r\n"), "{offer}");
         assert!(offer.contains("a=setup:actpass\r\n") && offer.contains("a=x-vendor:1\r\n"), "{offer}");
         assert!(!offer.contains("10.0.0.1"), "{offer}");
         let answer = String::from_utf8(leg.answer(OFFER, OFFER).unwrap().to_vec()).unwrap();
-        assert!(answer.contains("a=setup:passive\r\n"), "{answer}");
+        assert!(answer.contains("a=setup:passive\r\n") && !answer.contains("a=msrp-cema"), "{answer}");
+        assert!(offer.contains("a=msrp-cema\r\n"), "{offer}");
+        let again = leg.renewed(&mut dice).again_without_cema();
+        let offer = String::from_utf8(again.offer(OFFER).unwrap().to_vec()).unwrap();
+        assert!(!offer.contains("a=msrp-cema") && !offer.contains(&leg.session_id), "{offer}");
     }
 }

@@ -122,6 +122,8 @@ impl Participating {
                 self.on_session_event(session, event, now);
             } else if let Some(event) = self.media.endpoint.poll_event() {
                 self.on_msrp_event(event, now);
+            } else if let Some((session, remedy)) = self.media.next_remedy() {
+                self.remedy(session, remedy, now);
             } else if let Some(key) = self.bridges.next_moved() {
                 self.go_on_closing(key, now);
             } else {
@@ -345,7 +347,7 @@ impl Node for Participating {
         self.stack.handle_timeout(now);
         self.proxy.handle_timeout(&mut self.stack, now);
         self.ua.handle_timeout(&mut self.stack, now);
-        self.media.endpoint.handle_timeout(now);
+        self.media.handle_timeout(now);
         for ended in self.relays.expire(now) {
             self.ended(Some(ended));
         }
@@ -365,7 +367,7 @@ impl Node for Participating {
             self.stack.poll_timeout(),
             self.proxy.poll_timeout(),
             self.ua.poll_timeout(),
-            self.media.endpoint.poll_timeout(),
+            self.media.poll_timeout(),
             self.relays.next_timeout(),
             self.bridges.next_timeout(),
         ];

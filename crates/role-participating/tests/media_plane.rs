@@ -122,23 +122,93 @@ fn a_lost_connection_fails_messages_and_leaves_the_session() {
 }
 
 #[test]
-fn after_a_break_a_message_opens_the_connection_again_or_is_refused() {
-    // The answerer decides who connects: with Bob passive it is the function, with Bob active it is Bob.
-    for (bob, arrives) in [(Setup::Passive, true), (Setup::Active, false)] {
+fn a_lost_connection_is_made_again_on_its_leg_alone() {
+    // The answerer decides who connects: with Bob passive it is the function, which does so at once. With Bob active it
+    // waits for him, and offers a new path when he does not come.
+    for (bob, offers) in [(Setup::Passive, 0), (Setup::Active, 1)] {
         let mut world = World::new(&Plan { pfs: 1, setups: [Setup::ActPass, bob], ..Plan::default() });
         assert_eq!(world.net.break_connections(world.pfs[0], world.bob), 1);
         world.net.run_for(Duration::from_secs(1));
         let id = world.net.node_mut(world.alice, |end, now| end.send(cpim(), CPIM, now));
-        world.net.run_for(Duration::from_secs(1));
+        world.net.run_for(Duration::from_secs(2));
+        assert_eq!(world.net[world.bob].offers.len(), offers, "{bob:?}");
+        assert_eq!(world.net[world.alice].offers, Vec::<String>::new(), "the other leg is left alone");
         let alice = &world.net[world.alice];
-        if arrives {
-            assert_eq!((alice.sent.as_slice(), world.net[world.bob].inbox.len()), (&[id][..], 1));
-        } else {
-            assert_eq!(alice.failed, [(id, Failure::Refused(Status::TIMEOUT))]);
-        }
+        assert_eq!((alice.sent.as_slice(), world.net[world.bob].inbox.len()), (&[id][..], 1), "{bob:?}");
+        let back = world.net.node_mut(world.bob, |end, now| end.send(cpim(), CPIM, now));
+        world.net.run_for(Duration::from_secs(1));
+        assert_eq!((world.net[world.bob].sent.as_slice(), world.net[world.alice].inbox.len()), (&[back][..], 1));
         world.net.node_mut(world.alice, End::close);
         world.assert_empty();
     }
+}
+
+#[test]
+fn a_peer_that_offers_a_new_path_is_answered_with_one_and_messages_flow_on() {
+    for setups in [[Setup::ActPass, Setup::Passive], [Setup::Active, Setup::Active], [Setup::Passive, Setup::Active]] {
+        let mut world = World::new(&Plan { setups, ..Plan::default() });
+        for (end, other) in [(world.alice, world.bob), (world.bob, world.alice)] {
+            world.net.node_mut(end, End::move_away);
+            world.net.run_for(Duration::from_secs(1));
+            for (from, to) in [(end, other), (other, end)] {
+                let id = world.net.node_mut(from, |end, now| end.send(cpim(), CPIM, now));
+                world.net.run_for(Duration::from_secs(1));
+                let name = |(outline, _): &(Outline, Vec<u8>)| outline.message_id.as_ref().unwrap().to_string();
+                assert_eq!(
+                    world.net[to].inbox.last().map(name).as_ref(),
+                    Some(&id),
+                    "{setups:?}\n{}",
+                    world.net.ladder()
+                );
+                assert_eq!(world.net[from].sent.last(), Some(&id));
+            }
+        }
+        let offered = [world.alice, world.bob].map(|end| world.net[end].offers.len());
+        assert_eq!(offered, [0, 0], "nothing of it is seen on the other leg");
+        world.net.node_mut(world.alice, End::close);
+        world.assert_empty();
+    }
+}
+
+#[test]
+fn a_leg_that_never_connects_ends_the_session() {
+    let setups = [Setup::ActPass, Setup::Active];
+    let mut world = World::new(&Plan { pfs: 1, setups, bob_connects: false, ..Plan::default() });
+    world.net.run_for(Duration::from_secs(30));
+    assert!(!world.net[world.alice].is_over && !world.net[world.bob].is_over);
+    world.net.run_for(Duration::from_secs(10));
+    assert!(world.net[world.alice].is_over && world.net[world.bob].is_over);
+    world.assert_empty();
+}
+
+#[test]
+fn what_is_inside_an_envelope_must_be_what_the_far_end_takes() {
+    let mut world = World::new(&Plan { wrapped: "text/plain", ..Plan::default() });
+    let with = |kind: &str| format!("From: <sip:a@x>\r\nTo: <sip:b@x>\r\n\r\nContent-Type: {kind}\r\n\r\nhello");
+    let mut taken = Vec::new();
+    for (kind, is_taken) in [
+        ("text/plain", true),
+        ("image/png", false),
+        ("message/imdn+xml", true),
+        ("application/im-iscomposing+xml", true),
+        ("text/html", false),
+    ] {
+        let text = format!("{}{}", with(kind), "x".repeat(10_000));
+        let id = world.net.node_mut(world.alice, |end, now| end.send(cpim(), text, now));
+        world.net.run_for(Duration::from_secs(1));
+        let alice = &world.net[world.alice];
+        if is_taken {
+            taken.push(id);
+        } else {
+            let refused = Failure::Refused(Status::UNSUPPORTED_MEDIA_TYPE);
+            assert_eq!(alice.failed.last(), Some(&(id, refused)), "{kind}");
+        }
+        assert_eq!(alice.sent, taken, "{kind}");
+    }
+    assert_eq!(world.net[world.bob].inbox.len(), taken.len(), "nothing of the others reached Bob");
+    let back = world.net.node_mut(world.bob, |end, now| end.send(cpim(), with("text/html"), now));
+    world.net.run_for(Duration::from_secs(1));
+    assert_eq!(world.net[world.bob].sent, [back], "each leg has its own rules");
 }
 
 /// When the BYE of Alice reaches Bob, counted from when she sends it.

@@ -353,12 +353,10 @@ fn a_silent_client_b_keeps_the_third_leg_open_for_32_s_and_nobody_else() {
         31.560  core-b   -> client-b  BYE      (lost)
         ",
     );
-    // Client B cannot know. It finds out when its user closes.
+    // Client B finds out because its MSRP connection is gone: nobody answers when it offers a new path.
     system.net.heal();
     system.run_for(TOMBSTONE);
-    system.close(CloseBy::B, sessions);
-    system.settle();
-    assert_eq!(closed(&system), [("client-a", ClosedBy::Us), ("client-b", ClosedBy::Us)]);
+    assert_eq!(closed(&system), [("client-a", ClosedBy::Us), ("client-b", ClosedBy::Nobody)]);
     assert_nothing_is_left(&mut system);
 }
 

@@ -259,6 +259,8 @@ fn f34_a_lost_msrp_connection_has_five_seconds_and_then_both_legs_are_closed() {
             _ => (call.system.pf_a, call.system.client_b),
         };
         assert_eq!(call.system.net.break_connections(pf, client), 1, "{lost}");
+        // It could be made again otherwise.
+        call.system.net.partition(pf, client);
         let broken = call.system.net.now() - call.up;
         call.system.run_for(Duration::from_millis(4_900));
         assert_eq!(call.reasons("pf-a"), [], "{lost}");
@@ -273,6 +275,7 @@ fn f37_a_silent_peer_is_noticed_by_the_next_message() {
     let mut call = plain();
     let (pf, client) = (call.system.pf_a, call.system.client_b);
     assert_eq!(call.system.net.black_hole_connections(pf, client), 1);
+    call.system.net.partition(pf, client);
     call.say("is anybody there?");
     call.system.run_for(Duration::from_secs(60));
     let not_sent = |event: &&Event| matches!(event, Event::NotSent { .. });

@@ -1,4 +1,4 @@
-use crate::{Host, MsrpMedia, Protocol};
+use crate::{Connector, Host, MsrpMedia, Protocol, connector};
 
 /// The port of an MSRP URI that names none (RFC 4975 §15.4).
 const MSRP_PORT: u16 = 2855;
@@ -25,6 +25,16 @@ pub fn connect_to(peer: &MsrpMedia, cema: bool) -> Option<ConnectTo> {
     if cema { media.or(path) } else { path.or(media) }
 }
 
+/// Whether an answer shows that CEMA does not work although something between the peers counts on it: we offered it, the
+/// answerer does not know it, and `c=` leads elsewhere than the path.
+///
+/// RFC 6714 §4.2: then a new offer is due, without `a=msrp-cema`. What stands between sees that it must take part in MSRP
+/// and puts itself into the path. It matters only to the side that connects.
+pub fn needs_fallback(offer: &MsrpMedia, answer: &MsrpMedia) -> bool {
+    let we_connect = connector(offer.setup, answer.setup) == Some(Connector::Offerer);
+    offer.cema && !answer.cema && we_connect && by_media(answer).is_some() && !answer.path_agrees_with_connection()
+}
+
 fn by_media(peer: &MsrpMedia) -> Option<ConnectTo> {
     let host = peer.address.clone()?;
     usable(ConnectTo { host, port: peer.port, tls: peer.protocol == Protocol::Tls })
@@ -42,7 +52,7 @@ fn usable(place: ConnectTo) -> Option<ConnectTo> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples;
+    use crate::{Setup, samples};
 
     #[test]
     fn cema_goes_to_the_connection_line_and_plain_msrp_to_the_path() {
@@ -51,6 +61,31 @@ mod tests {
         let to = |cema| connect_to(&peer, cema).unwrap();
         assert_eq!((to(true).host, to(true).port), (Host::Ip("203.0.113.80".parse().unwrap()), 4000));
         assert_eq!((to(false).host, to(false).port), (Host::Ip("192.0.2.10".parse().unwrap()), 40002));
+    }
+
+    #[test]
+    fn an_answer_without_cema_from_elsewhere_asks_for_a_new_offer() {
+        let mut offer = samples::msrp(samples::ANCHORED);
+        let mut answer = offer.clone();
+        (offer.cema, offer.setup, answer.setup) = (true, Some(Setup::ActPass), Some(Setup::Passive));
+        answer.cema = false;
+        assert!(needs_fallback(&offer, &answer));
+
+        for change in [
+            |_: &mut MsrpMedia, answer: &mut MsrpMedia| answer.cema = true,
+            |offer: &mut MsrpMedia, _: &mut MsrpMedia| offer.cema = false,
+            // The answerer connects, wherever its own `c=` leads.
+            |_: &mut MsrpMedia, answer: &mut MsrpMedia| answer.setup = Some(Setup::Active),
+            |_: &mut MsrpMedia, answer: &mut MsrpMedia| answer.address = None,
+            |_: &mut MsrpMedia, answer: &mut MsrpMedia| {
+                answer.address = Some(answer.path[0].host().clone());
+                answer.port = answer.path[0].port().unwrap();
+            },
+        ] {
+            let (mut offer, mut answer) = (offer.clone(), answer.clone());
+            change(&mut offer, &mut answer);
+            assert!(!needs_fallback(&offer, &answer), "{offer:?} {answer:?}");
+        }
     }
 
     #[test]

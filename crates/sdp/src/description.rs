@@ -1,6 +1,6 @@
 use sdp_types::Session;
 
-use crate::line::Lines;
+use crate::line::{Lines, check_start};
 use crate::{MsrpMedia, ParseError};
 
 /// What identifies a description and tells a new one from a repeated one: the numbers of `o=` (RFC 8866 §5.2).
@@ -29,10 +29,7 @@ impl SessionDescription {
     /// Reads a body of type `application/sdp`.
     pub fn parse(bytes: &[u8]) -> Result<SessionDescription, ParseError> {
         let lines = Lines::cut(bytes)?;
-        let first = (0..lines.len()).find(|&n| !lines.content(n).trim_ascii().is_empty()).unwrap_or_default();
-        if lines.len() == 0 || lines.content(first).trim_ascii_end() != b"v=0" {
-            return Err(ParseError { at: 0, expected: "v=0" });
-        }
+        check_start(bytes)?;
         let session = read(&lines)?;
         let msrp = (session.medias.iter().enumerate())
             .filter_map(|(index, media)| MsrpMedia::read(index, media, &session))

@@ -25,6 +25,37 @@ pub(crate) struct Line {
     pub(crate) whole: Range<usize>,
 }
 
+/// The lines of a body without and with their ends.
+pub(crate) fn lines_of(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    bytes.split_inclusive(|&byte| byte == b'\n').map(|whole| {
+        let content = whole.strip_suffix(b"\n").map_or(whole, |line| line.strip_suffix(b"\r").unwrap_or(line));
+        (content, whole)
+    })
+}
+
+/// The bounds on a body.
+pub(crate) fn check_length(bytes: &[u8]) -> Result<(), ParseError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(ParseError { at: MAX_BYTES, expected: "the end of a body of at most 64 KiB" });
+    }
+    let is_end = |(_, byte): &(usize, &u8)| **byte == b'\n';
+    match bytes.iter().enumerate().filter(is_end).nth(MAX_LINES - 1) {
+        Some((end, _)) if end + 1 < bytes.len() => {
+            Err(ParseError { at: end + 1, expected: "the end of a body of at most 1024 lines" })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What is no session description does not begin with `v=0`; blank lines before it are suffered.
+pub(crate) fn check_start(bytes: &[u8]) -> Result<(), ParseError> {
+    let first = lines_of(bytes).map(|(content, _)| content).find(|content| !content.trim_ascii().is_empty());
+    match first {
+        Some(content) if content.trim_ascii_end() == b"v=0" => Ok(()),
+        Some(_) | None => Err(ParseError { at: 0, expected: "v=0" }),
+    }
+}
+
 /// The lines of a body: which bytes are which, without a copy.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Lines {
@@ -37,16 +68,10 @@ pub(crate) struct Lines {
 impl Lines {
     /// Cuts a body into lines at LF; a CR before it belongs to the line end (RFC 8866 §5: parsers should take LF alone).
     pub(crate) fn cut(bytes: &[u8]) -> Result<Lines, ParseError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(ParseError { at: MAX_BYTES, expected: "the end of a body of at most 64 KiB" });
-        }
+        check_length(bytes)?;
         let mut lines = Vec::new();
         let mut at = 0;
-        for whole in bytes.split_inclusive(|&byte| byte == b'\n') {
-            if lines.len() == MAX_LINES {
-                return Err(ParseError { at, expected: "the end of a body of at most 1024 lines" });
-            }
-            let content = whole.strip_suffix(b"\n").map_or(whole, |line| line.strip_suffix(b"\r").unwrap_or(line));
+        for (content, whole) in lines_of(bytes) {
             lines.push(Line { content: at..at + content.len(), whole: at..at + whole.len() });
             at += whole.len();
         }

@@ -27,7 +27,7 @@ impl Protocol {
         }
     }
 
-    fn parse(token: &str) -> Option<Protocol> {
+    pub(crate) fn parse(token: &str) -> Option<Protocol> {
         [Protocol::Tcp, Protocol::Tls].into_iter().find(|protocol| protocol.token().eq_ignore_ascii_case(token))
     }
 }

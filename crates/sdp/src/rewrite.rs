@@ -22,14 +22,18 @@ pub struct Rewrite {
     pub fingerprint: Option<Fingerprint>,
     /// The protocol of the m-line.
     pub tls: bool,
+    /// Whether `a=msrp-cema` is there: support of CEMA is that of whoever is connected to. `None` leaves it alone.
+    pub cema: Option<bool>,
+    /// The largest message that passes through us: `a=max-size` says no more than that. `None` leaves it alone.
+    pub max_size: Option<u64>,
     /// The numbers of `o=`; `None` keeps the peer's.
     pub origin: Option<OriginId>,
 }
 
 /// Prints a description with the lines of its first accepted MSRP media changed, and every other byte as it was.
 ///
-/// Changed are `o=`, the m-line (port and protocol only), `c=`, `a=path`, `a=setup` and `a=fingerprint`; a line that is
-/// missing is put in. Lines of the session level are changed only if there is just one m-line, for otherwise they belong to
+/// Changed are `o=`, the m-line (port and protocol only), `c=`, `a=path`, `a=setup`, `a=fingerprint`, `a=msrp-cema` and
+/// `a=max-size`; a line that is missing is put in. Lines of the session level are changed only if there is just one m-line, for otherwise they belong to
 /// other media, too: those get a line of the media level that takes precedence. If no MSRP media is accepted, `o=` alone
 /// changes.
 pub fn rewrite(description: &SessionDescription, change: &Rewrite) -> Vec<u8> {
@@ -89,6 +93,13 @@ impl<'a> Edit<'a> {
             self.attribute(&scope, "setup", Some(setup.to_string()));
         }
         self.attribute(&scope, "fingerprint", change.fingerprint.as_ref().map(Fingerprint::to_string));
+        if let Some(cema) = change.cema {
+            self.flag(&own, "msrp-cema", cema);
+        }
+        if let Some(bound) = change.max_size {
+            let theirs = self.value(&own, "max-size").and_then(|size| size.trim().parse().ok());
+            self.attribute(&own, "max-size", Some(bound.min(theirs.unwrap_or(bound)).to_string()));
+        }
     }
 
     /// `o=<username> <sess-id> <sess-version> <nettype> <addrtype> <unicast-address>`; a line of another shape is left alone.
@@ -133,9 +144,30 @@ impl<'a> Edit<'a> {
             self.fates[line] = value.take().map_or(Fate::Removed, |value| Fate::Replaced(value.into_bytes()));
         }
         if let Some(value) = value {
-            let last = scope.media.clone().rfind(|&n| !self.lines.content(n).trim_ascii().is_empty());
-            self.add(last.unwrap_or(scope.media.start), value);
+            self.add_last(scope, value);
         }
+    }
+
+    /// An attribute without a value is there once, or not at all.
+    fn flag(&mut self, scope: &Scope, name: &str, is_there: bool) {
+        let found: Vec<usize> = scope.iter().filter(|&n| is_attribute(self.lines.content(n), name)).collect();
+        for &line in found.iter().skip(usize::from(is_there)) {
+            self.fates[line] = Fate::Removed;
+        }
+        if is_there && found.is_empty() {
+            self.add_last(scope, format!("a={name}"));
+        }
+    }
+
+    /// The value of the first attribute of this name.
+    fn value(&self, scope: &Scope, name: &str) -> Option<&str> {
+        let line = scope.iter().find(|&n| is_attribute(self.lines.content(n), name))?;
+        str::from_utf8(self.lines.content(line)).ok()?.split_once(':').map(|(_, value)| value)
+    }
+
+    fn add_last(&mut self, scope: &Scope, text: String) {
+        let last = scope.media.clone().rfind(|&n| !self.lines.content(n).trim_ascii().is_empty());
+        self.add(last.unwrap_or(scope.media.start), text);
     }
 
     fn add(&mut self, after: usize, text: String) {

@@ -114,7 +114,12 @@ pub struct Body {
 impl Body {
     /// A session description.
     pub fn sdp(bytes: impl Into<Bytes>) -> Body {
-        Body { content_type: Bytes::from_static(b"application/sdp"), bytes: bytes.into() }
+        Body::new("application/sdp", bytes)
+    }
+
+    /// A body of any type.
+    pub fn new(content_type: &'static str, bytes: impl Into<Bytes>) -> Body {
+        Body { content_type: Bytes::from_static(content_type.as_bytes()), bytes: bytes.into() }
     }
 
     /// The body of a message, if it has one and says what it is.

@@ -1,4 +1,5 @@
-//! SIP dialogs and their usages (RFC 3261 §12-15), sans-IO: the invite session at both ends, registration, digest.
+//! SIP dialogs and their usages (RFC 3261 §12-15), sans-IO: the invite session at both ends, registration, digest; and
+//! MESSAGE outside of them (RFC 3428).
 //!
 //! A [`UserAgent`] holds the sessions of a role. It works on the role's [`sip_tx::Stack`]: the role hands it the stack's
 //! events, asks it to invite, answer and close, and takes [`UaEvent`]s. A B2BUA is two sessions side by side.
@@ -13,6 +14,7 @@ mod options;
 mod registration;
 mod reject;
 mod session;
+mod standalone;
 mod user_agent;
 
 pub use config::Config;
@@ -23,4 +25,5 @@ pub use headers::{Body, Headers};
 pub use registration::{Registration, RegistrationEvent, RegistrationPlan};
 pub use reject::Reject;
 pub use session::{Session, State, WrongState};
+pub use standalone::{MessagePlan, Standalone};
 pub use user_agent::{InviteError, InvitePlan, UserAgent};

@@ -1,9 +1,10 @@
 //! Sans-IO vocabulary: what a machine is given and what it hands out.
 //!
 //! A machine never opens a socket, sleeps, spawns, reads a clock or rolls dice. A host (the engine on real sockets, the
-//! simulation on a virtual network, the checker on a capture) feeds it [`Input`] and the time, drains its [`Output`], and
+//! simulation on a virtual network) feeds it [`Input`] and the time through a [`Driver`], which drains its [`Output`], and
 //! wakes it when [`Node::poll_timeout`] says so.
 
+mod driver;
 mod entropy;
 mod node;
 mod redacted;
@@ -12,6 +13,7 @@ mod time;
 mod timers;
 mod tls;
 
+pub use driver::{Driver, Effects};
 pub use entropy::Entropy;
 pub use node::{ConnId, Input, Node, Output, Transport};
 pub use redacted::Redacted;

@@ -115,7 +115,7 @@ fn run_receipt(case: &file::ReceiptCase, document: &Imdn) -> Result<(), String> 
     let bob = "sip:bob@home2.example";
     let id = MessageId::parse("m1").map_err(|e| e.to_string())?;
     let mut awaited = Awaited::new(8);
-    awaited.sent(id, bob);
+    awaited.sent(id, bob, ());
     for earlier in &case.earlier {
         let notification = match earlier.as_str() {
             "delivered" => Notification::Delivery(Delivery::Delivered),
@@ -126,7 +126,7 @@ fn run_receipt(case: &file::ReceiptCase, document: &Imdn) -> Result<(), String> 
         awaited.on_receipt(&Imdn::new(id, notification), bob);
     }
     let means = match awaited.on_receipt(document, &case.from) {
-        Receipt::News => "news",
+        Receipt::News(()) => "news",
         Receipt::Old => "old",
         Receipt::Unknown => "unknown",
         Receipt::NotFromRecipient => "not-from-recipient",

@@ -13,6 +13,10 @@ pub(super) enum Command {
     Accept,
     Decline,
     Close,
+    Sessions,
+    Switch(u32),
+    Typing,
+    Resend,
     Wait(Wait, Option<Duration>),
     Help,
     Quit,
@@ -25,17 +29,23 @@ pub(super) enum Wait {
     Incoming,
     Established,
     Message,
+    Sent,
+    NotSent,
+    Composing,
     Delivered,
     Displayed,
     Closed,
 }
 
 impl Wait {
-    pub(super) const ALL: [Wait; 7] = [
+    pub(super) const ALL: [Wait; 10] = [
         Wait::Registered,
         Wait::Incoming,
         Wait::Established,
         Wait::Message,
+        Wait::Sent,
+        Wait::NotSent,
+        Wait::Composing,
         Wait::Delivered,
         Wait::Displayed,
         Wait::Closed,
@@ -47,6 +57,9 @@ impl Wait {
             Wait::Incoming => "incoming",
             Wait::Established => "established",
             Wait::Message => "message",
+            Wait::Sent => "sent",
+            Wait::NotSent => "not-sent",
+            Wait::Composing => "composing",
             Wait::Delivered => "delivered",
             Wait::Displayed => "displayed",
             Wait::Closed => "closed",
@@ -59,6 +72,9 @@ impl Wait {
             Wait::Incoming => matches!(event, Event::Incoming { .. }),
             Wait::Established => matches!(event, Event::Established { .. }),
             Wait::Message => matches!(event, Event::Message { .. }),
+            Wait::Sent => matches!(event, Event::Sent { .. }),
+            Wait::NotSent => matches!(event, Event::NotSent { .. }),
+            Wait::Composing => matches!(event, Event::Composing { active: true, .. }),
             Wait::Delivered => matches!(event, Event::Delivered { .. }),
             Wait::Displayed => matches!(event, Event::Displayed { .. }),
             Wait::Closed => matches!(event, Event::Closed { .. } | Event::Failed { .. }),
@@ -84,6 +100,13 @@ impl Command {
             ("accept", None) => Ok(Command::Accept),
             ("decline", None) => Ok(Command::Decline),
             ("close", None) => Ok(Command::Close),
+            ("sessions", None) => Ok(Command::Sessions),
+            ("switch", Some(number)) => {
+                number.parse().map(Command::Switch).map_err(|_| format!("`{number}` is no number of a session"))
+            }
+            ("switch", None) => Err("to which? /sessions lists them".to_owned()),
+            ("typing", None) => Ok(Command::Typing),
+            ("resend", None) => Ok(Command::Resend),
             ("help", None) => Ok(Command::Help),
             ("quit", None) => Ok(Command::Quit),
             ("wait", Some(what)) => wait(what, words.next()),
@@ -117,6 +140,7 @@ mod tests {
         assert_eq!(Command::parse("  "), Ok(Command::Nothing));
         assert_eq!(Command::parse("/invite sip:b@x"), Ok(Command::Invite("sip:b@x".to_owned())));
         assert_eq!(Command::parse("/wait closed 5"), Ok(Command::Wait(Wait::Closed, Some(Duration::from_secs(5)))));
+        assert_eq!(Command::parse("/switch 2"), Ok(Command::Switch(2)));
         assert_eq!(Command::parse("/quit"), Ok(Command::Quit));
     }
 
@@ -125,6 +149,8 @@ mod tests {
         for (line, cure) in [
             ("/invite", "/invite sip:"),
             ("/dance", "/help"),
+            ("/switch", "/sessions"),
+            ("/switch bob", "number"),
             ("/wait rain", "registered"),
             ("/wait closed x", "seconds"),
         ] {

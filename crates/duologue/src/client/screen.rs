@@ -5,6 +5,8 @@ use std::io::{Write as _, stderr, stdout};
 use role_client::{ClosedBy, Event};
 use serde_json::{Value, json};
 
+use super::sessions::Sessions;
+
 pub(super) struct Screen {
     json: bool,
 }
@@ -16,7 +18,8 @@ impl Screen {
 
     pub(super) fn help(&self) {
         self.line(
-            "/invite URI  /accept  /decline  /close  /quit; every other line is a message. In scripts: /wait WHAT [SECONDS]",
+            "/invite URI  /accept  /decline  /close  /sessions  /switch N  /typing  /resend  /quit; every other line is a \
+             message. In scripts: /wait WHAT [SECONDS]",
             &json!({ "event": "help" }),
         );
     }
@@ -32,17 +35,51 @@ impl Screen {
         }
     }
 
-    pub(super) fn show(&self, event: &Event) {
-        let text = text(event);
+    /// Shows what happened; which session it is about only if there are several.
+    pub(super) fn show(&self, event: &Event, sessions: &Sessions) {
+        let number = event.session().and_then(|session| sessions.number(session));
+        let text = match number.filter(|_| sessions.len() > 1) {
+            Some(number) => prefixed(number, text(event)),
+            None => text(event),
+        };
         if self.json || !text.is_empty() {
-            self.line(&text, &value(event));
+            let mut value = value(event);
+            if let (Some(number), Some(fields)) = (number, value.as_object_mut()) {
+                fields.insert("session".to_owned(), number.into());
+            }
+            self.line(&text, &value);
         }
+    }
+
+    pub(super) fn sessions(&self, sessions: &Sessions) {
+        if sessions.len() == 0 {
+            self.line("* no session", &json!({ "event": "sessions", "sessions": [] }));
+            return;
+        }
+        let mark = |talk: &super::sessions::Talk| if Some(talk.session) == sessions.current() { '>' } else { ' ' };
+        let state = |up: bool| if up { "in session" } else { "being set up" };
+        let rows: Vec<_> = sessions
+            .iter()
+            .map(|talk| format!("{} {}  {}  {}", mark(talk), talk.number, talk.peer, state(talk.is_up)))
+            .collect();
+        let value: Vec<_> = sessions
+            .iter()
+            .map(|talk| {
+                let is_current = Some(talk.session) == sessions.current();
+                json!({ "session": talk.number, "peer": talk.peer, "up": talk.is_up, "current": is_current })
+            })
+            .collect();
+        self.line(&rows.join("\n"), &json!({ "event": "sessions", "sessions": value }));
     }
 
     fn line(&self, text: &str, value: &Value) {
         // A closed standard output is noticed by whoever closed it.
         drop(if self.json { writeln!(stdout(), "{value}") } else { writeln!(stdout(), "{text}") });
     }
+}
+
+fn prefixed(number: u32, text: String) -> String {
+    if text.is_empty() { text } else { format!("[{number}] {text}") }
 }
 
 /// The first characters of an identifier: enough to tell the last few messages apart.

@@ -73,3 +73,69 @@ fn until_answered(start: impl Fn() -> std::process::Child) -> Vec<Value> {
     }
     panic!("nobody answers: {last}");
 }
+
+/// The events of this kind.
+fn count(events: &[Value], name: &str) -> usize {
+    events.iter().filter(|event| event["event"] == name).count()
+}
+
+#[test]
+fn a_close_in_the_middle_of_ten_megabytes_leaves_no_half_and_the_sender_knows() {
+    let text = "0123456789".repeat(1_000_000);
+    for (place, bob_closes) in [(Place::Off, false), (Place::On, false), (Place::Off, true), (Place::On, true)] {
+        let transport = Transport::Tcp;
+        let lease = Loopback::lease();
+        let [core_a, core_b, a, b] = lease.ports();
+        let config = [
+            ground::core("core-a", core_a, a, core_b, transport),
+            ground::pf("pf-a", a, place),
+            ground::core("core-b", core_b, b, core_a, transport),
+            ground::pf("pf-b", b, place),
+        ];
+        let _nodes = serve(&config.join("\n"), &[core_a, core_b, a, b]);
+        // The typing notification passes between two chunks of the message: it tells Bob that the message is under way.
+        let [then_alice, then_bob] =
+            if bob_closes { ["/typing\n", "/wait composing\n/close\n"] } else { ["/close\n", ""] };
+        let bob = client("bob", "home2.test", core_b, transport, &format!("{then_bob}/wait closed\n"));
+        let alice = format!(
+            "/wait registered\n/invite sip:bob@home2.test\n/wait established\n{text}\n{then_alice}/wait closed\n"
+        );
+        let alice = until_answered(|| client("alice", "home1.test", core_a, transport, &alice));
+        let bob = events(bob);
+        let came = contents(&bob);
+        assert!(
+            came.len() <= 1 && came.iter().all(|content| *content == text),
+            "{place:?} {bob_closes}: half, or double"
+        );
+        let taken = count(&alice, "sending");
+        let (sent, unsent) = (count(&alice, "sent"), count(&alice, "not-sent"));
+        assert_eq!(sent + unsent, taken, "{place:?} {bob_closes}: the sender is told of each message once");
+        assert!(sent <= came.len(), "{place:?} {bob_closes}: taken and not come");
+    }
+}
+
+#[test]
+fn one_client_has_several_sessions_and_says_which_is_which() {
+    let transport = Transport::Udp;
+    let lease = Loopback::lease();
+    let [core_a, core_b, a, b] = lease.ports();
+    let config = [
+        ground::core("core-a", core_a, a, core_b, transport),
+        ground::pf("pf-a", a, Place::Off),
+        ground::core("core-b", core_b, b, core_a, transport),
+        ground::pf("pf-b", b, Place::On),
+    ];
+    let _nodes = serve(&config.join("\n"), &[core_a, core_b, a, b]);
+    let bob = "/wait message\n/typing\n/wait message\n/wait closed\n/wait closed\n";
+    let bob = client("bob", "home2.test", core_b, transport, bob);
+    let alice = "/wait registered\n/invite sip:bob@home2.test\n/wait established\none\n/wait displayed\n\
+                 /invite sip:bob@home2.test\n/wait established\n/sessions\ntwo\n/wait displayed\n/switch 1\n/close\n\
+                 /wait closed\n/close\n/wait closed\n";
+    let alice = until_answered(|| client("alice", "home1.test", core_a, transport, alice));
+    assert_eq!(contents(&events(bob)), ["one", "two"]);
+    let listed = alice.iter().find(|event| event["event"] == "sessions").unwrap();
+    assert_eq!(listed["sessions"].as_array().unwrap().len(), 2);
+    let closed: Vec<_> =
+        alice.iter().filter(|event| event["event"] == "closed").map(|e| e["session"].as_u64()).collect();
+    assert_eq!(closed, [Some(1), Some(2)]);
+}

@@ -7,5 +7,6 @@ mod chat;
 mod ground;
 mod kamailio_in_front;
 mod lab_on_the_wire;
+mod load;
 mod sipp_clients;
 mod torture;

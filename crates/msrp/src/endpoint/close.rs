@@ -33,6 +33,15 @@ impl Endpoint {
         self.check_invariants();
     }
 
+    /// Fails the messages that wait for a connection, because there will be none.
+    pub fn fail_waiting(&mut self, session: SessionId, now: Now) {
+        let Some(known) = self.sessions.get(session.0).filter(|known| !known.is_bound) else { return };
+        for id in known.outgoing.clone() {
+            self.fail_by_end(id, now);
+        }
+        self.check_invariants();
+    }
+
     /// The time to drain is over.
     pub(super) fn end_drain(&mut self, session: SessionId, now: Now) {
         self.end_messages(session, now);
@@ -67,9 +76,12 @@ impl Endpoint {
     /// The peer does not know the session on this connection.
     pub(super) fn unbind(&mut self, session: SessionId, refused: Option<Status>, now: Now) {
         let Some(known) = self.sessions.get(session.0) else { return };
-        let (Some(conn), outgoing) = (known.conn, known.outgoing.clone()) else { return };
-        for id in outgoing {
-            self.fail_by_end(id, now);
+        let Some(conn) = known.conn else { return };
+        // What was begun here is aborted here, not on the connection that comes next.
+        for id in known.outgoing.clone() {
+            if self.outgoing.get(id.0).is_some_and(|message| message.has_begun()) {
+                self.fail_by_end(id, now);
+            }
         }
         self.detach(session, conn);
         self.on_disconnected(session, refused, now);
@@ -131,7 +143,10 @@ impl Endpoint {
             }
         }
         for id in outgoing {
-            self.fail_by_end(id, now);
+            match self.outgoing.get_mut(id.0) {
+                Some(message) if !message.has_begun() => message.is_ready = false,
+                Some(_) | None => self.fail_by_end(id, now),
+            }
         }
         self.events.push_back(Event::Disconnected { session, refused });
     }

@@ -14,6 +14,10 @@ use crate::{
     print,
 };
 
+/// How far a chunk may go on after it contradicted what it had announced. There is a stack that now and then leaves an
+/// end-line out: what follows is read as the body, for ever, unless the connection ends.
+const ASTRAY: usize = 4096;
+
 /// What is done with a request instead of what it asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Refusal {
@@ -90,7 +94,8 @@ impl Endpoint {
 
     fn on_head(&mut self, conn: ConnId, head: Box<Head>, now: Now) {
         let failure_report = head.failure_report().unwrap_or_default();
-        let mut chunk = ReadChunk { target: Target::Nowhere, request: None, failure_report, next: 1, end: None };
+        let mut chunk =
+            ReadChunk { target: Target::Nowhere, request: None, failure_report, next: 1, end: None, astray: None };
         match head.start() {
             Start::Response(_) => self.on_response(conn, &head, now),
             Start::Request(Method::Report) => self.on_report(conn, &head),
@@ -252,7 +257,13 @@ impl Endpoint {
         let (at, end) = (chunk.next, chunk.end);
         let last = at.saturating_add(data.len() as u64 - 1);
         chunk.next = last.saturating_add(1);
-        let Target::Message(incoming) = chunk.target else { return };
+        let Target::Message(incoming) = chunk.target else {
+            chunk.astray = chunk.astray.map(|octets| octets + data.len());
+            if chunk.astray.is_some_and(|octets| octets > ASTRAY) {
+                self.lose(conn, true, now);
+            }
+            return;
+        };
         let Some(message) = self.incoming.get_mut(incoming.0) else { return };
         message.touched = now.at;
         let session = message.session;
@@ -271,7 +282,12 @@ impl Endpoint {
                 let pieces = pieces.into_iter();
                 self.events.extend(pieces.map(|(at, data)| Event::Piece { session, incoming, at, data }));
             }
-            Err(misfit) => self.refuse_chunk(conn, incoming, misfit.status(), now),
+            Err(misfit) => {
+                if let Some(chunk) = self.connections.get_mut(&conn).and_then(|link| link.chunk.as_mut()) {
+                    chunk.astray = (misfit == Misfit::Contradiction).then_some(0);
+                }
+                self.refuse_chunk(conn, incoming, misfit.status(), now);
+            }
         }
     }
 

@@ -32,7 +32,7 @@ impl Endpoint {
     /// Begins a message whose octets come bit by bit. It waits for the connection if there is none yet.
     pub fn begin(&mut self, session: SessionId, outline: Outline) -> Result<OutgoingId, SendError> {
         let known = self.sessions.get(session.0).filter(|known| !known.is_draining()).ok_or(SendError::Closed)?;
-        if known.options.remote.is_empty() {
+        if known.options.remote.is_empty() && !known.is_renewed {
             return Err(SendError::NoPath);
         }
         if !is_mime(&outline.mime) {
@@ -93,7 +93,8 @@ impl Endpoint {
 
     /// Sends a report on octets of a message that came (RFC 4975 §7.1.2): for a caller that confirms messages itself.
     pub fn report(&mut self, session: SessionId, message_id: &MessageId, range: &ByteRange, status: Status, now: Now) {
-        let Some(known) = self.sessions.get(session.0).filter(|known| known.is_bound) else { return };
+        let has_way = |known: &&crate::session::Session| known.is_bound && !known.options.remote.is_empty();
+        let Some(known) = self.sessions.get(session.0).filter(has_way) else { return };
         let Some(conn) = known.conn else { return };
         let id = TransactionId::draw(&mut self.entropy, b"");
         let mut text = BytesMut::with_capacity(160 + known.paths.len());
@@ -124,11 +125,17 @@ impl Endpoint {
         link.silences = 0;
         match transaction.what {
             Sent::Chunk(outgoing) if status.is_success() => self.on_answered(outgoing),
-            Sent::Chunk(outgoing) => self.fail(outgoing, Failure::Refused(status), now),
+            Sent::Chunk(outgoing) => {
+                let session = self.outgoing.get(outgoing.0).map(|message| message.session);
+                self.fail(outgoing, Failure::Refused(status), now);
+                if let Some(session) = session.filter(|_| is_about_session(status)) {
+                    self.unbind(session, Some(status), now);
+                }
+            }
             Sent::Quiet(session, message_id) if !status.is_success() => {
                 self.events.push_back(Event::Report { session, message_id, range: ByteRange::WHOLE, status });
             }
-            Sent::Bind(session) if matches!(status, Status::NO_SUCH_SESSION | Status::SESSION_IN_USE) => {
+            Sent::Bind(session) if is_about_session(status) => {
                 self.unbind(session, Some(status), now);
             }
             Sent::Quiet(..) | Sent::Bind(_) | Sent::KeepAlive => {}
@@ -185,6 +192,11 @@ impl Endpoint {
             self.settle(conn, now);
         }
     }
+}
+
+/// Whether an error says that the peer does not know the session on this connection.
+const fn is_about_session(status: Status) -> bool {
+    matches!(status, Status::NO_SUCH_SESSION | Status::SESSION_IN_USE)
 }
 
 /// The header fields that are the same in all chunks, but for the MIME ones, which come last.

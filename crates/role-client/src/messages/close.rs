@@ -53,7 +53,7 @@ impl Messages {
             (Leaving::BeforeBye(_) | Leaving::AfterBye(_), _) => line.leaving,
         };
         // What has no connection has no answer to wait for.
-        if self.endpoint.connection(line.msrp).is_none()
+        if self.endpoint.connection(line.link.session()).is_none()
             && let Some(line) = self.lines.get_mut(&key)
         {
             line.leaving = line.leaving.at_once();
@@ -73,7 +73,8 @@ impl Messages {
     /// Ends a session's messages and its connection. What was under way is reported as not sent.
     pub(crate) fn remove(&mut self, key: SessionKey, now: Now) {
         let Some(line) = self.lines.get_mut(&key) else { return };
-        let (msrp, waiting) = (line.msrp, std::mem::take(&mut line.waiting));
+        let (msrp, waiting) = (line.link.session(), std::mem::take(&mut line.waiting));
+        line.leaving = Leaving::AfterBye(Instant::ZERO);
         for parcel in waiting {
             self.report_unsent(key, parcel);
         }
@@ -81,13 +82,15 @@ impl Messages {
         self.work(now);
         self.lines.remove(&key);
         self.by_msrp.remove(&msrp);
-        self.unread.retain(|unread| unread.session != key);
     }
 
-    /// The connection is gone. A session that is leaving does not wait for another one.
-    pub(super) fn on_disconnected(&mut self, key: SessionKey) {
+    /// The connection is gone. The session goes on, but one that is leaving does not wait for another connection.
+    pub(super) fn on_disconnected(&mut self, key: SessionKey, now: Now) {
         tracing::debug!("a session has no MSRP connection");
-        if let Some(line) = self.lines.get_mut(&key) {
+        let Some(line) = self.lines.get_mut(&key) else { return };
+        if line.leaving == Leaving::No {
+            self.ask(key, |link, endpoint| link.lost(endpoint, now), now);
+        } else {
             line.leaving = line.leaving.at_once();
         }
     }

@@ -1,7 +1,7 @@
 //! The receiving side: messages are gathered, read, told once, and receipted.
 
 use bytes::{Bytes, BytesMut};
-use cpim::{Delivery, Display, Envelope, Imdn, IsComposing, Notification, ParseError, Receipt};
+use cpim::{Delivery, Envelope, Imdn, IsComposing, Notification, ParseError};
 use msrp::{ByteRange, IncomingId, Outline, Status};
 use sip_ua::SessionKey;
 use wire::Now;
@@ -37,7 +37,7 @@ impl Messages {
     pub(super) fn on_complete(&mut self, key: SessionKey, incoming: IncomingId, now: Now) {
         let Some(line) = self.lines.get_mut(&key) else { return };
         let Some(gathering) = line.incoming.remove(&incoming) else { return };
-        let (msrp, body) = (line.msrp, gathering.body.freeze());
+        let (msrp, body) = (line.link.session(), gathering.body.freeze());
         match self.read(key, &gathering.media_type, &body, &gathering.id, now) {
             Ok(receipt) => {
                 self.endpoint.accept(incoming, now);
@@ -71,7 +71,11 @@ impl Messages {
         let envelope = Envelope::parse(body)?;
         let content = envelope.content().decoded()?;
         if envelope.content().is(Imdn::MEDIA_TYPE) {
-            return Imdn::parse(&content).map(|receipt| self.on_receipt(key, &receipt));
+            let peer = self.lines.get(&key).map(|line| line.peer.clone()).unwrap_or_default();
+            return Imdn::parse(&content).map(|receipt| {
+                self.on_receipt(&receipt, &peer);
+                None
+            });
         }
         if envelope.is_composing() {
             return IsComposing::parse(&content).map(|notification| self.on_composing(key, &notification, now));
@@ -97,7 +101,8 @@ impl Messages {
                 if self.unread.len() == HISTORY {
                     self.unread.pop_front();
                 }
-                self.unread.push_back(Unread { session: key, message_id, date_time });
+                let (peer, conversation_id) = (line.peer.clone(), line.conversation_id.clone());
+                self.unread.push_back(Unread { session: key, peer, conversation_id, message_id, date_time });
             }
         }
         Ok(Imdn::about(&envelope, Notification::Delivery(Delivery::Delivered)))
@@ -108,27 +113,6 @@ impl Messages {
         if line.typing.handle_notification(notification, now.at) {
             let active = line.typing.is_active();
             self.events.push_back(Event::Composing { session: SessionId(key), active });
-        }
-        None
-    }
-
-    /// A receipt counts if it comes from whom the message was for, and says more than the one before.
-    fn on_receipt(&mut self, key: SessionKey, receipt: &Imdn) -> Option<Imdn> {
-        let line = self.lines.get(&key)?;
-        let (session, message_id) = (SessionId(key), receipt.message_id().as_str().to_owned());
-        if self.awaited.on_receipt(receipt, &line.peer) == Receipt::News {
-            match receipt.notification {
-                Notification::Delivery(Delivery::Delivered) => {
-                    self.events.push_back(Event::Delivered { session, message_id });
-                }
-                Notification::Display(Display::Displayed) => {
-                    self.events.push_back(Event::Displayed { session, message_id });
-                }
-                Notification::Delivery(Delivery::Failed | Delivery::Forbidden | Delivery::Error)
-                | Notification::Display(Display::Forbidden | Display::Error)
-                | Notification::Processing(_)
-                | Notification::Other(_) => tracing::debug!(%message_id, "a receipt that says neither"),
-            }
         }
         None
     }

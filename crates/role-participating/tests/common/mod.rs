@@ -26,6 +26,8 @@ pub(crate) struct End {
     address: SocketAddr,
     media: LocalMedia,
     opened: u64,
+    versions: u64,
+    connects: bool,
     partial: BTreeMap<IncomingId, (Outline, Vec<u8>)>,
     /// Whole messages, in order.
     pub(crate) inbox: Vec<(Outline, Vec<u8>)>,
@@ -35,6 +37,8 @@ pub(crate) struct End {
     pub(crate) failed: Vec<(String, Failure)>,
     /// What was reported on messages.
     pub(crate) reports: Vec<(String, Status)>,
+    /// The offers of re-INVITEs that came.
+    pub(crate) offers: Vec<String>,
     /// When the peer's BYE came.
     pub(crate) bye_at: Option<Instant>,
     /// Whether the session is over.
@@ -42,7 +46,7 @@ pub(crate) struct End {
 }
 
 impl End {
-    fn new(host: &str, setup: Setup, entropy: &mut Entropy) -> End {
+    fn new(host: &str, setup: Setup, wrapped: &str, entropy: &mut Entropy) -> End {
         let address = addr(&format!("{host}:5060"));
         let msrp = addr(&format!("{host}:2855"));
         let mut endpoint = Endpoint::new(msrp::Options::default(), entropy.fork());
@@ -53,7 +57,7 @@ impl End {
             tls: false,
             setup,
             accept_types: MediaTypes::parse("message/cpim text/plain"),
-            accept_wrapped_types: MediaTypes::parse("*"),
+            accept_wrapped_types: MediaTypes::parse(wrapped),
             cema: false,
             fingerprint: None,
             direction: Direction::SendRecv,
@@ -71,11 +75,14 @@ impl End {
             address,
             media,
             opened: 0,
+            versions: 0,
+            connects: true,
             partial: BTreeMap::new(),
             inbox: Vec::new(),
             sent: Vec::new(),
             failed: Vec::new(),
             reports: Vec::new(),
+            offers: Vec::new(),
             bye_at: None,
             is_over: false,
         }
@@ -189,11 +196,51 @@ impl End {
             if !request.body().is_empty() {
                 self.join(key, Connector::Offerer, now);
             }
+        } else if let UaEvent::Reinvite { incoming } = &event {
+            self.on_reinvite(key, incoming, now);
+        } else if let UaEvent::Modified { response, .. } = &event {
+            assert!(response.is_success(), "{}", response.status());
+            self.join(key, Connector::Offerer, now);
         } else if let UaEvent::Bye { .. } = &event {
             self.bye_at = Some(now.at);
         } else if let UaEvent::Ended { .. } = &event {
             self.is_over = true;
         }
+    }
+
+    /// Answers an offer with a new path; in one without a path of its own nothing is new.
+    fn on_reinvite(&mut self, key: SessionKey, incoming: &Incoming, now: Now) {
+        let offer = SessionDescription::parse(incoming.request.body()).expect("an offer");
+        self.offers.push(String::from_utf8_lossy(incoming.request.body()).into_owned());
+        self.renew(now);
+        let origin = self.next_origin();
+        let answer = sdp::answer(&offer, &self.media, origin).expect("MSRP in the offer");
+        let body = Some(Body::sdp(answer));
+        self.ua
+            .answer(&mut self.stack, key, incoming.tx, 200, &Headers::new(), body, now)
+            .expect("a pending re-INVITE");
+        self.join(key, Connector::Answerer, now);
+    }
+
+    /// Loses its connection and offers a new path.
+    pub(crate) fn move_away(&mut self, now: Now) {
+        self.renew(now);
+        let origin = self.next_origin();
+        let offer = Some(Body::sdp(sdp::offer(&self.media, origin)));
+        let key = self.sip.expect("a session");
+        let method = sip::Method::Invite;
+        self.ua.modify(&mut self.stack, key, method, Headers::new(), offer, now).expect("a quiet session");
+        self.work(now);
+    }
+
+    fn renew(&mut self, now: Now) {
+        self.media.session_id = self.endpoint.draw_session_id();
+        assert!(self.endpoint.renew(self.session, self.media.uri(), now));
+    }
+
+    fn next_origin(&mut self) -> OriginId {
+        self.versions += 1;
+        OriginId { session_id: 4, version: 1 + self.versions }
     }
 
     fn join(&mut self, key: SessionKey, we: Connector, now: Now) {
@@ -205,7 +252,7 @@ impl End {
         let (ours, theirs) = (read(known.local_sdp()), read(known.remote_sdp()));
         self.endpoint.set_remote(self.session, theirs.path.clone());
         let setups = if we == Connector::Offerer { (ours.setup, theirs.setup) } else { (theirs.setup, ours.setup) };
-        if sdp::connector(setups.0, setups.1) == Some(we) {
+        if sdp::connector(setups.0, setups.1) == Some(we) && self.connects {
             let place = sdp::connect_to(&theirs, false).expect("a place");
             let Host::Ip(ip) = place.host else { panic!("an address, not {:?}", place.host) };
             self.opened += 1;
@@ -273,11 +320,23 @@ pub(crate) struct Plan {
     /// Whether the INVITE makes the offer.
     pub(crate) has_offer: bool,
     pub(crate) max_message_size: Option<u64>,
+    /// `a=accept-wrapped-types` of Bob.
+    pub(crate) wrapped: &'static str,
+    /// Whether Bob connects when that is up to him.
+    pub(crate) bob_connects: bool,
 }
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { seed: 1, pfs: 2, setups: [Setup::ActPass; 2], has_offer: true, max_message_size: None }
+        Plan {
+            seed: 1,
+            pfs: 2,
+            setups: [Setup::ActPass; 2],
+            has_offer: true,
+            max_message_size: None,
+            wrapped: "*",
+            bob_connects: true,
+        }
     }
 }
 
@@ -295,8 +354,9 @@ impl World {
         let mut net = Net::new(plan.seed);
         let mut dice = Entropy::from_seed(plan.seed);
         let [a, b] = plan.setups;
-        let alice = net.add("alice", &[addr("10.0.0.1:5060")], End::new("10.0.0.1", a, &mut dice));
-        let bob = net.add("bob", &[addr("10.0.0.2:5060")], End::new("10.0.0.2", b, &mut dice));
+        let alice = net.add("alice", &[addr("10.0.0.1:5060")], End::new("10.0.0.1", a, "*", &mut dice));
+        let bob_end = End { connects: plan.bob_connects, ..End::new("10.0.0.2", b, plan.wrapped, &mut dice) };
+        let bob = net.add("bob", &[addr("10.0.0.2:5060")], bob_end);
         net.listen(alice, Transport::Tcp, addr("10.0.0.1:2855"));
         net.listen(bob, Transport::Tcp, addr("10.0.0.2:2855"));
         let mut routes = Vec::new();

@@ -113,6 +113,8 @@ fn exercise(body: &[u8]) {
         fingerprint: None,
         tls: false,
         origin: None,
+        cema: Some(true),
+        max_size: Some(1000),
     };
     let once = rewrite(&description, &change);
     let again = SessionDescription::parse(&once).unwrap();

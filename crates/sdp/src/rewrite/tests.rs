@@ -12,6 +12,29 @@ fn change() -> Rewrite {
         fingerprint: None,
         tls: false,
         origin: None,
+        cema: None,
+        max_size: None,
+    }
+}
+
+#[test]
+fn support_of_cema_and_the_largest_message_are_those_of_whoever_is_connected_to() {
+    let change = |cema, max_size| Rewrite { cema: Some(cema), max_size, ..change() };
+    for body in [samples::HANDSET, samples::DESKTOP, samples::SECURE] {
+        for cema in [true, false] {
+            let bytes = rewritten(body, &change(cema, None));
+            assert_eq!(samples::msrp(&bytes).cema, cema);
+            let count = String::from_utf8_lossy(&bytes).matches("a=msrp-cema").count();
+            assert_eq!(count, usize::from(cema));
+        }
+    }
+    for (body, ours, said) in [
+        (samples::HANDSET, Some(5000), Some(5000)),
+        (samples::SECURE, Some(5000), Some(5000)),
+        (samples::SECURE, Some(2 << 20), Some(1 << 20)),
+        (samples::SECURE, None, Some(1 << 20)),
+    ] {
+        assert_eq!(samples::msrp(&rewritten(body, &change(true, ours))).max_size, said);
     }
 }
 

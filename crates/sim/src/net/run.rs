@@ -2,9 +2,10 @@ use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
-use wire::{Input, Instant, Output};
+use wire::{Driver, Effects, Input, Instant, Output};
 
 use super::{Event, Net};
+use crate::host::Machine;
 
 /// What happens next. At equal times in this order, then nodes in the order they were added.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -130,46 +131,37 @@ impl Net {
 
     /// # Panics
     /// When the machine breaks the contract of [`wire::Node`]: woken at its own wish, it must move that wish on.
-    #[track_caller]
     fn wake(&mut self, node: usize) {
         let now = self.now_at(node);
-        let Some(machine) = self.hosts[node].machine.as_mut() else { return };
-        machine.handle_timeout(now);
-        self.drain(node);
-        let host = &self.hosts[node];
-        let next = host.machine.as_ref().and_then(|machine| machine.poll_timeout());
+        let mut next = None;
+        self.drive(node, |driver| next = driver.wake(now));
         if let Some(at) = next.filter(|at| *at <= now.at) {
-            panic!("{} was woken at {:?} and still wants to be at {at:?} (seed {})", host.name, now.at, self.seed);
+            let name = &self.hosts[node].name;
+            panic!("{name} was woken at {:?} and still wants to be at {at:?} (seed {})", now.at, self.seed);
         }
     }
 
     /// Gives a node an input; one that is paused takes it when it goes on.
     pub(super) fn deliver(&mut self, node: usize, input: Input) {
-        let now = self.now_at(node);
-        let host = &mut self.hosts[node];
-        if host.paused {
-            host.waiting.push_back(input);
-        } else if let Some(machine) = host.machine.as_mut() {
-            machine.handle_input(input, now);
-            self.drain(node);
+        if self.hosts[node].paused {
+            return self.hosts[node].waiting.push_back(input);
         }
+        let now = self.now_at(node);
+        self.drive(node, |driver| driver.input(input, now));
     }
 
     /// Carries out all that a node puts out.
     pub(super) fn drain(&mut self, node: usize) {
+        self.drive(node, |driver| driver.settle());
+    }
+
+    /// Runs a node that is up, on this network. The machine is out of its host meanwhile: carrying an output out changes the
+    /// network, and never calls a machine.
+    fn drive(&mut self, node: usize, act: impl FnOnce(&mut Driver<'_, dyn Machine, Kernel<'_>>)) {
         self.hosts[node].touched = false;
-        let poll = |net: &mut Net| net.hosts[node].machine.as_mut().and_then(|machine| machine.poll_output());
-        while let Some(output) = poll(self) {
-            match output {
-                Output::Datagram { local, remote, data } => self.send_datagram(node, local, remote, data),
-                Output::Connect { conn, transport, local, remote, verify } => {
-                    self.connect(node, conn, transport, [local, remote], verify);
-                }
-                Output::Write { conn, data } => self.write(node, conn, data),
-                Output::Read { conn, on } => self.set_reading(node, conn, on),
-                Output::Close { conn } => self.close(node, conn),
-            }
-        }
+        let Some(mut machine) = self.hosts[node].machine.take() else { return };
+        act(&mut Driver::new(&mut *machine, &mut Kernel { net: self, node }));
+        self.hosts[node].machine = Some(machine);
     }
 
     /// Carries out what was caused through mutable access.
@@ -196,4 +188,28 @@ impl Net {
             Due::Timer(node) => format!("a timer of {}", self.hosts[node].name),
         }
     }
+}
+
+/// What the network does for one of its nodes.
+struct Kernel<'a> {
+    net: &'a mut Net,
+    node: usize,
+}
+
+impl Effects for Kernel<'_> {
+    fn carry_out(&mut self, output: Output) {
+        let (net, node) = (&mut *self.net, self.node);
+        match output {
+            Output::Datagram { local, remote, data } => net.send_datagram(node, local, remote, data),
+            Output::Connect { conn, transport, local, remote, verify } => {
+                net.connect(node, conn, transport, [local, remote], verify);
+            }
+            Output::Write { conn, data } => net.write(node, conn, data),
+            Output::Read { conn, on } => net.set_reading(node, conn, on),
+            Output::Close { conn } => net.close(node, conn),
+        }
+    }
+
+    /// Each output has been on the wire from the moment it was carried out.
+    fn flush(&mut self) {}
 }

@@ -11,6 +11,8 @@ pub struct Usage {
     pub system_us: u64,
     /// Memory; what several processes share counts once.
     pub memory_kib: u64,
+    /// The most memory that each of them ever had, together.
+    pub peak_kib: u64,
 }
 
 /// The unit of the times in `/proc/PID/stat`, USER_HZ: 100 on every Linux.
@@ -33,11 +35,26 @@ impl Usage {
         }
         let mut usage = Usage::default();
         for (pid, stat) in all.iter().filter(|(pid, _)| is_of(**pid, root, &all)) {
-            usage.user_us += stat.user * TICK_US;
-            usage.system_us += stat.system * TICK_US;
-            usage.memory_kib += memory(*pid).unwrap_or_default();
+            usage.add(*pid, stat);
         }
         Ok(usage)
+    }
+
+    /// Of this process alone, whatever it has started.
+    pub fn of_self() -> io::Result<Usage> {
+        let mut usage = Usage::default();
+        let text = fs::read_to_string("/proc/self/stat")?;
+        if let Some(stat) = Stat::parse(&text) {
+            usage.add(std::process::id(), &stat);
+        }
+        Ok(usage)
+    }
+
+    fn add(&mut self, pid: u32, stat: &Stat) {
+        self.user_us += stat.user * TICK_US;
+        self.system_us += stat.system * TICK_US;
+        self.memory_kib += kib(&format!("/proc/{pid}/smaps_rollup"), "Pss:").unwrap_or_default();
+        self.peak_kib += kib(&format!("/proc/{pid}/status"), "VmHWM:").unwrap_or_default();
     }
 
     /// CPU time altogether.
@@ -73,10 +90,10 @@ fn is_of(mut pid: u32, root: u32, all: &BTreeMap<u32, Stat>) -> bool {
     }
 }
 
-/// The proportional set size, in KiB.
-fn memory(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+/// A figure in KiB of a file of lines: the proportional set size, the peak of the resident one.
+fn kib(file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -100,6 +117,8 @@ mod tests {
 
     #[test]
     fn this_process_has_used_memory_and_a_missing_one_is_an_error() {
+        let own = Usage::of_self().unwrap();
+        assert!(own.memory_kib > 0 && own.peak_kib > 0, "{own:?}");
         assert!(Usage::of_family(std::process::id()).unwrap().memory_kib > 0);
         assert!(Usage::of_family(u32::MAX).is_err());
     }

@@ -1,0 +1,128 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bench::Parties;
+use bytes::Bytes;
+use cpm::{MediaPathPolicy, Profile};
+use role_participating::{Config, Participating};
+use sip_tx::{Listener, Options};
+use wire::{Entropy, Input, Instant, Node, Now, Output, Timestamp, Transport};
+
+/// Whether what a node does counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Measured,
+    Plain,
+}
+
+/// A participating function between a caller and a callee that answers everything 200.
+pub(crate) struct Bench {
+    node: Participating,
+    parties: Parties,
+    at: Instant,
+}
+
+/// Between two calls.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// Between two messages.
+const MOMENT: Duration = Duration::from_micros(50);
+
+type Datagrams = VecDeque<(SocketAddr, Bytes)>;
+
+impl Bench {
+    pub(crate) fn new(media_path: MediaPathPolicy) -> Bench {
+        let at = |host: u8, port| SocketAddr::from(([127, 0, 0, host], port));
+        let parties = Parties { proxy: at(2, 5060), uac: at(3, 20_001), uas: at(4, 20_002) };
+        let config = Config {
+            name: "pf".to_owned(),
+            listeners: vec![Listener { transport: Transport::Udp, addr: parties.proxy }],
+            msrp: at(2, 2855),
+            media_path,
+            default_profile: Profile { max_sessions: 1_000_000, ..Profile::default() },
+            profiles: BTreeMap::new(),
+            trusted: vec![parties.uac.ip(), parties.uas.ip()],
+            silent_session: Duration::from_secs(24 * 3600),
+            media_grace: None,
+        };
+        let node = Participating::new(config, Options::default(), Entropy::from_seed(1));
+        Bench { node, parties, at: Instant::ZERO }
+    }
+
+    pub(crate) const fn parties(&self) -> Parties {
+        self.parties
+    }
+
+    /// Sends a request of the caller, lets the callee answer what comes of it, until all is quiet; returns the last response
+    /// that the caller got.
+    pub(crate) fn request(&mut self, request: &[u8], step: Step) -> Option<Bytes> {
+        let mut under_way: Datagrams = VecDeque::from([(self.parties.uac, Bytes::copy_from_slice(request))]);
+        let (mut last, mut answer) = (None, Vec::new());
+        while let Some((from, data)) = under_way.pop_front() {
+            for (to, data) in self.step(from, data, step) {
+                if to == self.parties.uac {
+                    last = Some(data);
+                } else if !data.starts_with(b"ACK") && !data.starts_with(b"SIP/2.0") {
+                    self.parties.answer(&mut answer, &data);
+                    under_way.push_back((self.parties.uas, Bytes::copy_from_slice(&answer)));
+                    // On the media path the participating function sends the ACK itself, when it hears the caller's.
+                }
+            }
+        }
+        last
+    }
+
+    /// Time passes between two calls, in which transactions end.
+    pub(crate) fn pass_time(&mut self) {
+        self.at += INTERVAL;
+        let now = self.now();
+        if self.node.poll_timeout().is_some_and(|due| due <= now.at) {
+            timers(&mut self.node, now);
+        }
+    }
+
+    fn step(&mut self, from: SocketAddr, data: Bytes, step: Step) -> Datagrams {
+        self.at += MOMENT;
+        let (input, now) = (Input::Datagram { local: self.parties.proxy, remote: from, data }, self.now());
+        match step {
+            Step::Measured => measured(&mut self.node, input, now),
+            Step::Plain => plain(&mut self.node, input, now),
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { at: self.at, utc: Timestamp::from_micros(self.at.as_nanos() / 1000) }
+    }
+}
+
+/// What counts: an input and everything that comes of it.
+#[inline(never)]
+pub(crate) fn measured(node: &mut Participating, input: Input, now: Now) -> Datagrams {
+    take(node, input, now)
+}
+
+/// The same, not counted. Something must tell it apart, or the linker makes one function of the two.
+#[inline(never)]
+fn plain(node: &mut Participating, input: Input, now: Now) -> Datagrams {
+    std::hint::black_box(&input);
+    take(node, input, now)
+}
+
+/// The end of transactions, which counts nowhere.
+#[inline(never)]
+fn timers(node: &mut Participating, now: Now) {
+    node.handle_timeout(now);
+    while node.poll_output().is_some() {}
+}
+
+#[inline(always)]
+fn take(node: &mut Participating, input: Input, now: Now) -> Datagrams {
+    node.handle_input(input, now);
+    let mut sent = Datagrams::new();
+    while let Some(output) = node.poll_output() {
+        if let Output::Datagram { remote, data, .. } = output {
+            sent.push_back((remote, data));
+        }
+    }
+    sent
+}
