@@ -37,7 +37,7 @@ impl Bench {
         let config = Config {
             name: "pf".to_owned(),
             listeners: vec![Listener { transport: Transport::Udp, addr: parties.proxy }],
-            msrp: at(2, 2855),
+            msrp: at(2, 2855).into(),
             media_path,
             default_profile: Profile { max_sessions: 1_000_000, ..Profile::default() },
             profiles: BTreeMap::new(),
