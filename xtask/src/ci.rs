@@ -17,6 +17,8 @@ pub(crate) fn command() -> Result<()> {
     docs.env("RUSTDOCFLAGS", "-D warnings");
     steps.run("docs", docs)?;
     test::run(&mut steps, &[])?;
+    // After the packages that the tests install: valgrind counts.
+    steps.run("counts", cargo(&["bench", "--profile", "count", "-p", "bench", "--bench", "instructions"]))?;
     steps.summary("ci");
     Ok(())
 }

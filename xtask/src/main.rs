@@ -1,9 +1,10 @@
-//! Project chores: `cargo xtask test`, `ci`, `bench`, `model`, `layers`, `licences`.
+//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `model`, `layers`, `licences`.
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
 mod bench;
 mod ci;
+mod kill9;
 mod layers;
 mod licences;
 mod model;
@@ -27,6 +28,7 @@ usage: cargo xtask COMMAND
   ci               what CI runs: formatting, clippy, layers, docs, licences, then test
   bench [WORKLOAD…] [--against kamailio,null] [--json] [--rounds N] [--seconds S]
                    measure what a call costs, ours and others in turn, and write docs/benchmarks.md
+  kill9 [--runs N] kill a participating function at each of 40 points of a session, N times (1), and see both ends closed
   model            search the model of the durable close in its full bounds, and leave each of its rules out once: minutes,
                    and some gigabytes of memory (the tests search smaller bounds)
   layers           check the arrows between our crates against xtask/layers.toml
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         ["test", filters @ ..] if !filters.iter().any(|f| f.starts_with('-')) => test::command(filters),
         ["ci"] => ci::command(),
         ["bench", args @ ..] => bench::command(args),
+        ["kill9", args @ ..] => kill9::command(args),
         ["model"] => model::command(),
         ["layers"] => Steps::alone("layers", "cargo xtask layers", layers::check),
         ["licences"] => Steps::alone("licences", "cargo xtask licences", licences::check),

@@ -1,6 +1,6 @@
 //! What parts of a call cost in instructions: a role as one machine, without sockets, on the messages that the workloads send.
 //!
-//! `cargo bench -p bench --bench instructions` counts them with callgrind and compares them with their bounds, and fails
+//! `cargo bench --profile count -p bench --bench instructions` counts them with callgrind and compares them with their bounds, and fails
 //! beyond one. Instructions hardly depend on the machine, so that a bound of a few per cent above what there is shows a
 //! regression where timings would show the neighbours. `-- --only NAME COUNT` runs one part without counting, for a profile.
 #![expect(clippy::print_stdout, reason = "the results are the output")]

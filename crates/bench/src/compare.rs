@@ -5,10 +5,13 @@ use anyhow::{Context as _, Result};
 
 use crate::load::{Load, Options, Outcome, Pace};
 use crate::servers::{Running, Server};
+use crate::workload::Workload;
 
 /// What to compare, and how long.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
+    /// The work.
+    pub workload: Workload,
     /// In the order in which they run within a round.
     pub servers: Vec<Server>,
     /// How often all of them run.
@@ -56,7 +59,8 @@ pub fn compare(plan: Plan) -> Result<Compared> {
             let [saturated, paced] = PACES.map(|pace| run(&plan, *server, pace));
             let (saturated, paced) = (saturated?, paced?);
             eprintln!(
-                "round {round}/{}: {server:<9} {:>7.0} calls/s, {:>5.1} µs/call; at 2,000/s {:>5.1} µs/call; errors {}, load {load_average:.1}",
+                "{} round {round}/{}: {server:<9} {:>7.0} calls/s, {:>5.1} µs/call; at 2,000/s {:>5.1} µs/call; errors {}, load {load_average:.1}",
+                plan.workload,
                 plan.rounds,
                 saturated.calls_per_s,
                 saturated.cpu_us,
@@ -72,16 +76,22 @@ pub fn compare(plan: Plan) -> Result<Compared> {
 fn run(plan: &Plan, server: Server, pace: Pace) -> Result<Outcome> {
     // What keeps nothing is the same at once.
     let warm_up = if server == Server::Null { plan.warm_up.min(STATELESS) } else { plan.warm_up };
-    let running = Running::start(server, warm_up + plan.measured);
+    let running = Running::start(server, plan.workload.into(), warm_up + plan.measured);
     let (uac, uas) = running.ends();
-    let options =
-        Options { proxy: running.listen, process: Some(running.process.id()), pace, warm_up, measured: plan.measured };
+    let options = Options {
+        proxy: running.listen,
+        process: Some(running.process.id()),
+        work: plan.workload.work(),
+        pace,
+        warm_up,
+        measured: plan.measured,
+    };
     let outcome = Load::new(options, uac, uas)?.run();
     outcome.with_context(|| format!("load through {server}"))
 }
 
 /// Of the last minute.
-fn load_average() -> f64 {
+pub(crate) fn load_average() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or_default()
 }
@@ -135,7 +145,13 @@ mod tests {
             Round { server, saturated: outcome, paced: outcome, load_average: 0.0 }
         };
         let (ours, theirs) = (Server::Duologue, Server::Kamailio);
-        let plan = Plan { servers: vec![], rounds: 2, warm_up: Duration::ZERO, measured: Duration::ZERO };
+        let plan = Plan {
+            workload: Workload::W1,
+            servers: vec![],
+            rounds: 2,
+            warm_up: Duration::ZERO,
+            measured: Duration::ZERO,
+        };
         let rounds = vec![round(ours, 10.0), round(theirs, 20.0), round(ours, 30.0), round(theirs, 30.0)];
         let spread = Compared { plan, rounds }.ratios(theirs, |round| &round.saturated);
         assert_eq!(spread, Spread { min: 0.5, median: 0.75, max: 1.0 });

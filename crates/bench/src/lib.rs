@@ -5,6 +5,8 @@
 //! compares within a round, since what else the machine does changes from one round to the next.
 
 mod compare;
+mod cpu;
+mod digest;
 mod load;
 mod message;
 mod messages;
@@ -12,14 +14,19 @@ mod null;
 mod report;
 mod scan;
 mod servers;
+mod sessions;
 mod socket;
 mod tally;
+mod workload;
 
 pub use compare::{Compared, Plan, Round, compare};
-pub use load::{Load, Options, Outcome, Pace};
+pub use digest::Challenge;
+pub use load::{Held, Load, Options, Outcome, Pace, Work};
 pub use message::message_figures;
 pub use messages::{CallId, Dialog, Parties};
 pub use null::null;
 pub use report::{json, machine, table, write_section};
 pub use servers::Server;
+pub use sessions::{Sessions, hold};
 pub use tally::Latency;
+pub use workload::Workload;

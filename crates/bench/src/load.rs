@@ -1,5 +1,8 @@
 //! The generator: caller and callee in one thread.
 
+mod hold;
+
+use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -7,10 +10,25 @@ use std::time::{Duration, Instant};
 use load::Usage;
 use mio::{Events, Poll};
 
+use crate::digest::Challenge;
 use crate::messages::{CallId, Dialog, Parties};
 use crate::scan;
 use crate::socket::Socket;
 use crate::tally::{Latency, Tally};
+
+pub use self::hold::Held;
+
+/// What a call is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Work {
+    /// A session: INVITE, 200, ACK, and at once BYE, 200.
+    #[default]
+    Session,
+    /// A pager-mode message: MESSAGE, 200.
+    Message,
+    /// A registration: REGISTER with credentials, 200. Each user is challenged once.
+    Register,
+}
 
 /// How calls come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +46,8 @@ pub struct Options {
     pub proxy: SocketAddr,
     /// The server's process: its family's CPU time is measured.
     pub process: Option<u32>,
+    /// What a call is.
+    pub work: Work,
     /// How calls come.
     pub pace: Pace,
     /// Time before the measurement. It should exceed 64*T1, so that transactions end as fast as they begin.
@@ -79,6 +99,10 @@ pub struct Load {
     uas: Socket,
     calls: Vec<Call>,
     free: Vec<u32>,
+    /// Sessions that are set up and not closed, where they are held.
+    held: Option<VecDeque<u32>>,
+    /// What each place of the list of calls was challenged with as a user.
+    challenges: Vec<Option<Challenge>>,
     tally: Tally,
     acks_sent: u64,
     acks_seen: u64,
@@ -104,11 +128,13 @@ enum State {
     Inviting,
     /// A provisional response came: the INVITE is not repeated.
     Ringing,
-    /// BYE sent.
+    /// Set up, and left so.
+    Held,
+    /// BYE sent, or the one request of a call that is no session.
     Closing,
 }
 
-/// Calls open at a time.
+/// Calls open at a time, but for those that are held.
 const MOST_CALLS: usize = 20_000;
 /// RFC 3261 §17.1.1.2.
 const T1: Duration = Duration::from_millis(500);
@@ -139,6 +165,8 @@ impl Load {
             uas,
             calls: Vec::new(),
             free: Vec::new(),
+            held: None,
+            challenges: Vec::new(),
             tally: Tally::new(),
             acks_sent: 0,
             acks_seen: 0,
@@ -239,13 +267,13 @@ impl Load {
     }
 
     fn in_flight(&self) -> usize {
-        self.calls.len() - self.free.len()
+        self.calls.len() - self.free.len() - self.held.as_ref().map_or(0, VecDeque::len)
     }
 
     fn start_call(&mut self, now: Instant, interval: Duration) {
         let slot = match self.free.pop() {
             Some(slot) => slot,
-            None if self.calls.len() < MOST_CALLS => {
+            None if self.held.is_some() || self.calls.len() < MOST_CALLS => {
                 let dialog = Dialog::default();
                 self.calls.push(Call { turn: 0, state: State::Free, dialog, sent: now, resend: now, interval });
                 self.calls.len() as u32 - 1
@@ -257,8 +285,36 @@ impl Load {
         };
         let call = &mut self.calls[slot as usize];
         call.turn += 1;
-        call.begin(State::Inviting, now, interval);
-        self.parties.invite(&mut self.out, CallId { slot, turn: call.turn });
+        let state = if self.options.work == Work::Session { State::Inviting } else { State::Closing };
+        call.begin(state, now, interval);
+        let id = CallId { slot, turn: call.turn };
+        self.write_request(id, state);
+        self.uac.send(self.parties.proxy, &self.out);
+    }
+
+    /// The request whose answer a call in this state waits for.
+    fn write_request(&mut self, id: CallId, state: State) {
+        let Load { parties, calls, challenges, out, .. } = self;
+        match (self.options.work, state) {
+            (Work::Session, State::Inviting) => parties.invite(out, id),
+            (Work::Session, _) => parties.bye(out, id, &calls[id.slot as usize].dialog),
+            (Work::Message, _) => parties.message(out, id),
+            (Work::Register, _) => {
+                let challenge = challenges.get_mut(id.slot as usize).and_then(Option::as_mut);
+                parties.register(out, id, challenge);
+            }
+        }
+    }
+
+    /// A registrar wants to know who registers.
+    fn on_challenge(&mut self, id: CallId, challenge: Challenge) {
+        let slot = id.slot as usize;
+        if self.challenges.len() <= slot {
+            self.challenges.resize(slot + 1, None);
+        }
+        self.challenges[slot] = Some(challenge);
+        self.calls[slot].begin(State::Closing, Instant::now(), T1);
+        self.write_request(id, State::Closing);
         self.uac.send(self.parties.proxy, &self.out);
     }
 
@@ -283,7 +339,7 @@ impl Load {
 
     fn look_after(&mut self, slot: u32, now: Instant) {
         let call = &mut self.calls[slot as usize];
-        if call.state == State::Free {
+        if matches!(call.state, State::Free | State::Held) {
             return;
         }
         if now > call.sent + PATIENCE {
@@ -297,11 +353,11 @@ impl Load {
         call.resend = now + call.interval;
         let (id, state) = (CallId { slot, turn: call.turn }, call.state);
         match state {
-            State::Inviting => self.parties.invite(&mut self.out, id),
-            State::Closing => self.parties.bye(&mut self.out, id, &call.dialog),
-            State::Ringing | State::Free => return,
+            State::Inviting | State::Closing => self.write_request(id, state),
+            State::Ringing | State::Held | State::Free => return,
         }
         self.tally.retransmitted += 1;
+        let call = &self.calls[slot as usize];
         let to = call.dialog.next.filter(|_| state == State::Closing).unwrap_or(self.parties.proxy);
         self.uac.send(to, &self.out);
     }
@@ -350,7 +406,12 @@ impl Load {
                 self.set_up(id);
             }
             // The 200 came again: its ACK was lost.
-            (State::Closing, true, 200..300) => self.send_ack(id),
+            (State::Closing | State::Held, true, 200..300) => self.send_ack(id),
+            (State::Closing, false, 401) if self.options.work == Work::Register => {
+                if let Some(challenge) = Challenge::read(response) {
+                    self.on_challenge(id, challenge);
+                }
+            }
             (State::Closing, false, 200..300) => {
                 self.tally.closed(call.sent.elapsed());
                 self.end(id.slot);
@@ -360,11 +421,11 @@ impl Load {
                 self.end(id.slot);
             }
             // Late, of an earlier request of the call.
-            (State::Free | State::Inviting | State::Ringing | State::Closing, _, _) => {}
+            (State::Free | State::Inviting | State::Ringing | State::Held | State::Closing, _, _) => {}
         }
     }
 
-    /// The INVITE was answered: ACK, and BYE at once.
+    /// The INVITE was answered: ACK, and BYE at once, unless sessions are held.
     fn set_up(&mut self, id: CallId) {
         let call = &mut self.calls[id.slot as usize];
         let now = Instant::now();
@@ -374,9 +435,19 @@ impl Load {
             self.tally.refused += 1;
             return self.end(id.slot);
         };
-        call.begin(State::Closing, now, T1);
+        call.begin(State::Held, now, T1);
         self.send_ack(id);
-        self.parties.bye(&mut self.out, id, &self.calls[id.slot as usize].dialog);
+        match &mut self.held {
+            Some(held) => held.push_back(id.slot),
+            None => self.close(id.slot, next, now),
+        }
+    }
+
+    fn close(&mut self, slot: u32, next: SocketAddr, now: Instant) {
+        let call = &mut self.calls[slot as usize];
+        call.begin(State::Closing, now, T1);
+        let id = CallId { slot, turn: call.turn };
+        self.write_request(id, State::Closing);
         self.uac.send(next, &self.out);
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bench::{Load, Options, Pace, Plan, Server};
+use bench::{Load, Options, Pace, Plan, Server, Work};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// What a call costs
@@ -31,9 +31,9 @@ enum Command {
 
 #[derive(Args)]
 struct Run {
-    /// Which ones: `message`, W1 (default: both)
+    /// Which ones (default: all)
     workloads: Vec<Workload>,
-    /// Who else runs W1
+    /// Who else runs them
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["kamailio", "null"])]
     against: Vec<Peer>,
     /// How often each server runs
@@ -45,6 +45,9 @@ struct Run {
     /// Time before the measurement in seconds; more than 32, or transactions only begin and never end
     #[arg(long, default_value_t = 35, value_parser = clap::value_parser!(u64).range(0..=600))]
     warm_up: u64,
+    /// Sessions held in W6
+    #[arg(long, value_delimiter = ',', default_values_t = [1000, 10_000, 100_000])]
+    held: Vec<usize>,
     /// Print one line of JSON as the last line
     #[arg(long)]
     json: bool,
@@ -117,20 +120,26 @@ fn main() -> Result<()> {
 }
 
 fn measure(run: &Run) -> Result<()> {
-    let all = [Workload::Message, Workload::W1];
+    let all = [Workload::Message, Workload::W1, Workload::W2, Workload::W4, Workload::W5, Workload::W6];
     let workloads = if run.workloads.is_empty() { &all[..] } else { &run.workloads };
-    if let Some(other) = workloads.iter().find(|workload| !all.contains(workload)) {
-        bail!("{other:?} is not measured yet; there are `message` and W1");
-    }
     let machine = bench::machine();
     let mut results = serde_json::Map::new();
     for workload in workloads {
-        let (name, table, json) = if *workload == Workload::Message {
-            let (table, json) = bench::message_figures()?;
-            ("message", table, json)
-        } else {
-            let compared = bench::compare(plan(run))?;
-            ("W1", bench::table(&compared), bench::json(&compared))
+        let (name, table, json) = match workload {
+            Workload::Message => {
+                let (table, json) = bench::message_figures()?;
+                ("message", table, json)
+            }
+            Workload::W1 => compared(run, bench::Workload::W1)?,
+            Workload::W2 => compared(run, bench::Workload::W2)?,
+            Workload::W3 => bail!("W3 is not measured yet"),
+            Workload::W4 => compared(run, bench::Workload::W4)?,
+            Workload::W5 => compared(run, bench::Workload::W5)?,
+            Workload::W6 => {
+                let settle = Duration::from_secs(run.warm_up);
+                let sessions = bench::hold(&run.held, settle, run.against.contains(&Peer::Kamailio))?;
+                ("W6", sessions.table(), sessions.json())
+            }
         };
         println!("{name}, {machine}\n\n{table}");
         if let Some(file) = &run.write {
@@ -145,13 +154,23 @@ fn measure(run: &Run) -> Result<()> {
     Ok(())
 }
 
-fn plan(run: &Run) -> Plan {
+fn compared(run: &Run, workload: bench::Workload) -> Result<(&'static str, String, serde_json::Value)> {
+    let compared = bench::compare(plan(run, workload))?;
+    Ok((workload.name(), bench::table(&compared), bench::json(&compared)))
+}
+
+fn plan(run: &Run, workload: bench::Workload) -> Plan {
     let peers = run.against.iter().map(|peer| match peer {
         Peer::Kamailio => Server::Kamailio,
         Peer::Null => Server::Null,
     });
     Plan {
-        servers: std::iter::once(Server::Duologue).chain(peers).collect(),
+        workload,
+        servers: [Server::Duologue, Server::Durable]
+            .into_iter()
+            .chain(peers)
+            .filter(|server| workload.suits(*server))
+            .collect(),
         rounds: run.rounds.into(),
         warm_up: Duration::from_secs(run.warm_up),
         measured: Duration::from_secs(run.seconds),
@@ -165,6 +184,7 @@ fn load(args: &LoadArgs) -> Result<()> {
     let options = Options {
         proxy: args.proxy,
         process: args.process,
+        work: Work::Session,
         pace: args.rate.map_or(Pace::InFlight(args.in_flight), Pace::PerSecond),
         warm_up: Duration::from_secs(args.warm_up),
         measured: Duration::from_secs(args.seconds),

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 
+use crate::digest::Challenge;
 use crate::scan;
 
 /// Who talks.
@@ -76,7 +77,11 @@ impl Dialog {
             self.routes.extend_from_slice(route);
             self.routes.extend_from_slice(b"\r\n");
         }
-        self.next = routes.last().and_then(|route| scan::address(scan::uri(route)));
+        // A server that is the other end of the dialog is its target and needs no route.
+        self.next = match routes.last() {
+            Some(route) => scan::address(scan::uri(route)),
+            None => scan::address(&self.target),
+        };
     }
 
     /// Forgets everything.
@@ -159,6 +164,33 @@ impl Parties {
         );
     }
 
+    /// A REGISTER of one of a thousand users, with credentials once there was a challenge.
+    pub fn register(&self, out: &mut Vec<u8>, call: CallId, challenge: Option<&mut Challenge>) {
+        let Parties { uac, .. } = self;
+        let (bits, user) = (call.bits(), subscriber(call.slot));
+        // Another transaction than the one that was challenged.
+        let (cseq, branch) = if challenge.is_some() { (2, 'r') } else { (1, 'q') };
+        out.clear();
+        put!(
+            out,
+            "REGISTER sip:{DOMAIN} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP {uac};branch=z9hG4bK{branch}{bits:016x};rport\r\n\
+             Max-Forwards: 70\r\n\
+             From: <sip:{user}@{DOMAIN}>;tag=c{bits:016x}\r\n\
+             To: <sip:{user}@{DOMAIN}>\r\n\
+             Call-ID: {bits:016x}@{DOMAIN}\r\n\
+             CSeq: {cseq} REGISTER\r\n\
+             Contact: <sip:{user}@{uac}>;+g.3gpp.icsi-ref=\"{ICSI_ESCAPED}\"\r\n\
+             Expires: 3600\r\n\
+             Supported: path\r\n\
+             User-Agent: IM-client/OMA2.2 load/0.1\r\n"
+        );
+        if let Some(challenge) = challenge {
+            put!(out, "Authorization: {}\r\n", challenge.credentials(&user, "REGISTER", "sip:ims.example"));
+        }
+        put!(out, "Content-Length: 0\r\n\r\n");
+    }
+
     /// The ACK of a 2xx.
     pub fn ack(&self, out: &mut Vec<u8>, call: CallId, dialog: &Dialog) {
         self.in_dialog(out, call, dialog, "ACK", 1, "");
@@ -221,6 +253,16 @@ impl Parties {
 
 const ICSI: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.session";
 const ICSI_ESCAPED: &str = "urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.session";
+
+/// The users that register.
+pub(crate) const SUBSCRIBERS: u32 = 1000;
+/// The domain of every user.
+pub(crate) const DOMAIN: &str = "ims.example";
+
+/// The name of a user that registers.
+pub(crate) fn subscriber(number: u32) -> String {
+    format!("user{}", number % SUBSCRIBERS)
+}
 
 const PAGER: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg";
 const PAGER_ESCAPED: &str = "urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.msg";

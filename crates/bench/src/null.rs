@@ -12,11 +12,14 @@ pub fn null(listen: SocketAddr) -> Result<()> {
     socket.set_nonblocking(false)?;
     let (mut buffer, mut out, mut count) = (vec![0; 65_536], Vec::with_capacity(4096), 0);
     loop {
-        let (len, _) = socket.recv_from(&mut buffer)?;
+        let (len, sender) = socket.recv_from(&mut buffer)?;
         let message = &buffer[..len];
         count += 1;
         let next = if scan::status(message).is_some() {
             response(&mut out, message)
+        } else if scan::method(message) == b"REGISTER" {
+            answer(&mut out, message);
+            Some(sender)
         } else {
             request(&mut out, message, listen, count)
         };
@@ -38,6 +41,17 @@ fn request(out: &mut Vec<u8>, message: &[u8], listen: SocketAddr, count: u64) ->
     let mut routes = scan::lines(message).filter(|line| line.is("Route")).skip(1);
     let target = first.split(|b| *b == b' ').nth(1)?;
     routes.next().map_or_else(|| scan::address(target), |line| scan::address(scan::uri(line.value)))
+}
+
+/// The floor of a registrar: 200 to everything.
+fn answer(out: &mut Vec<u8>, message: &[u8]) {
+    out.clear();
+    out.extend_from_slice(b"SIP/2.0 200 OK\r\n");
+    let copied = ["Via", "From", "To", "Call-ID", "CSeq"];
+    for line in scan::lines(message).filter(|line| copied.iter().any(|name| line.is(name))) {
+        out.extend_from_slice(line.whole);
+    }
+    out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
 }
 
 fn response(out: &mut Vec<u8>, message: &[u8]) -> Option<SocketAddr> {

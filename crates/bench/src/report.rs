@@ -19,7 +19,7 @@ type Pick = fn(&Round) -> &Outcome;
 
 const PICKS: [(&str, Pick); 2] = [("100 in flight", |r| &r.saturated), ("2,000 calls/s", |r| &r.paced)];
 
-/// The section for W1.
+/// The section for a workload.
 pub fn table(compared: &Compared) -> String {
     let mut out = String::from(
         "| calls | server | calls/s | CPU µs per call | user | system | set-up p50, p99 ms | close p50, p99 ms | errors | repeated | memory MiB |\n\
@@ -62,19 +62,20 @@ fn row(out: &mut String, name: &str, server: Server, rounds: &[&Round], pick: Pi
     let over = |figure: Figure| Spread::of(rounds.iter().map(|round| figure(pick(round))));
     let cpu = over(|o| o.cpu_us);
     let ms = |figure: Figure| over(figure).median / 1000.0;
+    let setup = [ms(|o| o.setup.p50_us as f64), ms(|o| o.setup.p99_us as f64)];
+    // A call that is one request has no set-up.
+    let setup = if setup[0] > 0.0 { format!("{:.2}, {:.2}", setup[0], setup[1]) } else { "–".to_owned() };
     let sum = |figure: fn(&Outcome) -> u64| rounds.iter().map(|round| figure(pick(round))).sum::<u64>();
     line(
         out,
         &format!(
-            "| {name} | {server} | {:.0} | {:.1} ({:.1} to {:.1}) | {:.1} | {:.1} | {:.2}, {:.2} | {:.2}, {:.2} | {} | {} | {:.0} |",
+            "| {name} | {server} | {:.0} | {:.1} ({:.1} to {:.1}) | {:.1} | {:.1} | {setup} | {:.2}, {:.2} | {} | {} | {:.0} |",
             over(|o| o.calls_per_s).median,
             cpu.median,
             cpu.min,
             cpu.max,
             over(|o| o.user_us).median,
             over(|o| o.system_us).median,
-            ms(|o| o.setup.p50_us as f64),
-            ms(|o| o.setup.p99_us as f64),
             ms(|o| o.close.p50_us as f64),
             ms(|o| o.close.p99_us as f64),
             sum(|o| o.errors),

@@ -6,11 +6,17 @@ use std::time::Duration;
 
 use interop::{Loopback, Process, Transport, binary, fill, require};
 
+use crate::digest::PASSWORD;
+use crate::messages::{SUBSCRIBERS, subscriber};
+use crate::workload::Workload;
+
 /// What stands between caller and callee.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Server {
-    /// `duologue serve`, a participating function off the media path.
+    /// `duologue serve`: a participating function, or the core.
     Duologue,
+    /// The same with a journal on the disk of the temporary folder: what is closed stays closed if it dies.
+    Durable,
     /// Kamailio with `kamailio.cfg`.
     Kamailio,
     /// [`crate::null()`].
@@ -22,6 +28,7 @@ impl Server {
     pub const fn name(self) -> &'static str {
         match self {
             Server::Duologue => "duologue",
+            Server::Durable => "with journal",
             Server::Kamailio => "kamailio",
             Server::Null => "null",
         }
@@ -31,6 +38,29 @@ impl Server {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// What a server is to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Setting {
+    /// A proxy that stays in the dialog.
+    OffPath,
+    /// A B2BUA.
+    OnPath,
+    /// A registrar with Digest authentication.
+    Registrar,
+    /// A proxy that knows the dialogs which pass. What ours always does.
+    Dialogs,
+}
+
+impl From<Workload> for Setting {
+    fn from(workload: Workload) -> Setting {
+        match workload {
+            Workload::W1 | Workload::W4 => Setting::OffPath,
+            Workload::W2 => Setting::OnPath,
+            Workload::W5 => Setting::Registrar,
+        }
     }
 }
 
@@ -47,7 +77,7 @@ const START: Duration = Duration::from_secs(30);
 
 impl Running {
     /// Starts a server that ends by itself after `lifetime`, whatever becomes of who started it.
-    pub(crate) fn start(server: Server, lifetime: Duration) -> Running {
+    pub(crate) fn start(server: Server, setting: Setting, lifetime: Duration) -> Running {
         let (own, uac, uas) = (Loopback::lease(), Loopback::lease(), Loopback::lease());
         let listen = own.at(5060);
         let scratch = Process::scratch();
@@ -55,11 +85,26 @@ impl Running {
         command.arg("--kill-after=5").arg((lifetime.as_secs() + 30).to_string());
         let address = listen.to_string();
         match server {
-            Server::Duologue => {
+            Server::Duologue | Server::Durable => {
                 let (msrp, uac, uas) = (own.at(2855).to_string(), uac.ip().to_string(), uas.ip().to_string());
-                let places = [("listen", &*address), ("msrp", &msrp), ("uac", &uac), ("uas", &uas)];
+                let media_path = if setting == Setting::OnPath { "on" } else { "off" };
+                let journal = format!("journal = \"{}/journal\"", scratch.path().display());
+                let journal = if server == Server::Durable { &*journal } else { "" };
+                let places = [
+                    ("listen", &*address),
+                    ("msrp", &msrp),
+                    ("uac", &uac),
+                    ("uas", &uas),
+                    ("media_path", media_path),
+                    ("journal", journal),
+                ];
+                let text = if setting == Setting::Registrar {
+                    fill(include_str!("../registrar.toml"), &places[..1]) + &subscribers()
+                } else {
+                    fill(include_str!("../duologue.toml"), &places)
+                };
                 let file = scratch.path().join("duologue.toml");
-                write(&file, &fill(include_str!("../duologue.toml"), &places));
+                write(&file, &text);
                 command.arg(binary("duologue")).args(["--log", "error", "serve", "--config"]).arg(file);
             }
             Server::Kamailio => {
@@ -68,6 +113,11 @@ impl Running {
                 // In front, with its fast allocator (the default one finds errors) and room for all transactions.
                 let options = ["-DD", "-E", "-x", "fm", "-X", "fm", "-m", "4096", "-M", "64", "-f"];
                 command.arg(require("kamailio")).args(options).arg(file);
+                match setting {
+                    Setting::OffPath | Setting::OnPath => {}
+                    Setting::Registrar => _ = command.args(["-A", "WITH_REGISTRAR"]),
+                    Setting::Dialogs => _ = command.args(["-A", "WITH_DIALOG"]),
+                }
                 command.arg("-P").arg(scratch.path().join("pid")).arg("-Y").arg(scratch.path());
             }
             Server::Null => {
@@ -83,6 +133,12 @@ impl Running {
     pub(crate) const fn ends(&self) -> (Ipv4Addr, Ipv4Addr) {
         (self.uac.ip(), self.uas.ip())
     }
+}
+
+/// The users of [`crate::messages`], as the configuration has them.
+fn subscribers() -> String {
+    let user = |number| format!("{} = {{ password = \"{PASSWORD}\" }}\n", subscriber(number));
+    (0..SUBSCRIBERS).map(user).collect()
 }
 
 fn write(file: &std::path::Path, text: &str) {

@@ -97,7 +97,13 @@ impl ServiceControl {
                 self.open.remove(aor);
             }
         }
-        let Some(record) = record else { return };
+        if let Some(record) = record {
+            self.take_over(record);
+        }
+    }
+
+    /// Takes a record of an earlier life, which nobody has fetched.
+    pub fn take_over(&mut self, record: SessionRecord) {
         if self.records.len() == RECORDS {
             self.records.pop_front();
             self.lost_records += 1;

@@ -1,7 +1,9 @@
+use serde::{Deserialize, Serialize};
 use sip::{Address, Message, Name, Uri};
 
 /// Whom a participating function serves in a request: on what the user originates, or on what terminates at the user.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SessionCase {
     /// The served user sent it.
     Originating,
@@ -58,21 +60,28 @@ impl ServedUser {
 /// The address-of-record of a URI: scheme, user and host without port, parameters and escapes, host in lower case
 /// (RFC 3261 §10.3 step 5). `tel:` numbers lose their visual separators.
 pub fn aor(uri: &Uri<'_>) -> String {
-    let lossy = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let mut out = String::with_capacity(uri.as_bytes().len());
     if uri.is_sip() {
-        let host = lossy(uri.host()).to_ascii_lowercase();
-        return match uri.user() {
-            Some(user) => format!("sip:{}@{host}", unescape(user)),
-            None => format!("sip:{host}"),
-        };
+        out.push_str("sip:");
+        if let Some(user) = uri.user() {
+            push_unescaped(&mut out, user);
+            out.push('@');
+        }
+        let host = out.len();
+        out.push_str(&String::from_utf8_lossy(uri.host()));
+        out[host..].make_ascii_lowercase();
+        return out;
     }
     match uri.user() {
-        Some(number) => format!("tel:{}", lossy(number).replace(['-', '.', '(', ')'], "")),
-        None => lossy(uri.as_bytes()),
+        Some(number) => format!("tel:{}", String::from_utf8_lossy(number).replace(['-', '.', '(', ')'], "")),
+        None => String::from_utf8_lossy(uri.as_bytes()).into_owned(),
     }
 }
 
-fn unescape(user: &[u8]) -> String {
+fn push_unescaped(text: &mut String, user: &[u8]) {
+    if !user.contains(&b'%') {
+        return text.push_str(&String::from_utf8_lossy(user));
+    }
     let mut out = Vec::with_capacity(user.len());
     let mut rest = user;
     while let [b, tail @ ..] = rest {
@@ -88,7 +97,7 @@ fn unescape(user: &[u8]) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    text.push_str(&String::from_utf8_lossy(&out));
 }
 
 #[cfg(test)]

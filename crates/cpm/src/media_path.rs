@@ -1,6 +1,9 @@
+use serde::{Deserialize, Serialize};
+
 /// Where a participating function stands in one session. Decided at INVITE, fixed for the session's life: a dialog cannot
 /// move from a proxy to a B2BUA.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MediaPath {
     /// Off the media path: a record-routing proxy.
     Off,

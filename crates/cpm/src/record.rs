@@ -1,10 +1,14 @@
+use serde::{Deserialize, Serialize};
 use wire::Timestamp;
 
 use crate::{MediaPath, Release, SessionCase};
 
 /// What is written about a session when it has ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SessionRecord {
+    /// Drawn when the session was set up. Whoever takes records twice with one key has been handed one record twice, by a
+    /// node that died before it heard that the record had been taken.
+    pub key: u64,
     /// The served user's address-of-record.
     pub served_user: String,
     /// The session case.
@@ -18,11 +22,19 @@ pub struct SessionRecord {
     /// Where the participating function stood.
     pub media_path: MediaPath,
     /// When the session was set up.
+    #[serde(with = "micros")]
     pub started: Timestamp,
     /// When it was over.
+    #[serde(with = "micros")]
     pub ended: Timestamp,
     /// How it was closed.
     pub closing: Closing,
+    /// The Reason of the BYE that closed it (RFC 3326), if it gave one.
+    pub cause: Option<String>,
+    /// The final status of the last BYE to the side that did not close: 200; 481 from one that had left already; 408 or 503
+    /// when it could not be reached; anything else when it refused. `None` when it was sent none.
+    #[serde(default)]
+    pub bye: Option<u16>,
     /// Messages of the served user that the next hop took. None are seen off the media path.
     pub sent: Traffic,
     /// Messages for the served user that the next hop took. None are seen off the media path.
@@ -30,7 +42,7 @@ pub struct SessionRecord {
 }
 
 /// Messages of one direction of a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Traffic {
     /// Whole messages.
     pub messages: u64,
@@ -39,7 +51,8 @@ pub struct Traffic {
 }
 
 /// Who ended a session, or why it ended.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Closing {
     /// The served user.
     ServedUser,
@@ -47,8 +60,22 @@ pub enum Closing {
     Peer,
     /// A leg was lost: no ACK, no answer, no dialog.
     Lost,
-    /// Ended without a BYE that we saw.
+    /// The session timer ran out, or nobody was heard of for too long.
     Expired,
     /// The participating function itself.
     Released(Release),
+}
+
+/// A point in time as a number, in the participating function's journal.
+mod micros {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+    use wire::Timestamp;
+
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(at.as_micros())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        u64::deserialize(deserializer).map(Timestamp::from_micros)
+    }
 }

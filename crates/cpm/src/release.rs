@@ -1,5 +1,8 @@
+use serde::{Deserialize, Serialize};
+
 /// Why the network ends a session by itself. Only a function on the media path can do so: a proxy has no dialog to close.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Release {
     /// No message came for too long.
     Inactive,
@@ -15,12 +18,14 @@ pub enum Release {
     Operator,
     /// The function is being shut down.
     Shutdown,
+    /// The function was started anew, and the media of its sessions is gone.
+    Restarted,
 }
 
 impl Release {
     /// All of them: the word for logs and records, and the value of the Reason header field (RFC 3326) that the BYE carries.
     /// A BYE without Reason is what clients take for the close of an idle session.
-    pub const ALL: [(Release, &'static str, Option<&'static str>); 7] = [
+    pub const ALL: [(Release, &'static str, Option<&'static str>); 8] = [
         (Release::Inactive, "inactive", None),
         (Release::SessionExpired, "session-expired", Some("SIP;cause=408;text=\"Session timer expired\"")),
         (Release::NotAuthorised, "not-authorised", Some("SIP;cause=403;text=\"Service not authorised\"")),
@@ -28,6 +33,7 @@ impl Release {
         (Release::MediaLost, "media-lost", Some("SIP;cause=500;text=\"Media lost\"")),
         (Release::Operator, "operator", Some("SIP;cause=403")),
         (Release::Shutdown, "shutdown", Some("SIP;cause=503;text=\"Server shutdown\"")),
+        (Release::Restarted, "restarted", Some("SIP;cause=503;text=\"Server restarted\"")),
     ];
 
     /// The word for logs and records.

@@ -52,13 +52,33 @@ impl Service {
     /// Reads an identifier: colons plain or percent-escaped, in any case. `.group` variants of the other services count as
     /// the service.
     pub fn from_icsi(text: &[u8]) -> Option<Service> {
-        let text = unescape(text);
-        let known = Service::ALL.iter().find(|(_, urn)| *urn == text).map(|(s, _)| *s);
-        known.or_else(|| {
-            let base = text.strip_suffix(".group")?;
-            Service::ALL.iter().find(|(_, urn)| *urn == base).map(|(s, _)| *s)
+        let text = text.trim_ascii();
+        let text = text.strip_prefix(b"\"").unwrap_or(text);
+        let text = text.strip_suffix(b"\"").unwrap_or(text);
+        let name = after_prefix(text)?;
+        let known = |name: &[u8]| {
+            let is = |urn: &str| urn.as_bytes()[PREFIX.len()..].eq_ignore_ascii_case(name);
+            Service::ALL.iter().find(|(_, urn)| is(urn)).map(|(service, _)| *service)
+        };
+        known(name).or_else(|| {
+            let (base, tail) = name.split_at_checked(name.len().checked_sub(GROUP.len())?)?;
+            known(base).filter(|_| tail.eq_ignore_ascii_case(GROUP))
         })
     }
+}
+
+const GROUP: &[u8] = b".group";
+
+/// What follows [`PREFIX`], which may be written with plain or escaped colons, in any case.
+fn after_prefix(mut text: &[u8]) -> Option<&[u8]> {
+    for wanted in PREFIX.bytes() {
+        text = match text {
+            [b'%', b'3', b'a' | b'A', rest @ ..] if wanted == b':' => rest,
+            [octet, rest @ ..] if octet.eq_ignore_ascii_case(&wanted) => rest,
+            _ => return None,
+        };
+    }
+    Some(text)
 }
 
 fn unescape(text: &[u8]) -> String {

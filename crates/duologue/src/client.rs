@@ -65,7 +65,7 @@ fn start(options: &cli::Client, clock: Clock, queue: &Sender<Signal>) -> anyhow:
             drop(queue.send(Signal::Event(event)));
         }
     };
-    let host = engine::Options { tap: None, on_idle: Some(Box::new(tell)), clock };
+    let host = engine::Options { on_idle: Some(Box::new(tell)), clock, ..engine::Options::default() };
     let seat = Seat { options: sip_tx::Options::default(), entropy: Entropy::from_os(), host };
     Ok(plan.start(bound, seat)?)
 }

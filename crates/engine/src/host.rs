@@ -5,9 +5,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use net::{Clock, Counters, Sockets, Tap};
-use wire::{Driver, Effects, Node, Now, Output};
+use wire::{Driver, Effects, Input, Node, Now, Output};
 
 use crate::handle::{Caller, Handle, Signal};
+use crate::keeper::{Journal, Keeper};
 
 /// Inputs between two looks at timers and calls.
 const INPUTS: usize = 256;
@@ -31,13 +32,15 @@ pub struct Options<N> {
     /// Runs in the engine's thread after every step of the node, once its outputs are sent: the place to take the node's
     /// events out and pass them on. What it makes the node put out is sent as well. It must not block.
     pub on_idle: Option<OnIdle<N>>,
+    /// Where the node keeps what is to outlive it. It is handed what is there before it is handed anything else.
+    pub journal: Option<Journal>,
     /// The clock; engines that share one have comparable times.
     pub clock: Clock,
 }
 
 impl<N> Default for Options<N> {
     fn default() -> Options<N> {
-        Options { tap: None, on_idle: None, clock: Clock::start() }
+        Options { tap: None, on_idle: None, journal: None, clock: Clock::start() }
     }
 }
 
@@ -57,8 +60,9 @@ impl Engine {
         let (send, calls) = sync_channel(CALL_QUEUE);
         sockets.attach(options.clock, options.tap);
         let (clock, on_idle) = (options.clock, options.on_idle);
-        let host = Host { io: Io { sockets }, node, clock, on_idle, calls, signal: Arc::clone(&signal) };
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || host.run())?;
+        let (keeper, recalled) = Keeper::start(name, options.journal, &signal)?;
+        let host = Host { io: Io { sockets, keeper }, node, clock, on_idle, calls, signal: Arc::clone(&signal) };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || host.run(recalled))?;
         let caller = Caller::new(send, signal, thread.thread().id());
         Ok(Handle::new(caller, thread))
     }
@@ -82,11 +86,16 @@ struct Host<N> {
 /// What the engine does for its node.
 struct Io {
     sockets: Sockets,
+    keeper: Keeper,
 }
 
 impl Effects for Io {
     fn carry_out(&mut self, output: Output) {
-        self.sockets.handle_output(output);
+        if let Output::Keep { id, entry } = output {
+            self.keeper.keep(id, entry);
+        } else {
+            self.sockets.handle_output(output);
+        }
     }
 
     fn flush(&mut self) {
@@ -95,16 +104,21 @@ impl Effects for Io {
 }
 
 impl<N: Node> Host<N> {
-    fn run(mut self) -> N {
+    fn run(mut self, recalled: Vec<Input>) -> N {
         self.drive(|driver, _| driver.settle());
+        for input in recalled {
+            self.drive(|driver, now| driver.input(input, now));
+        }
         let mut calls_left = false;
         loop {
-            let timeout = if calls_left { Some(Duration::ZERO) } else { self.timeout() };
+            let timeout =
+                if calls_left || self.io.keeper.has_results() { Some(Duration::ZERO) } else { self.timeout() };
             self.io.sockets.wait(timeout).expect("polling fails only for arguments that are wrong");
             // Read before the calls: those that were made before the stop are still answered.
             let stop = self.signal.stop.load(Ordering::Acquire);
             // Inputs before timers: an answer that is here already beats the timer that waits for it.
             self.take_inputs();
+            self.take_kept();
             self.take_time();
             calls_left = self.take_calls();
             if stop && !calls_left {
@@ -117,6 +131,13 @@ impl<N: Node> Host<N> {
     fn take_inputs(&mut self) {
         for _ in 0..INPUTS {
             let Some(input) = self.io.sockets.next_input() else { return };
+            self.drive(|driver, now| driver.input(input, now));
+        }
+    }
+
+    /// Tells the node what has become durable.
+    fn take_kept(&mut self) {
+        while let Some(input) = self.io.keeper.next_input() {
             self.drive(|driver, now| driver.input(input, now));
         }
     }

@@ -5,7 +5,9 @@
 
 mod handle;
 mod host;
+mod keeper;
 
 pub use handle::{CallError, Caller, Handle};
 pub use host::{Engine, OnIdle, Options};
+pub use keeper::{Journal, JournalError};
 pub use net::{BindError, Clock, Counters, Limits, Listen, Sockets, Tap};

@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::{CallError, Clock, Engine, Handle, Listen, Options, Sockets, Tap};
-use wire::{ConnId, Input, Instant, Node, Now, Output, Timers, Transport};
+use engine::{CallError, Clock, Engine, Handle, Journal, Listen, Options, Sockets, Tap};
+use wire::{ConnId, Entry, Input, Instant, Node, Now, Output, Timers, Transport};
 
 /// No condition of these tests takes this long.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,7 +36,12 @@ impl Node for Echo {
                 self.out.push_back(Output::Write { conn: *conn, data: data.clone() });
             }
             Input::Written { .. } => return,
-            Input::Stream { .. } | Input::Accepted { .. } | Input::Connected { .. } | Input::Closed { .. } => {}
+            Input::Stream { .. }
+            | Input::Accepted { .. }
+            | Input::Connected { .. }
+            | Input::Closed { .. }
+            | Input::Recalled { .. }
+            | Input::Kept { .. } => {}
         }
         self.heard.push(input);
     }
@@ -191,6 +196,8 @@ fn a_stream_comes_back_whole_and_ends_in_order() {
                 | Input::Accepted { .. }
                 | Input::Connected { .. }
                 | Input::Written { .. }
+                | Input::Recalled { .. }
+                | Input::Kept { .. }
                 | Input::Closed { .. }) => {
                     assert_eq!(end, Input::Closed { conn, failed: false });
                     break;
@@ -424,4 +431,35 @@ fn with_a_shared_clock_nothing_is_received_before_it_was_sent() {
         assert!(pair[0].1.contains(" > ") && pair[1].1.contains(" < "), "{pair:?}");
         assert_ne!(pair[0].1[..20], pair[1].1[..20], "the other end: {pair:?}");
     }
+}
+
+#[test]
+fn what_a_node_keeps_is_handed_to_its_next_life_before_anything_else() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("journal");
+    let life = |value: &'static [u8]| {
+        let journal = Journal::open(&folder, journal::Options::default()).unwrap();
+        let node = start("127.0.0.1", Options { journal: Some(journal), ..Options::default() });
+        let entry = Entry { key: 7, value: Some(value.into()), opens: false };
+        node.put_out(Output::Keep { id: 1, entry });
+        node
+    };
+    let first = life(b"one");
+    assert_eq!(first.heard(), Input::Kept { id: 1, ok: true });
+    // Nothing is asked after: what was handed over before the stop is written all the same.
+    let entry = Entry { key: 8, value: Some(Bytes::from_static(b"two")), opens: false };
+    first.put_out(Output::Keep { id: 2, entry });
+    first.handle.stop();
+
+    let second = life(b"three");
+    assert_eq!(second.heard(), Input::Recalled { key: 7, value: "one".into() });
+    assert_eq!(second.heard(), Input::Recalled { key: 8, value: "two".into() });
+    assert_eq!(second.heard(), Input::Kept { id: 1, ok: true });
+}
+
+#[test]
+fn a_node_without_a_journal_is_told_that_nothing_is_kept() {
+    let node = echo();
+    node.put_out(Output::Keep { id: 3, entry: Entry { key: 1, value: None, opens: false } });
+    assert_eq!(node.heard(), Input::Kept { id: 3, ok: false });
 }

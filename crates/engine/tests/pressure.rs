@@ -72,7 +72,7 @@ impl Node for Tube {
                 }
             }
             Input::Connected { conn, .. } => self.conn = Some(conn),
-            Input::Datagram { .. } | Input::Closed { .. } => {}
+            Input::Datagram { .. } | Input::Closed { .. } | Input::Recalled { .. } | Input::Kept { .. } => {}
         }
     }
 

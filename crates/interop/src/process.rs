@@ -114,6 +114,12 @@ impl Process {
         }
     }
 
+    /// Ends it at once (SIGKILL), as a crash does: the program itself, not its children.
+    pub fn kill(&mut self) {
+        let _it_may_have_ended = self.child.kill();
+        self.status = self.child.wait().ok();
+    }
+
     /// Everything it has printed so far, line by line, both streams.
     pub fn lines(&mut self) -> &[String] {
         self.seen.extend(self.printed.try_iter());

@@ -13,3 +13,9 @@ pub const CLIENT_A: &str = include_str!("../scenarios/client-a.xml");
 /// Takes a session (180, 200), and closes it or waits for the close. It registers with [`REGISTER`] before. Keys
 /// `msrp_port`, `close_by`, `hold`.
 pub const CLIENT_B: &str = include_str!("../scenarios/client-b.xml");
+
+/// Calls a participating function as its core would, and closes. Keys `pf`, `back`, `me`.
+pub const ISC_A: &str = include_str!("../scenarios/isc-a.xml");
+
+/// Is called by a participating function as through its core, and waits for the close. Key `me`.
+pub const ISC_B: &str = include_str!("../scenarios/isc-b.xml");

@@ -125,9 +125,12 @@ impl Cast<'_> {
             profiles: BTreeMap::new(),
             trusted: vec![Ipv4Addr::LOCALHOST.into()],
             silent_session: node::SILENT_SESSION,
+            intervals: node::Intervals::default(),
+            journal: None,
+            records: None,
             media_grace: Some(node::MEDIA_GRACE),
         };
-        Ok(plan.start(bound, self.seat(node, None))?)
+        Ok(plan.start(bound, self.seat(node, None))?.handle)
     }
 
     fn client(&self, side: Side, bound: Bound) -> Result<Handle<Client>, LabError> {
@@ -154,7 +157,11 @@ impl Cast<'_> {
         let options = sip_tx::Options { path_mtu: Some(LOOPBACK_MTU), ..sip_tx::Options::default() };
         let entropy = Entropy::from_seed(self.scenario.seed(self.settings.seed, NODES[node]));
         let tap = Box::new(Recorder::new(node, self.queue.clone()));
-        Seat { options, entropy, host: engine::Options { tap: Some(tap), on_idle, clock: self.clock } }
+        Seat {
+            options,
+            entropy,
+            host: engine::Options { tap: Some(tap), on_idle, clock: self.clock, ..engine::Options::default() },
+        }
     }
 }
 

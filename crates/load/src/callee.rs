@@ -154,7 +154,7 @@ impl Callee {
                 }
             }
             UaEvent::Ended { cause } => {
-                if matches!(cause, sip_ua::Cause::NoAck | sip_ua::Cause::Lost) {
+                if matches!(cause, sip_ua::Cause::NoAck | sip_ua::Cause::Lost | sip_ua::Cause::Expired) {
                     self.tally.error(format!("callee: {cause:?}"));
                 }
                 if let Some(msrp) = self.sessions.remove(&session) {
@@ -162,10 +162,16 @@ impl Callee {
                     self.chats.remove(&msrp);
                 }
             }
+            // A session that is held for long is refreshed (RFC 4028); nothing about it changes.
+            UaEvent::Update { incoming } if incoming.request.body().is_empty() => {
+                let none = Headers::new();
+                let _closing = self.end.ua.answer(&mut self.end.stack, session, incoming.tx, 200, &none, None, now);
+            }
             UaEvent::Reinvite { incoming } | UaEvent::Update { incoming } | UaEvent::Request { incoming } => {
                 self.end.stack.reject(&incoming, 488, now);
             }
-            UaEvent::Progress { .. }
+            UaEvent::Closing { .. }
+            | UaEvent::Progress { .. }
             | UaEvent::Answered { .. }
             | UaEvent::Forked { .. }
             | UaEvent::Rejected { .. }

@@ -213,7 +213,7 @@ impl Endpoint {
             | Input::Stream { conn, .. }
             | Input::Closed { conn, .. }
             | Input::Written { conn, .. } => self.connections.contains_key(conn),
-            Input::Datagram { .. } => false,
+            Input::Datagram { .. } | Input::Recalled { .. } | Input::Kept { .. } => false,
         }
     }
 
@@ -251,7 +251,7 @@ impl Endpoint {
             Input::Stream { conn, data } => self.on_stream(conn, data, now),
             Input::Written { conn, octets } => self.on_written(conn, octets, now),
             Input::Closed { conn, .. } => self.lose(conn, false, now),
-            Input::Datagram { .. } => {}
+            Input::Datagram { .. } | Input::Recalled { .. } | Input::Kept { .. } => {}
         }
         self.check_invariants();
     }

@@ -79,7 +79,10 @@ impl Node {
             match output {
                 Output::Write { conn, data } => self.unsent.entry(conn).or_default().push_back(data),
                 Output::Read { conn, on } => drop(self.stopped.insert(conn, !on)),
-                other @ (Output::Connect { .. } | Output::Close { .. } | Output::Datagram { .. }) => {
+                other @ (Output::Connect { .. }
+                | Output::Close { .. }
+                | Output::Datagram { .. }
+                | Output::Keep { .. }) => {
                     panic!("{other:?}")
                 }
             }

@@ -292,6 +292,7 @@ impl Table {
                 }
             }
             Output::Read { conn, on } => self.streams.set_reading(conn, on, fx),
+            Output::Keep { .. } => debug_assert!(false, "what is to be kept is the engine's affair"),
             Output::Connect { .. } | Output::Write { .. } | Output::Close { .. } => {
                 self.send_datagrams();
                 self.handle_stream_output(output);
@@ -307,7 +308,7 @@ impl Table {
             }
             Output::Write { conn, data } => self.streams.write(conn, data, fx),
             Output::Close { conn } => self.streams.close(conn, fx),
-            Output::Datagram { .. } | Output::Read { .. } => {}
+            Output::Datagram { .. } | Output::Read { .. } | Output::Keep { .. } => {}
         }
     }
 

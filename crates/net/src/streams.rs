@@ -513,7 +513,7 @@ fn is_refusal(error: &io::Error) -> bool {
 /// Which connection an input is about.
 fn conn_of(input: &Input) -> Option<ConnId> {
     match input {
-        Input::Datagram { .. } => None,
+        Input::Datagram { .. } | Input::Recalled { .. } | Input::Kept { .. } => None,
         Input::Accepted { conn, .. }
         | Input::Connected { conn, .. }
         | Input::Stream { conn, .. }

@@ -3,9 +3,12 @@
 //! The lab and the server both start their nodes here, so what the lab shows is what the server runs.
 
 mod bound;
+mod records;
 mod roles;
 mod uri;
 
 pub use bound::{Addresses, Bound};
-pub use roles::{ClientPlan, CorePlan, MEDIA_GRACE, PfPlan, SILENT_SESSION, Seat, StartError};
+pub use records::RecordsPlan;
+pub use role_participating::Intervals;
+pub use roles::{ClientPlan, CorePlan, MEDIA_GRACE, Pf, PfPlan, SILENT_SESSION, Seat, StartError};
 pub use uri::{UriError, check_uri, peer, sip_uri, trigger};

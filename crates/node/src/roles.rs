@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile};
-use engine::Handle;
+use engine::{Handle, Journal, JournalError};
 use role_client::Client;
 use role_core::{Core, Peer, Registration, Subscriber, Trigger};
-use role_participating::Participating;
+use role_participating::{Intervals, Participating};
 use sip_tx::Target;
 use wire::Entropy;
 
-use crate::Bound;
+use crate::records::{Records, discard_records};
+use crate::{Bound, RecordsPlan};
 
 /// What a node of any role is given besides its sockets and its plan.
 pub struct Seat<N> {
@@ -37,6 +39,12 @@ pub enum StartError {
     /// The role needs an MSRP listener and has none.
     #[error("node {0} needs an address for MSRP")]
     NoMsrp(String),
+    /// Its journal cannot be had.
+    #[error("node {0}: {1}")]
+    Journal(String, JournalError),
+    /// The file for its records cannot be had.
+    #[error("node {0}: {1}: {2}")]
+    Records(String, PathBuf, io::Error),
     /// The operating system gave no thread.
     #[error("node {name} cannot start: {reason}")]
     Thread {
@@ -77,8 +85,22 @@ pub struct PfPlan {
     pub trusted: Vec<IpAddr>,
     /// When a session that says nothing is forgotten.
     pub silent_session: Duration,
+    /// How long a session lives without a sign of life.
+    pub intervals: Intervals,
+    /// The folder of its journal. Without one, what a session needs for its end dies with the process.
+    pub journal: Option<PathBuf>,
+    /// Where the records of sessions go. Without it they are not written.
+    pub records: Option<RecordsPlan>,
     /// How long media may be gone before its session is ended; `None`: it is not watched.
     pub media_grace: Option<Duration>,
+}
+
+/// A participating function that runs. Dropped, it stops, and what it has recorded is written.
+pub struct Pf {
+    /// Its engine.
+    pub handle: Handle<Participating>,
+    /// Dropped behind the engine.
+    _records: Option<Records>,
 }
 
 /// A client, but for its sockets.
@@ -114,7 +136,16 @@ impl CorePlan {
 
 impl PfPlan {
     /// Starts a participating function on these sockets.
-    pub fn start(self, bound: Bound, seat: Seat<Participating>) -> Result<Handle<Participating>, StartError> {
+    pub fn start(self, bound: Bound, mut seat: Seat<Participating>) -> Result<Pf, StartError> {
+        let name = bound.name().to_owned();
+        let durable = self.journal.is_some();
+        seat.host.journal = self.journal.map(|folder| open_journal(&name, &folder)).transpose()?;
+        let records = self.records.map(|plan| {
+            let path = plan.path.clone();
+            Records::open(plan).map_err(|reason| StartError::Records(name.clone(), path, reason))
+        });
+        let mut records = records.transpose()?;
+        seat.host.on_idle = Some(records.as_ref().map_or_else(discard_records, Records::taker));
         let config = role_participating::Config {
             name: bound.name().to_owned(),
             listeners: bound.listeners().to_vec(),
@@ -124,9 +155,15 @@ impl PfPlan {
             profiles: self.profiles,
             trusted: self.trusted,
             silent_session: self.silent_session,
+            intervals: self.intervals,
+            durable,
             media_grace: self.media_grace,
         };
-        run(bound, Participating::new(config, seat.options, seat.entropy), seat.host)
+        let handle = run(bound, Participating::new(config, seat.options, seat.entropy), seat.host)?;
+        if let Some(records) = &mut records {
+            records.start(&name, handle.caller()).map_err(|reason| StartError::Thread { name, reason })?;
+        }
+        Ok(Pf { handle, _records: records })
     }
 }
 
@@ -142,10 +179,22 @@ impl ClientPlan {
             auto_accept: self.auto_accept,
             user_agent: concat!("duologue/", env!("CARGO_PKG_VERSION")).to_owned(),
             expires: self.expires,
+            intervals: Intervals::default(),
             max_message: role_client::MAX_MESSAGE,
         };
         run(bound, Client::new(config, seat.options, seat.entropy), seat.host)
     }
+}
+
+fn open_journal(name: &str, folder: &Path) -> Result<Journal, StartError> {
+    let journal = Journal::open(folder, journal::Options::default())
+        .map_err(|reason| StartError::Journal(name.to_owned(), reason))?;
+    let damage = journal.damage();
+    tracing::info!(node = %name, entries = journal.len(), cut = damage.cut, "journal opened");
+    if damage.is_loss() {
+        tracing::error!(node = %name, quarantined = ?damage.quarantined, missing = damage.missing, "the journal is damaged");
+    }
+    Ok(journal)
 }
 
 fn msrp(bound: &Bound) -> Result<SocketAddr, StartError> {

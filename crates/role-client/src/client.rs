@@ -64,6 +64,7 @@ impl Client {
             product: config.user_agent.clone(),
             methods: vec![Method::Message],
             supported: vec!["path".to_owned()],
+            intervals: config.intervals,
             ..sip_ua::Config::default()
         };
         // Everything goes to the core first: it stands in every route set.
@@ -340,6 +341,7 @@ impl Client {
             UaEvent::Progress { .. }
             | UaEvent::Forked { .. }
             | UaEvent::Cancelled { .. }
+            | UaEvent::Closing { .. }
             | UaEvent::ByeDone { .. }
             | UaEvent::Withdrawn { .. }
             | UaEvent::NotModified { .. }
@@ -414,14 +416,14 @@ impl Client {
                 Cause::LocalBye if chat.unreachable => ClosedBy::Nobody,
                 Cause::LocalBye | Cause::LocalCancel | Cause::Refused(_) => ClosedBy::Us,
                 Cause::RemoteBye | Cause::RemoteCancel | Cause::Rejected(_) => ClosedBy::Peer,
-                Cause::NoAck | Cause::Lost => ClosedBy::Nobody,
+                Cause::NoAck | Cause::Lost | Cause::Expired => ClosedBy::Nobody,
             };
             Event::Closed { session, by }
         } else {
             let status = match cause {
                 Cause::Rejected(status) | Cause::Refused(status) => chat.failed_with.unwrap_or(status),
                 Cause::LocalBye | Cause::RemoteBye | Cause::LocalCancel | Cause::RemoteCancel => 487,
-                Cause::NoAck | Cause::Lost => 408,
+                Cause::NoAck | Cause::Lost | Cause::Expired => 408,
             };
             Event::Failed { session, status }
         })

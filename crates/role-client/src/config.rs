@@ -1,5 +1,6 @@
 use msrp::Listeners;
 use sip_tx::{Listener, Target};
+use sip_ua::Intervals;
 
 /// A fitting [`Config::max_message`]: 10 MiB.
 pub const MAX_MESSAGE: usize = 10 << 20;
@@ -23,6 +24,8 @@ pub struct Config {
     pub user_agent: String,
     /// Seconds of registration to ask for.
     pub expires: u32,
+    /// How long a session lives without a sign of life.
+    pub intervals: Intervals,
     /// Octets of the largest message that is taken, envelope included; a larger one is refused with 413.
     pub max_message: usize,
 }

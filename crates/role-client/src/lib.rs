@@ -11,3 +11,4 @@ mod messages;
 pub use client::Client;
 pub use config::{Config, MAX_MESSAGE};
 pub use event::{ClosedBy, Event, SessionId};
+pub use sip_ua::Intervals;

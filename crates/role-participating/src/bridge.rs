@@ -1,23 +1,29 @@
-use cpm::{Closing, MediaPath, Release, ServedUser, Service, SessionCase, SessionRecord, Traffic};
+use cpm::{Closing, MediaPath, Release, Service, SessionCase, SessionRecord, Traffic};
+use serde::{Deserialize, Serialize};
 use sip::{Name, Request};
 use sip_ua::{Headers, SessionKey};
-use wire::{Now, Timestamp};
+use wire::Now;
 
+use crate::facts::{End, Facts};
+use crate::hold::Hold;
 use crate::media::LegMedia;
 use crate::release::{SessionId, SessionView};
+use crate::row::Intent;
 use crate::supervise::Watch;
 
 /// A session on the media path: two legs, each a dialog of its own.
 #[derive(Debug)]
 pub(crate) struct Bridge {
-    served: ServedUser,
+    pub(crate) facts: Facts,
     pub(crate) service: Service,
-    peer: String,
-    pub(crate) conversation_id: String,
-    pub(crate) contribution_id: String,
     legs: [LegState; 2],
-    started: Option<Timestamp>,
     closing: Option<Closing>,
+    /// How the BYE of the leg that did not close first was answered.
+    bye: Option<u16>,
+    /// The Reason of what closed it.
+    cause: Option<String>,
+    /// What is in the journal, and what waits for that.
+    pub(crate) hold: Hold,
     /// The messages between the legs, until the session is closed.
     pub(crate) relay: Option<msrp::Bridge>,
     /// What has passed, by the leg that it came from, once no more passes.
@@ -42,7 +48,8 @@ pub(crate) struct Drain {
 }
 
 /// The two legs of a bridge.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Leg {
     /// Towards the caller: we are UAS.
     Originating,
@@ -72,26 +79,19 @@ struct LegState {
 impl Bridge {
     /// `legs`: originating, then terminating; so are the sides of the relay.
     pub(crate) fn new(
-        served: ServedUser,
+        facts: Facts,
         service: Service,
-        invite: &Request,
         legs: [(SessionKey, LegMedia); 2],
         relay: Option<msrp::Bridge>,
     ) -> Bridge {
-        let text = |name| String::from_utf8_lossy(invite.header(name).unwrap_or_default()).into_owned();
-        let peer = match served.case {
-            SessionCase::Originating => invite.to(),
-            SessionCase::Terminating => invite.from(),
-        };
         Bridge {
-            peer: cpm::aor(&peer.uri()),
-            served,
+            facts,
             service,
-            conversation_id: text(Name::ConversationId),
-            contribution_id: text(Name::ContributionId),
             legs: legs.map(|(session, media)| LegState { session, media, is_over: false, is_gone: false }),
-            started: None,
             closing: None,
+            bye: None,
+            cause: None,
+            hold: Hold::default(),
             relay,
             traffic: [Traffic::default(); 2],
             drain: None,
@@ -99,6 +99,11 @@ impl Bridge {
             watch: Watch::default(),
             is_recorded: false,
         }
+    }
+
+    /// A session of an earlier life, whose media is gone.
+    pub(crate) fn resumed(facts: Facts, legs: [(SessionKey, LegMedia); 2]) -> Bridge {
+        Bridge { hold: Hold::resumed(), ..Bridge::new(facts, Service::Session, legs, None) }
     }
 
     pub(crate) const fn session(&self, leg: Leg) -> SessionKey {
@@ -122,40 +127,71 @@ impl Bridge {
     }
 
     pub(crate) fn served(&self) -> &str {
-        &self.served.aor
+        &self.facts.served.aor
     }
 
     /// The callee has answered and the caller was told: there is a session.
     pub(crate) fn started(&mut self, now: Now) {
-        self.started.get_or_insert(now.utc);
+        self.facts.started.get_or_insert(now.utc);
     }
 
-    /// Notes who closes; the first one counts.
-    pub(crate) fn closed_on(&mut self, leg: Leg) {
-        self.closed_by(if leg == self.served_leg() { Closing::ServedUser } else { Closing::Peer });
+    /// Notes who closes and why; the first one counts.
+    pub(crate) fn closed_on(&mut self, leg: Leg, cause: Option<&Request>) {
+        let reasons = cause.into_iter().flat_map(|request| request.headers(Name::Reason));
+        let reasons: Vec<_> = reasons.map(String::from_utf8_lossy).collect();
+        self.closed_by(self.closing_of(leg), (!reasons.is_empty()).then(|| reasons.join(", ")));
     }
 
-    /// Notes how it closes; the first cause counts.
-    pub(crate) fn closed_by(&mut self, closing: Closing) {
-        self.closing.get_or_insert(closing);
+    /// Notes how it closes, with the Reason that says so; the first cause counts.
+    pub(crate) fn closed_by(&mut self, closing: Closing, cause: Option<String>) {
+        if self.closing.is_none() {
+            (self.closing, self.cause) = (Some(closing), cause);
+        }
+    }
+
+    /// A leg of an earlier life turns out to have been closed by its end while nobody was here.
+    pub(crate) fn had_closed(&mut self, leg: Leg) {
+        if self.closing == Some(Closing::Released(Release::Restarted)) {
+            (self.closing, self.cause) = (Some(self.closing_of(leg)), None);
+        }
+    }
+
+    const fn closing_of(&self, leg: Leg) -> Closing {
+        if leg as u8 == self.served_leg() as u8 { Closing::ServedUser } else { Closing::Peer }
+    }
+
+    /// An earlier life noted who closes and why.
+    pub(crate) fn close_as(&mut self, intent: Intent) {
+        self.hold.has_intent = true;
+        (self.closing, self.cause, self.traffic) = (Some(intent.closing), intent.cause, intent.traffic);
+    }
+
+    /// The Reason of what closed it.
+    pub(crate) const fn cause(&self) -> Option<&String> {
+        self.cause.as_ref()
+    }
+
+    /// How it ends, as far as that is known.
+    pub(crate) fn end(&self) -> End {
+        let ours = self.served_leg();
+        let traffic = [ours, ours.other()].map(|leg| self.traffic[leg as usize]);
+        End { closing: self.closing.unwrap_or(Closing::Lost), cause: self.cause.clone(), bye: self.bye, traffic }
     }
 
     /// There is a session, and nothing ends it yet.
     pub(crate) const fn is_up(&self) -> bool {
-        self.started.is_some() && self.drain.is_none() && self.release.is_none()
+        self.facts.started.is_some() && self.drain.is_none() && self.release.is_none()
     }
 
     /// The session as an operator sees it.
     pub(crate) fn view(&self, id: SessionId) -> SessionView {
-        SessionView {
-            id,
-            served_user: self.served.aor.clone(),
-            case: self.served.case,
-            peer: self.peer.clone(),
-            conversation_id: self.conversation_id.clone(),
-            contribution_id: self.contribution_id.clone(),
-            media_path: MediaPath::On,
-            started: self.started,
+        self.facts.view(id, MediaPath::On)
+    }
+
+    /// Our BYE on a leg came to its end: of the leg that was closed for the other one's sake, if both had one.
+    pub(crate) fn bye_done(&mut self, leg: Leg, status: u16) {
+        if self.drain.as_ref().is_none_or(|drain| drain.from != leg) {
+            self.bye = Some(status);
         }
     }
 
@@ -174,21 +210,7 @@ impl Bridge {
         if !self.is_closed() || self.relay.is_some() || std::mem::replace(&mut self.is_recorded, true) {
             return None;
         }
-        let sent_by = |leg| self.traffic[leg as usize];
-        let ours = self.served_leg();
-        Some(self.started.map(|started| SessionRecord {
-            served_user: self.served.aor.clone(),
-            case: self.served.case,
-            peer: self.peer.clone(),
-            conversation_id: self.conversation_id.clone(),
-            contribution_id: self.contribution_id.clone(),
-            media_path: MediaPath::On,
-            started,
-            ended: now.utc,
-            closing: self.closing.unwrap_or(Closing::Lost),
-            sent: sent_by(ours),
-            received: sent_by(ours.other()),
-        }))
+        Some(self.facts.record(MediaPath::On, self.end(), now))
     }
 
     /// Whether the session has been counted as closed.
@@ -208,7 +230,7 @@ impl Bridge {
 
     /// The leg towards the served user.
     pub(crate) const fn served_leg(&self) -> Leg {
-        match self.served.case {
+        match self.facts.served.case {
             SessionCase::Originating => Leg::Originating,
             SessionCase::Terminating => Leg::Terminating,
         }

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use cpm::{END_TO_END, ServedUser, Service};
+use cpm::{Closing, END_TO_END, ServedUser, Service};
 use sdp::Connector;
 use sip::{Name, Request, Response};
 use sip_proxy::Preprocessed;
-use sip_tx::Incoming;
-use sip_ua::{Body, Headers, InvitePlan, Reject, SessionKey, State, UaEvent};
+use sip_tx::{Incoming, Stack};
+use sip_ua::{Body, ByeOutcome, Cause, Headers, InvitePlan, Reject, SessionKey, State, UaEvent};
 use wire::{Instant, Key, Now, Slab, TimerQueue, Transport};
 
 use crate::admit::Admission;
 use crate::bridge::{Bridge, Leg};
+use crate::facts::Facts;
 use crate::lapses::Lapses;
 use crate::media::LegMedia;
 use crate::release::Releases;
@@ -75,7 +76,7 @@ impl Bridges {
         self.media.len()
     }
 
-    fn insert(&mut self, bridge: Bridge) {
+    pub(crate) fn insert(&mut self, bridge: Bridge) -> Key {
         let sessions = Leg::BOTH.map(|leg| (bridge.session(leg), leg));
         let media = bridge.relay.as_ref().map(msrp::Bridge::sides);
         let user = bridge.served().to_owned();
@@ -83,6 +84,7 @@ impl Bridges {
         self.users.entry(user).or_default().insert(key);
         self.legs.extend(sessions.map(|(session, leg)| (session, (key, leg))));
         self.media.extend(media.into_iter().flatten().map(|session| (session, key)));
+        key
     }
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Bridge> {
@@ -227,7 +229,8 @@ impl Participating {
                 self.control.opened(&served.aor);
                 let relay = self.media.open([&toward_caller, &toward_callee], max_size);
                 let legs = [(caller, toward_caller), (callee, toward_callee)];
-                self.bridges.insert(Bridge::new(served, admission.service, &invite, legs, relay));
+                let facts = Facts::new(self.stack.entropy().u64(), served, &invite);
+                self.bridges.insert(Bridge::new(facts, admission.service, legs, relay));
                 self.name_peer(caller, now);
             }
             Err(error) => {
@@ -293,12 +296,13 @@ impl Participating {
             UaEvent::Bye { request, .. } => self.on_leg_closing(session, Some(&request), now),
             UaEvent::Reinvite { incoming } | UaEvent::Update { incoming } => self.on_refresh(session, *incoming, now),
             UaEvent::Request { incoming } => self.stack.reject(&incoming, 405, now),
+            UaEvent::ByeDone { outcome } => self.on_bye_done(session, outcome),
+            UaEvent::Closing { cause } => self.on_leg_lost(session, cause, now),
             UaEvent::Ended { .. } => self.on_leg_over(session, now),
             UaEvent::Gone => self.bridges.leg_gone(session),
             UaEvent::Modified { response, .. } => self.on_path_answered(session, response.status(), now),
-            // A fork that lost has been closed already; BYEs of our own end in `Ended`, and so does what nobody answers.
+            // A fork that lost has been closed already; what nobody answers ends in `Closing`.
             UaEvent::Forked { .. }
-            | UaEvent::ByeDone { .. }
             | UaEvent::Withdrawn { .. }
             | UaEvent::NotModified { .. }
             | UaEvent::Response { .. }
@@ -434,23 +438,48 @@ impl Participating {
     /// A BYE or CANCEL ended one leg: the other one is closed, whatever becomes of the first (C.2.3.1, Figure 10).
     fn on_leg_closing(&mut self, session: SessionKey, cause: Option<&Request>, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
-        bridge.closed_on(leg);
-        let headers = close::headers(bridge, cause);
+        bridge.closed_on(leg, cause);
+        let headers = close::headers(bridge);
+        self.drain(session, headers, now);
+    }
+
+    /// A leg closes by itself: the other one with it, for the same Reason.
+    fn on_leg_lost(&mut self, session: SessionKey, cause: Cause, now: Now) {
+        let Some((bridge, _)) = self.bridges.of(session) else { return };
+        if cause == Cause::Expired {
+            bridge.closed_by(Closing::Expired, Some(sip_ua::EXPIRED.to_owned()));
+        }
+        let headers = close::headers(bridge);
         self.drain(session, headers, now);
     }
 
     /// A leg is over, by whatever cause: the other one must not outlive it.
     fn on_leg_over(&mut self, session: SessionKey, now: Now) {
-        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        let Some((key, bridge, leg)) = self.bridges.find(session) else { return };
         bridge.leg_over(leg);
-        let headers = close::headers(bridge, None);
+        let headers = close::headers(bridge);
         self.drain(session, headers, now);
+        // A BYE that was to be answered after the other leg has waited for this.
+        self.release_held(key, now);
+    }
+
+    /// Our BYE has ended. What a leg of an earlier life says to it tells who had closed while we were dead.
+    fn on_bye_done(&mut self, session: SessionKey, outcome: ByeOutcome) {
+        let Some((bridge, leg)) = self.bridges.of(session) else { return };
+        if outcome == ByeOutcome::Answered(481) {
+            bridge.had_closed(leg);
+        }
+        let status = match outcome {
+            ByeOutcome::Answered(status) => status,
+            ByeOutcome::Failed(why) => Stack::status_of(why),
+        };
+        bridge.bye_done(leg, status);
     }
 
     /// Closes a leg that nobody has closed.
     pub(crate) fn close_unasked(&mut self, session: SessionKey, now: Now) {
         let Some((bridge, _)) = self.bridges.of(session) else { return };
-        let headers = close::headers(bridge, None);
+        let headers = close::headers(bridge);
         self.close_leg(session, &headers, now);
     }
 

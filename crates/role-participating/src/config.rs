@@ -5,6 +5,7 @@ use std::time::Duration;
 use cpm::{MediaPathPolicy, Profile};
 use msrp::Listeners;
 use sip_tx::Listener;
+use sip_ua::Intervals;
 
 /// A participating function.
 #[derive(Clone, Debug)]
@@ -23,8 +24,14 @@ pub struct Config {
     pub profiles: BTreeMap<String, Profile>,
     /// Where requests come from whose identity headers are believed: the cores. Others are answered 403.
     pub trusted: Vec<IpAddr>,
-    /// A session off the media path that has been silent for so long is forgotten, with a record that says so.
+    /// A session off the media path that has been silent for so long is forgotten, with a record that says so. One whose
+    /// ends have agreed on a session timer is forgotten when that has run out, if it is sooner.
     pub silent_session: Duration,
+    /// How long a leg lives without a sign of life, and the shortest time that is let pass (RFC 4028).
+    pub intervals: Intervals,
+    /// Whether the host has a journal: then a session is kept before its ACK leaves, and that it closes before the 200 to
+    /// the BYE does, and whoever takes a record says so by [`crate::Participating::record_written`].
+    pub durable: bool,
     /// How long a leg of a session on the media path may be without its MSRP connection, once it had one, before the session
     /// is ended. `None`: media is not watched.
     pub media_grace: Option<Duration>,

@@ -24,8 +24,10 @@ impl Participating {
     /// A session begins to close, unless it has begun.
     pub(crate) fn start_draining(&mut self, key: Key, from: Leg, bye: Option<Headers>, now: Now) {
         if let Some(bridge) = self.bridges.get_mut(key).filter(|bridge| bridge.drain.is_none()) {
+            let closed = bye.is_some().then_some(from);
             bridge.drain = Some(Drain { from, bye, is_late: false });
             self.bridges.drains.arm(key, now.at + T_DRAIN);
+            self.note_intent(key, closed, now);
         }
     }
 
@@ -63,6 +65,9 @@ impl Participating {
         let Some(bridge) = self.bridges.get_mut(key) else { return };
         if let Some(record) = bridge.record(now) {
             let served = bridge.served().to_owned();
+            if bridge.hold.has_row {
+                self.journal.over(bridge.facts.key, record.as_ref());
+            }
             self.control.closed(&served, record);
         }
         self.bridges.remove_if_gone(key);
@@ -74,9 +79,7 @@ impl Participating {
         for leg in [from, from.other()] {
             let Some(bridge) = self.bridges.get_mut(key) else { return };
             let Some(session) = bridge.relay.as_ref().map(|relay| relay.sides()[leg as usize]) else { return };
-            // What a side takes is what the other one sent.
-            let taken = self.media.endpoint.stats(session).unwrap_or_default();
-            bridge.traffic[leg.other() as usize] = Traffic { messages: taken.sent, octets: taken.octets_sent };
+            bridge.traffic[leg.other() as usize] = self.media.taken_by(session);
             self.media.close(session, now);
             while let Some(event) = self.media.endpoint.poll_event() {
                 self.on_msrp_event(event, now);
@@ -87,6 +90,19 @@ impl Participating {
 }
 
 impl crate::media_plane::MediaPlane {
+    /// What a side has taken, which is what the other one sent.
+    fn taken_by(&self, session: msrp::SessionId) -> Traffic {
+        let taken = self.endpoint.stats(session).unwrap_or_default();
+        Traffic { messages: taken.sent, octets: taken.octets_sent }
+    }
+
+    /// What has passed so far, by the leg that it came from.
+    pub(crate) fn passed(&self, bridge: &Bridge) -> [Traffic; 2] {
+        let Some(relay) = &bridge.relay else { return bridge.traffic };
+        let [a, b] = relay.sides().map(|side| self.taken_by(side));
+        [b, a]
+    }
+
     /// Whether messages of a leg are on their way that can still arrive: all of it is here, or the rest can still come.
     fn is_awaited(&self, bridge: &Bridge, from: Leg) -> bool {
         let Some(relay) = &bridge.relay else { return false };

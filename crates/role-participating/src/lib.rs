@@ -5,6 +5,9 @@
 //! (`media_plane`) and closes when what is under way has been handed on (`drain`). There it also watches the session
 //! (`supervise`) and ends it by itself where it must (`release`). Which of the two it is, is decided when the INVITE comes
 //! ([`admit`](self)) and never changes.
+//!
+//! With a journal, a session on the media path is kept before anybody relies on it, and its close before the BYE is answered
+//! (`hold`); after a restart what is left is ended in order (`resume`).
 
 mod admit;
 mod bridge;
@@ -12,16 +15,23 @@ mod bridges;
 mod close;
 mod config;
 mod drain;
+mod facts;
+mod hold;
+mod journal;
 mod lapses;
 mod media;
 mod media_plane;
 mod participating;
 mod relay;
 mod release;
+mod resume;
+mod row;
 mod screen;
 mod supervise;
 mod token;
 
 pub use config::Config;
+pub use journal::Kept;
 pub use participating::{Open, Participating};
 pub use release::{CloseError, SessionId, SessionView};
+pub use sip_ua::Intervals;

@@ -1,4 +1,5 @@
 use cpm::{MediaPath, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
+use sip::header::MinSe;
 use sip::{Method, Name, Request, Uri};
 use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, ProxyEvent, RecordRoute, Reject, preprocess};
 use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
@@ -8,6 +9,7 @@ use wire::{Entropy, Input, Instant, Node, Now, Output};
 use crate::Config;
 use crate::admit::{Admission, admit};
 use crate::bridges::Bridges;
+use crate::journal::{Journal, Kept};
 use crate::media_plane::MediaPlane;
 use crate::relay::{Ended, Relays};
 use crate::token::Token;
@@ -26,6 +28,7 @@ pub struct Participating {
     pub(crate) relays: Relays,
     pub(crate) bridges: Bridges,
     pub(crate) media: MediaPlane,
+    pub(crate) journal: Journal,
     /// No new sessions.
     pub(crate) is_shutting_down: bool,
 }
@@ -57,8 +60,12 @@ impl Participating {
     /// A participating function on sockets that the host has bound.
     pub fn new(config: Config, options: Options, mut entropy: Entropy) -> Participating {
         let proxy = Proxy::new(&mut entropy);
-        let ua_config =
-            sip_ua::Config { product: PRODUCT.to_owned(), methods: Vec::new(), ..sip_ua::Config::default() };
+        let ua_config = sip_ua::Config {
+            product: PRODUCT.to_owned(),
+            methods: Vec::new(),
+            intervals: config.intervals,
+            ..sip_ua::Config::default()
+        };
         let control = ServiceControl::new(config.default_profile.clone(), config.profiles.clone());
         let media = MediaPlane::new(config.msrp.clone(), entropy.fork());
         Participating {
@@ -69,6 +76,7 @@ impl Participating {
             control,
             relays: Relays::new(config.silent_session),
             bridges: Bridges::default(),
+            journal: Journal::new(config.durable),
             is_shutting_down: false,
             config,
         }
@@ -82,6 +90,16 @@ impl Participating {
     /// Takes the record of a session that has ended, oldest first.
     pub fn take_record(&mut self) -> Option<SessionRecord> {
         self.control.take_record()
+    }
+
+    /// A record that was taken is where it will not be lost: the journal may forget it.
+    pub fn record_written(&mut self, key: u64) {
+        self.journal.forget(key);
+    }
+
+    /// What became of what was to be kept.
+    pub const fn kept(&self) -> Kept {
+        self.journal.counters
     }
 
     /// What the node holds.
@@ -150,7 +168,11 @@ impl Participating {
         match self.proxy.handle(&mut self.stack, event, now) {
             Some(Event::Request(incoming)) => self.on_request(incoming, now),
             Some(Event::Ack { request, flow }) => self.on_ack(request, flow, now),
-            Some(event) => drop(self.ua.handle(&mut self.stack, event, now)),
+            Some(event) => {
+                if let Some(event) = self.hold_answer(event, now) {
+                    drop(self.ua.handle(&mut self.stack, event, now));
+                }
+            }
             None => {}
         }
     }
@@ -161,7 +183,8 @@ impl Participating {
                 self.proxy.forward(&mut self.stack, incoming, pre, plan, &Target::from_uri, now);
             }
             Ok(Decision::Session) => {
-                let unknown = self.ua.handle(&mut self.stack, Event::Request(incoming), now);
+                let Some(event) = self.hold_bye(Event::Request(incoming), now) else { return };
+                let unknown = self.ua.handle(&mut self.stack, event, now);
                 if let Some(Event::Request(incoming)) = unknown {
                     Reject::new(481).send(&mut self.stack, &incoming);
                 }
@@ -187,6 +210,7 @@ impl Participating {
             // With our token in the Route the dialog passes through; without it, one end of the dialog is here.
             let Some(token) = token else { return Ok(Decision::Session) };
             self.proxy.validate(&self.stack, request, &[])?;
+            self.check_interval(request)?;
             let tag = self.relays.pass(token, request, now);
             return Ok(Decision::Forward(pre, Plan { tag, ..Plan::to(ForwardTo::along()) }));
         }
@@ -195,6 +219,12 @@ impl Participating {
         }
         self.proxy.validate(&self.stack, request, &[])?;
         self.initial(request, pre, now)
+    }
+
+    /// RFC 4028 §8.1: whoever stands in the path of a dialog may want fewer refreshes.
+    fn check_interval(&self, request: &Request) -> Result<(), Reject> {
+        let refuse = |min_se: MinSe| Err(Reject::new(422).with(Name::MinSe, min_se.to_string()));
+        sip_ua::too_small(request, self.config.intervals).map_or(Ok(()), refuse)
     }
 
     fn preprocess(&self, request: &Request, flow: &Flow) -> Result<Preprocessed, Reject> {
@@ -228,6 +258,10 @@ impl Participating {
         )?;
         if request.method() != Method::Invite {
             return self.standalone(request, pre, &served);
+        }
+        self.check_interval(request)?;
+        if let Some(seconds) = self.journal.full_for(now) {
+            return Err(Reject::new(503).with(Name::RetryAfter, seconds.to_string()).because("no room in the journal"));
         }
         let admission = admit(request, &served, &self.control, &self.config.media_path).map_err(|r| self.refuse(&r))?;
         match admission.media_path {
@@ -279,13 +313,18 @@ impl Participating {
             }
             ProxyEvent::Done { tag, .. } => self.relays.on_done(tag, now),
         };
+        if let Some((key, row)) = self.relays.take_changed().filter(|_| self.journal.is_on()) {
+            self.journal.keep(key, &row);
+        }
         self.ended(ended);
     }
 
     fn ended(&mut self, ended: Option<Ended>) {
-        if let Some(Ended { aor, record }) = ended {
-            self.control.closed(&aor, record);
+        let Some(Ended { aor, record }) = ended else { return };
+        if let Some(record) = &record {
+            self.journal.over(record.key, Some(record));
         }
+        self.control.closed(&aor, record);
     }
 
     fn answer(&mut self, incoming: &Incoming, status: u16, now: Now) {
@@ -334,7 +373,11 @@ pub(crate) fn assert_service(admission: &Admission) -> Edits {
 
 impl Node for Participating {
     fn handle_input(&mut self, input: Input, now: Now) {
-        if self.media.takes(&input) {
+        if let Input::Recalled { key, value } = &input {
+            self.on_recalled(*key, value, now);
+        } else if let Input::Kept { id, ok } = input {
+            self.on_kept(id, ok, now);
+        } else if self.media.takes(&input) {
             self.media.endpoint.handle_input(input, now);
         } else {
             self.stack.handle_input(input, now);
@@ -352,6 +395,7 @@ impl Node for Participating {
             self.ended(Some(ended));
         }
         self.expire_drains(now);
+        self.expire_unkept(now);
         self.expire_watches(now);
         self.carry_out_releases(now);
         self.work(now);
@@ -359,7 +403,9 @@ impl Node for Participating {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.stack.poll_output().or_else(|| self.media.endpoint.poll_output())
+        // What is to be kept goes first: the disk works while the rest is written.
+        let kept = self.journal.poll_output();
+        kept.or_else(|| self.stack.poll_output()).or_else(|| self.media.endpoint.poll_output())
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -370,6 +416,7 @@ impl Node for Participating {
             self.media.poll_timeout(),
             self.relays.next_timeout(),
             self.bridges.next_timeout(),
+            self.journal.poll_timeout(),
         ];
         due.into_iter().flatten().min()
     }

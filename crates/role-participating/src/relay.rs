@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord, Traffic};
+use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord};
+use sip::header::SessionExpires;
 use sip::{Method, Name, Request, Response};
-use wire::{Instant, Now, Timestamp};
+use wire::{Instant, Now};
 
+use crate::facts::{End, Facts};
 use crate::lapses::Lapses;
 use crate::release::{SessionId, SessionView};
+use crate::row::{About, Row};
 use crate::token::Token;
 
 /// The sessions that pass, by the token in our Record-Route.
@@ -21,23 +24,28 @@ pub(crate) struct Relays {
     next_request: u64,
     silence: Lapses<Token>,
     silent_session: Duration,
+    /// Has another dialog than it had.
+    changed: Option<Token>,
 }
 
 #[derive(Debug)]
 struct Relay {
-    served: ServedUser,
-    peer: String,
-    conversation_id: String,
-    contribution_id: String,
+    facts: Facts,
     /// The tag of the INVITE's From: tells whose BYE a BYE is.
     caller_tag: Bytes,
-    started: Option<Timestamp>,
     /// Tags of the callee's dialogs: more than one when the INVITE was forked.
     dialogs: Vec<Bytes>,
     /// Early dialogs that the caller has left by BYE, with whether the served user did.
     left_early: Vec<(Bytes, Closing)>,
     last_heard: Instant,
+    /// How long it may be silent: what its ends have agreed on, and time for the BYE that is due then (RFC 4028 §8.4).
+    lifetime: Duration,
+    /// When it is looked at next.
+    due: Instant,
 }
+
+/// The last BYE of a session whose timer runs out may take so long (RFC 3261 §17.1.2.2, Timer F).
+const LAST_BYE: Duration = Duration::from_secs(32);
 
 /// Early dialogs of one INVITE that are remembered as left.
 const MAX_LEFT: usize = 32;
@@ -67,7 +75,36 @@ impl Relays {
             next_request: 0,
             silence: Lapses::new(),
             silent_session,
+            changed: None,
         }
+    }
+
+    /// A session of an earlier life goes on.
+    pub(crate) fn resume(&mut self, facts: Facts, caller_tag: String, dialogs: Vec<String>, now: Now) {
+        let token = Token { case: facts.served.case, id: facts.key };
+        let relay = Relay {
+            facts,
+            caller_tag: caller_tag.into(),
+            dialogs: dialogs.into_iter().map(Bytes::from).collect(),
+            left_early: Vec::new(),
+            last_heard: now.at,
+            lifetime: self.silent_session,
+            due: now.at + self.silent_session,
+        };
+        self.sessions.insert(token, relay);
+        self.silence.arm(token, now.at + self.silent_session);
+    }
+
+    /// The key and row of a session that was set up just now.
+    pub(crate) fn take_changed(&mut self) -> Option<(u64, Row)> {
+        let relay = self.sessions.get(&self.changed.take()?)?;
+        let text = |tag: &Bytes| String::from_utf8_lossy(tag).into_owned();
+        let row = Row::Relay {
+            session: About::of(&relay.facts, relay.facts.started?),
+            caller_tag: text(&relay.caller_tag),
+            dialogs: relay.dialogs.iter().map(text).collect(),
+        };
+        Some((relay.facts.key, row))
     }
 
     pub(crate) fn has(&self, token: Token) -> bool {
@@ -76,16 +113,7 @@ impl Relays {
 
     /// The sessions as an operator sees them.
     pub(crate) fn views(&self, id: impl Fn(Token) -> SessionId) -> impl Iterator<Item = SessionView> {
-        self.sessions.iter().map(move |(token, relay)| SessionView {
-            id: id(*token),
-            served_user: relay.served.aor.clone(),
-            case: relay.served.case,
-            peer: relay.peer.clone(),
-            conversation_id: relay.conversation_id.clone(),
-            contribution_id: relay.contribution_id.clone(),
-            media_path: MediaPath::Off,
-            started: relay.started,
-        })
+        self.sessions.iter().map(move |(token, relay)| relay.facts.view(id(*token), MediaPath::Off))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -103,21 +131,14 @@ impl Relays {
 
     /// An INVITE opens a session: returns the number to forward it under.
     pub(crate) fn open(&mut self, token: Token, served: ServedUser, invite: &Request, now: Now) -> u64 {
-        let text = |name| String::from_utf8_lossy(invite.header(name).unwrap_or_default()).into_owned();
-        let peer = match served.case {
-            SessionCase::Originating => invite.to(),
-            SessionCase::Terminating => invite.from(),
-        };
         let relay = Relay {
-            peer: cpm::aor(&peer.uri()),
-            served,
-            conversation_id: text(Name::ConversationId),
-            contribution_id: text(Name::ContributionId),
+            facts: Facts::new(token.id, served, invite),
             caller_tag: Bytes::copy_from_slice(invite.from_tag()),
-            started: None,
             dialogs: Vec::new(),
             left_early: Vec::new(),
             last_heard: now.at,
+            lifetime: self.silent_session,
+            due: now.at + self.silent_session,
         };
         self.sessions.insert(token, relay);
         self.silence.arm(token, now.at + self.silent_session);
@@ -155,21 +176,27 @@ impl Relays {
         match (watched.method, status) {
             // A re-INVITE finds its dialog known already.
             (Method::Invite, 200..300) => {
+                self.refreshed(watched.token, response, now);
                 let relay = self.sessions.get_mut(&watched.token)?;
-                relay.started.get_or_insert(now.utc);
+                relay.facts.started.get_or_insert(now.utc);
                 let tags = response.map(|r| if r.from_tag() == relay.caller_tag { r.to_tag() } else { r.from_tag() });
                 let tag = Bytes::copy_from_slice(tags.unwrap_or_default());
                 // The 2xx crossed the BYE of its early dialog: over before it began.
                 if let Some((_, closing)) = relay.left_early.iter().find(|(left, _)| *left == tag) {
                     let closing = *closing;
-                    return if relay.dialogs.is_empty() { self.end(watched.token, closing, now) } else { None };
+                    return if relay.dialogs.is_empty() { self.end(watched.token, closing, None, now) } else { None };
                 }
                 if !relay.dialogs.contains(&tag) {
                     relay.dialogs.push(tag);
+                    self.changed = Some(watched.token);
                 }
                 None
             }
-            (Method::Bye, 200..) => self.dialog_ended(&watched, now),
+            (Method::Update, 200..300) => {
+                self.refreshed(watched.token, response, now);
+                None
+            }
+            (Method::Bye, 200..) => self.dialog_ended(&watched, status, now),
             _ => None,
         }
     }
@@ -179,70 +206,77 @@ impl Relays {
         let watched = self.requests.remove(&request)?;
         // A BYE that nobody answered ends its dialog as well (RFC 3261 §15.1.1).
         if watched.method == Method::Bye {
-            return self.dialog_ended(&watched, now);
+            return self.dialog_ended(&watched, 408, now);
         }
-        let was_refused = self.sessions.get(&watched.token).is_some_and(|relay| relay.started.is_none());
+        let was_refused = self.sessions.get(&watched.token).is_some_and(|relay| relay.facts.started.is_none());
         if watched.method == Method::Invite && was_refused {
             let relay = self.forget(watched.token)?;
-            return Some(Ended { aor: relay.served.aor, record: None });
+            return Some(Ended { aor: relay.facts.served.aor, record: None });
         }
         None
     }
 
     /// The last dialog of a session ends the session. While the INVITE is not answered there may be more to come: then it
     /// ends with the INVITE.
-    fn dialog_ended(&mut self, watched: &Watched, now: Now) -> Option<Ended> {
+    fn dialog_ended(&mut self, watched: &Watched, status: u16, now: Now) -> Option<Ended> {
         let (callee_tag, by_caller) = watched.bye.as_ref()?;
         let relay = self.sessions.get_mut(&watched.token)?;
-        let by_served = *by_caller == (relay.served.case == SessionCase::Originating);
+        let by_served = *by_caller == (relay.facts.served.case == SessionCase::Originating);
         let closing = if by_served { Closing::ServedUser } else { Closing::Peer };
-        if relay.started.is_none() {
+        if relay.facts.started.is_none() {
             if relay.left_early.len() < MAX_LEFT {
                 relay.left_early.push((callee_tag.clone(), closing));
             }
             return None;
         }
         relay.dialogs.retain(|tag| tag != callee_tag);
-        if relay.dialogs.is_empty() { self.end(watched.token, closing, now) } else { None }
+        self.changed = Some(watched.token);
+        let is_last = relay.dialogs.is_empty();
+        if is_last { self.end(watched.token, closing, Some(status), now) } else { None }
+    }
+
+    /// The ends have agreed anew on how long their session lives.
+    fn refreshed(&mut self, token: Token, response: Option<&Response>, now: Now) {
+        let Some(relay) = self.sessions.get_mut(&token) else { return };
+        let agreed = response.and_then(|r| r.header(Name::SessionExpires)).and_then(|v| SessionExpires::parse(v).ok());
+        let interval = agreed.map(|agreed| Duration::from_secs(agreed.interval.into()) + LAST_BYE);
+        relay.lifetime = interval.map_or(self.silent_session, |interval| interval.min(self.silent_session));
+        relay.last_heard = now.at;
+        // A later time is found when the one that is armed comes.
+        let due = relay.last_heard + relay.lifetime;
+        if due < relay.due {
+            relay.due = due;
+            self.silence.arm(token, due);
+        }
     }
 
     /// Sessions that nobody has been heard of for too long: both ends have died, or closed past us.
     pub(crate) fn expire(&mut self, now: Now) -> Vec<Ended> {
         let mut ended = Vec::new();
-        while let Some((_, token)) = self.silence.pop_due(now.at) {
-            let Some(relay) = self.sessions.get(&token) else { continue };
-            let due = relay.last_heard + self.silent_session;
+        while let Some((at, token)) = self.silence.pop_due(now.at) {
+            let Some(relay) = self.sessions.get_mut(&token).filter(|relay| relay.due == at) else { continue };
+            let due = relay.last_heard + relay.lifetime;
             if due > now.at {
+                relay.due = due;
                 self.silence.arm(token, due);
             } else {
-                ended.extend(self.end(token, Closing::Expired, now));
+                ended.extend(self.end(token, Closing::Expired, None, now));
             }
         }
         ended
     }
 
-    fn end(&mut self, token: Token, closing: Closing, now: Now) -> Option<Ended> {
+    fn end(&mut self, token: Token, closing: Closing, bye: Option<u16>, now: Now) -> Option<Ended> {
         let relay = self.forget(token)?;
-        let record = relay.started.map(|started| SessionRecord {
-            served_user: relay.served.aor.clone(),
-            case: relay.served.case,
-            peer: relay.peer,
-            conversation_id: relay.conversation_id,
-            contribution_id: relay.contribution_id,
-            media_path: MediaPath::Off,
-            started,
-            ended: now.utc,
-            closing,
-            sent: Traffic::default(),
-            received: Traffic::default(),
-        });
-        Some(Ended { aor: relay.served.aor, record })
+        let end = End { bye, ..closing.into() };
+        let record = relay.facts.record(MediaPath::Off, end, now);
+        Some(Ended { aor: relay.facts.served.aor, record })
     }
 
     /// Takes a session out.
     fn forget(&mut self, token: Token) -> Option<Relay> {
         let relay = self.sessions.remove(&token)?;
-        let entries = self.sessions.iter().map(|(token, relay)| (*token, relay.last_heard + self.silent_session));
+        let entries = self.sessions.iter().map(|(token, relay)| (*token, relay.due));
         self.silence.sweep(self.sessions.len(), entries);
         Some(relay)
     }

@@ -5,10 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use cpm::{Closing, MediaPath, Release, SessionCase};
-use sip::Name;
 use wire::{Entropy, Instant, Key, Now, Timestamp};
 
-use crate::bridge::Leg;
+use crate::bridge::{Bridge, Leg};
 use crate::token::Token;
 use crate::{Participating, close};
 
@@ -159,17 +158,15 @@ impl Participating {
 
     fn carry_out_release(&mut self, key: Key, now: Now) {
         // 1. Somebody may have closed it while it waited for its turn: then it is his close.
-        let Some(bridge) = self.bridges.get_mut(key).filter(|bridge| bridge.drain.is_none()) else { return };
+        let is_open = |bridge: &&mut Bridge| bridge.drain.is_none() && !bridge.hold.is_closing();
+        let Some(bridge) = self.bridges.get_mut(key).filter(is_open) else { return };
         let Some(why) = bridge.release else { return };
-        bridge.closed_by(Closing::Released(why));
-        let (served, conversation_id) = (bridge.served_leg(), bridge.conversation_id.clone());
+        bridge.closed_by(Closing::Released(why), why.reason().map(str::to_owned));
+        let (served, conversation_id) = (bridge.served_leg(), bridge.facts.conversation_id.clone());
         tracing::info!(why = why.as_str(), %conversation_id, "the function ends a session");
 
         // 2. Messages under way have the time that they have at any other close, but no BYE waits for them.
-        let headers = match why.reason() {
-            Some(reason) => close::headers(bridge, None).with(Name::Reason, reason),
-            None => close::headers(bridge, None),
-        };
+        let headers = close::headers(bridge);
         let sessions = Leg::BOTH.map(|leg| (leg, bridge.session(leg)));
         self.start_draining(key, served, None, now);
 

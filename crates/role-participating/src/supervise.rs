@@ -103,7 +103,7 @@ impl Participating {
         let Some((key, bridge, _)) = self.bridges.find(session) else { return };
         let idle = self.control.profile(bridge.served()).idle_session;
         bridge.watch.start(idle, self.config.media_grace, now);
-        tracing::info!(conversation_id = %bridge.conversation_id, "session on the media path is up");
+        tracing::info!(conversation_id = %bridge.facts.conversation_id, "session on the media path is up");
         self.arm_watch(key);
     }
 

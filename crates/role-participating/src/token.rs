@@ -12,7 +12,11 @@ pub(crate) struct Token {
 impl Token {
     /// The user part of the Record-Route URI.
     pub(crate) fn user(self) -> String {
-        format!("{}-{:016x}", self.case.as_str(), self.id)
+        let mut user = String::with_capacity(21);
+        user.push_str(self.case.as_str());
+        user.push('-');
+        user.extend((0..16).map(|at| char::from(b"0123456789abcdef"[(self.id >> (60 - 4 * at) & 0xf) as usize])));
+        user
     }
 
     /// Reads a Route URI of ours.

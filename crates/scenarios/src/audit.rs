@@ -24,24 +24,38 @@ pub fn audit(system: &System, restarted: &[Site]) {
     one_record_per_session(system, restarted);
 }
 
+/// One, and once more for each reason: a challenge, a 491, a 503, and three times a 500.
+const MOST_BYES: usize = 7;
+
 fn is_restarted(restarted: &[Site], name: &str) -> bool {
     restarted.iter().any(|site| site.name() == name)
 }
 
-/// Each side of a dialog closes it with at most one BYE: one sequence number, and one branch on each hop.
-/// Repetitions of the same transaction are the transport's affair.
+/// Each side of a dialog closes it with at most one BYE: one sequence number, and one branch on each hop. Another number
+/// needs an answer to the one before that was a reason to say it again. Repetitions of the same transaction are the
+/// transport's affair.
 fn one_bye_per_leg_and_side(seen: &[Observed], restarted: &[Site]) -> Result<(), String> {
     let mut byes: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
-    let mut copies: BTreeMap<(&str, &str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
+    let mut copies: BTreeMap<(&str, &str, &str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
     for arrow in seen.iter().filter(|arrow| arrow.message == Message::request("BYE")) {
         byes.entry((&arrow.call_id, &arrow.from_tag)).or_default().insert(&arrow.cseq);
         // A node that has forgotten a BYE forwards its repetition as a new one, and so does everybody behind it.
         if restarted.is_empty() {
-            let hop = (arrow.from.as_str(), arrow.to.as_str(), arrow.call_id.as_str(), arrow.from_tag.as_str());
+            let leg = (arrow.call_id.as_str(), arrow.from_tag.as_str(), arrow.cseq.as_str());
+            let hop = (arrow.from.as_str(), arrow.to.as_str(), leg.0, leg.1, leg.2);
             copies.entry(hop).or_default().insert(&arrow.branch);
         }
     }
-    if let Some((leg, numbers)) = byes.iter().find(|(_, numbers)| numbers.len() > 1) {
+    let may_be_said_again = |leg: &(&str, &str), number: &str| {
+        seen.iter().any(|arrow| {
+            let is_of_it = (arrow.call_id.as_str(), arrow.from_tag.as_str()) == *leg && arrow.cseq == number;
+            is_of_it && matches!(arrow.message.status(), Some(401 | 407 | 491 | 500 | 503))
+        })
+    };
+    let too_many = |(leg, numbers): &(&(&str, &str), &BTreeSet<&str>)| {
+        numbers.iter().filter(|number| !may_be_said_again(leg, number)).count() > 1 || numbers.len() > MOST_BYES
+    };
+    if let Some((leg, numbers)) = byes.iter().find(too_many) {
         return Err(format!("a side closes its leg once: {leg:?} with {numbers:?}"));
     }
     if let Some((hop, branches)) = copies.iter().find(|(_, branches)| branches.len() > 1) {

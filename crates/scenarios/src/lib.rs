@@ -16,5 +16,5 @@ pub use cast::Cast;
 pub use pf::{BrokenPf, Fault};
 pub use phone::{Phone, PhoneDialog, body, header};
 pub use setup::{ALICE, BOB, Setup, Site, options};
-pub use system::{System, Topology};
+pub use system::{Sink, System, Topology};
 pub use watch::observed;

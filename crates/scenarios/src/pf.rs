@@ -42,7 +42,7 @@ impl BrokenPf {
 fn text(output: &Output) -> &[u8] {
     match output {
         Output::Datagram { data, .. } | Output::Write { data, .. } => data,
-        Output::Connect { .. } | Output::Read { .. } | Output::Close { .. } => b"",
+        Output::Connect { .. } | Output::Read { .. } | Output::Close { .. } | Output::Keep { .. } => b"",
     }
 }
 

@@ -9,6 +9,7 @@ use role_core::{Core, Peer, Registration, Subscriber, Trigger};
 use role_participating::Participating;
 use sim::{Net, addr};
 use sip_tx::{Listener, Options, Target};
+use sip_ua::Intervals;
 use wire::{Entropy, Transport};
 
 use crate::pf::{BrokenPf, Fault};
@@ -113,6 +114,13 @@ impl Setup {
         }
     }
 
+    /// Both participating functions have journals.
+    #[must_use]
+    pub fn durable(mut self) -> Setup {
+        (self.pf_a.durable, self.pf_b.durable) = (true, true);
+        self
+    }
+
     /// The same nodes on IPv6 addresses.
     #[must_use]
     pub fn over_ipv6(mut self) -> Setup {
@@ -211,6 +219,7 @@ fn client_config(site: Site, transport: Transport) -> role_client::Config {
         auto_accept: true,
         user_agent: "CPM-client/OMA2.2 duologue/0.1".to_owned(),
         expires: 600,
+        intervals: Intervals::default(),
         max_message: role_client::MAX_MESSAGE,
     }
 }
@@ -254,6 +263,8 @@ fn pf_config(site: Site, media_path: MediaPath) -> role_participating::Config {
         profiles: BTreeMap::new(),
         trusted: vec![core.sip().ip()],
         silent_session: Duration::from_secs(86_400),
+        intervals: Intervals::default(),
+        durable: false,
         media_grace: Some(Duration::from_secs(5)),
     }
 }

@@ -58,13 +58,32 @@ pub struct System {
     pub pf_b: NodeId<BrokenPf>,
     /// What the clients have told their users.
     pub told: Vec<(&'static str, Event)>,
-    /// The records that the participating functions have written.
+    /// The records that the participating functions have written, each key once.
     pub records: Vec<(Site, SessionRecord)>,
+    /// Whether records are taken, and whether the functions are told that they were.
+    pub sink: Sink,
     /// What Client A was asked to open.
     pub(crate) calls: Vec<SessionId>,
     setup: Setup,
     lives: u64,
 }
+
+/// The file that records go to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sink {
+    /// In order.
+    Up,
+    /// Takes records, but whoever wrote them does not hear of it.
+    Mute,
+    /// Takes none.
+    Down,
+}
+
+/// The journal of a simulated function: small, so that it is cleaned within a test.
+const JOURNAL: journal::Options = journal::Options { segment: journal::Options::MIN_SEGMENT, reserve: 2 };
+
+/// What a disk of the simulation takes for a batch.
+const DISK_LATENCY: Duration = Duration::from_millis(3);
 
 /// How far a client's user knows a session to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,6 +129,15 @@ impl System {
     }
 
     pub(crate) fn build(setup: Setup) -> System {
+        let mut system = System::build_nodes(setup);
+        let durable = [(system.pf_a, system.setup.pf_a.durable), (system.pf_b, system.setup.pf_b.durable)];
+        for (pf, _) in durable.into_iter().filter(|(_, durable)| *durable) {
+            system.net.give_disk(pf, JOURNAL, DISK_LATENCY);
+        }
+        system
+    }
+
+    fn build_nodes(setup: Setup) -> System {
         let mut net = setup.net();
         System {
             client_a: net.add(
@@ -138,6 +166,7 @@ impl System {
             topology: setup.topology,
             told: Vec::new(),
             records: Vec::new(),
+            sink: Sink::Up,
             calls: Vec::new(),
             setup,
             lives: 0,
@@ -223,11 +252,20 @@ impl System {
             }
         }
         for (site, pf) in [(Site::PfA, self.pf_a), (Site::PfB, self.pf_b)] {
-            if self.net.is_up(pf) {
-                let take =
-                    |pf: &mut BrokenPf, _: Now| std::iter::from_fn(|| pf.inner().take_record()).collect::<Vec<_>>();
-                let records = self.net.node_mut(pf, take);
-                self.records.extend(records.into_iter().map(|record| (site, record)));
+            if self.net.is_up(pf) && self.sink != Sink::Down {
+                self.take_records(site, pf);
+            }
+        }
+    }
+
+    fn take_records(&mut self, site: Site, pf: NodeId<BrokenPf>) {
+        let take = |pf: &mut BrokenPf, _: Now| std::iter::from_fn(|| pf.inner().take_record()).collect::<Vec<_>>();
+        for record in self.net.node_mut(pf, take) {
+            if self.sink == Sink::Up {
+                self.net.node_mut(pf, |pf, _| pf.inner().record_written(record.key));
+            }
+            if !self.records.iter().any(|(of, known)| *of == site && known.key == record.key) {
+                self.records.push((site, record));
             }
         }
     }

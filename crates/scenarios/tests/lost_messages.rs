@@ -410,13 +410,13 @@ fn an_invite_whose_way_has_died_is_given_up_in_the_end() {
         0.090  pf-b     -> core-b    ACK
         0.100  core-b   -> client-b  ACK
         32.090  pf-b     -> core-b    BYE
+        32.090  pf-b     -> core-b    BYE
         32.100  core-b   -> core-a    BYE
+        32.100  core-b   -> client-b  BYE
         32.110  core-a   -> pf-a      BYE
         32.120  pf-a     -> core-a    481 Call/Transaction Does Not Exist
         32.130  core-a   -> core-b    481 Call/Transaction Does Not Exist
         32.140  core-b   -> pf-b      481 Call/Transaction Does Not Exist
-        32.150  pf-b     -> core-b    BYE
-        32.160  core-b   -> client-b  BYE
         181.020  client-a -> core-a    CANCEL
         181.030  core-a   -> client-a  481 Call/Transaction Does Not Exist
         181.040  pf-a     -> core-a    CANCEL

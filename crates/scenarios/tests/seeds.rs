@@ -1,6 +1,6 @@
 //! Every topology on a bad network, with many seeds: no ladder is expected, but what must hold whatever happens.
 //!
-//! What is promised without session timers, which come later:
+//! What is promised before any session timer runs out:
 //!
 //! * Where no node dies, each client is told of one end of each session, within 32 s of the close for each hop that
 //!   nothing gets through, and no node holds anything when the tombstones are gone.

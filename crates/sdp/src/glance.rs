@@ -18,28 +18,23 @@ pub struct Glance {
 pub fn glance(bytes: &[u8]) -> Result<Option<Glance>, ParseError> {
     check_length(bytes)?;
     check_start(bytes)?;
-    let mut lines = lines_of(bytes).map(|(content, _)| content);
-    let mut session_setup = None;
-    let mut found: Option<Glance> = None;
-    let mut in_session = true;
-    let mut own_setup = None;
-    for content in &mut lines {
+    let (mut session_setup, mut own_setup) = (None, None);
+    let (mut found, mut in_session) = (None::<Glance>, true);
+    for (content, _) in lines_of(bytes) {
         if content.starts_with(b"m=") {
             if found.is_some() {
                 break;
             }
             in_session = false;
             found = msrp(content).map(|protocol| Glance { protocol, setup: None, is_file_transfer: false });
-        } else if let Some((name, value)) = attribute(content) {
-            let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
-            if is("setup") {
+        } else if in_session || found.is_some() {
+            let Some((attribute, value)) = attribute(content) else { continue };
+            match (attribute, &mut found) {
                 // The first one counts, readable or not.
-                let setup = if in_session { &mut session_setup } else { &mut own_setup };
-                if in_session || found.is_some() {
-                    setup.get_or_insert(Setup::parse(value));
-                }
-            } else if let Some(found) = &mut found {
-                found.is_file_transfer |= is("file-selector") || is("file-transfer-id");
+                (Attribute::Setup, None) => _ = session_setup.get_or_insert_with(|| Setup::parse(value)),
+                (Attribute::Setup, Some(_)) => _ = own_setup.get_or_insert_with(|| Setup::parse(value)),
+                (Attribute::File, Some(found)) => found.is_file_transfer = true,
+                (Attribute::File, None) => {}
             }
         }
     }
@@ -48,19 +43,35 @@ pub fn glance(bytes: &[u8]) -> Result<Option<Glance>, ParseError> {
 
 /// The protocol of an m-line of MSRP that is not rejected: `m=message PORT[/COUNT] PROTOCOL FORMAT…`.
 fn msrp(content: &[u8]) -> Option<Protocol> {
-    let mut fields = std::str::from_utf8(&content[2..]).ok()?.split_ascii_whitespace();
+    let mut fields = std::str::from_utf8(&content[2..]).ok()?.splitn(4, ' ');
     let media = fields.next()?;
-    let port = fields.next()?.split('/').next()?.parse::<u16>().ok()?;
+    let (port, count) = fields.next().map(|text| text.split_once('/').unwrap_or((text, "1")))?;
+    let (port, _) = (port.parse::<u16>().ok()?, count.parse::<u16>().ok()?);
     let protocol = fields.next()?;
     // An m-line without a format cannot be read, and stands for one that is rejected.
     fields.next()?;
-    (media.eq_ignore_ascii_case("message") && port != 0).then(|| Protocol::parse(protocol))?
+    (media.eq_ignore_ascii_case("message") && port != 0).then(|| Protocol::parse(protocol.trim()))?
 }
 
-/// Name and value of an attribute.
-fn attribute(content: &[u8]) -> Option<(&str, &str)> {
-    let text = std::str::from_utf8(content.strip_prefix(b"a=")?).ok()?;
-    Some(text.split_once(':').map_or((text, ""), |(name, value)| (name, value.trim())))
+/// The attributes that a glance is after.
+enum Attribute {
+    Setup,
+    File,
+}
+
+/// Which of them a line is, with its value. A line that is not UTF-8 is left out of every reading.
+fn attribute(content: &[u8]) -> Option<(Attribute, &str)> {
+    let text = content.strip_prefix(b"a=")?;
+    let name = &text[..text.iter().position(|byte| *byte == b':').unwrap_or(text.len())];
+    let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+    let attribute = match name.len() {
+        5 if is("setup") => Attribute::Setup,
+        13 if is("file-selector") => Attribute::File,
+        16 if is("file-transfer-id") => Attribute::File,
+        _ => return None,
+    };
+    let value = std::str::from_utf8(text).ok()?.get(name.len() + 1..).unwrap_or_default();
+    Some((attribute, value.trim()))
 }
 
 #[cfg(test)]
@@ -102,7 +113,7 @@ mod tests {
         }
     }
 
-    const LINES: [&str; 18] = [
+    const LINES: [&str; 20] = [
         "o=- 1 1 IN IP4 192.0.2.1\r\n",
         "s=-\r\n",
         "c=IN IP4 192.0.2.1\n",
@@ -115,6 +126,8 @@ mod tests {
         "m=message 99999 TCP/MSRP *\r\n",
         "m=message 2855 TCP/MSRP\r\n",
         "m=message x TCP/MSRP *\r\n",
+        "m=message  2855 TCP/MSRP *\r\n",
+        "m=message 2855/x TCP/MSRP *\r\n",
         "a=setup:active\r\n",
         "a=Setup: passive\n",
         "a=setup:sideways\r\n",

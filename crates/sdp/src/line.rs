@@ -27,9 +27,13 @@ pub(crate) struct Line {
 
 /// The lines of a body without and with their ends.
 pub(crate) fn lines_of(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    bytes.split_inclusive(|&byte| byte == b'\n').map(|whole| {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (whole, tail) = rest.split_at(end);
+        rest = tail;
         let content = whole.strip_suffix(b"\n").map_or(whole, |line| line.strip_suffix(b"\r").unwrap_or(line));
-        (content, whole)
+        (!whole.is_empty()).then_some((content, whole))
     })
 }
 
@@ -38,9 +42,12 @@ pub(crate) fn check_length(bytes: &[u8]) -> Result<(), ParseError> {
     if bytes.len() > MAX_BYTES {
         return Err(ParseError { at: MAX_BYTES, expected: "the end of a body of at most 64 KiB" });
     }
-    let is_end = |(_, byte): &(usize, &u8)| **byte == b'\n';
-    match bytes.iter().enumerate().filter(is_end).nth(MAX_LINES - 1) {
-        Some((end, _)) if end + 1 < bytes.len() => {
+    // No line is shorter than its end.
+    if bytes.len() <= MAX_LINES {
+        return Ok(());
+    }
+    match memchr::memchr_iter(b'\n', bytes).nth(MAX_LINES - 1) {
+        Some(end) if end + 1 < bytes.len() => {
             Err(ParseError { at: end + 1, expected: "the end of a body of at most 1024 lines" })
         }
         Some(_) | None => Ok(()),

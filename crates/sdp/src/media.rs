@@ -167,7 +167,9 @@ fn is_named(attribute: &Attribute, name: &str) -> bool {
 }
 
 fn direction(attributes: &[Attribute]) -> Option<Direction> {
-    attributes.iter().find_map(|attribute| attribute.attribute.parse().ok())
+    // All four have eight letters, and what is none of them would cost an error with a copy of it.
+    let may_be = |attribute: &&Attribute| attribute.attribute.len() == 8;
+    attributes.iter().filter(may_be).find_map(|attribute| attribute.attribute.parse().ok())
 }
 
 fn connection(value: &str) -> Option<Connection> {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use wire::{ConnId, Input, Node, PeerCertificate, Transport};
 
+use crate::journal::Journal;
+
 /// A machine behind the network's uniform view; typed access goes through `Any`.
 pub(crate) trait Machine: Node + Any {}
 
@@ -63,6 +65,8 @@ pub(crate) struct Host {
     /// The machine's names for its connections, as indexes into the network's.
     pub(crate) conns: BTreeMap<ConnId, usize>,
     pub(crate) accepted: u64,
+    /// What it keeps beyond its process, if it has a disk.
+    pub(crate) journal: Option<Journal>,
     bound: BTreeSet<(Transport, SocketAddr)>,
     /// What others find out about it over TLS.
     pub(crate) certificate: Option<Arc<PeerCertificate>>,
@@ -83,6 +87,7 @@ impl Host {
             clock_step: 0,
             conns: BTreeMap::new(),
             accepted: 0,
+            journal: None,
             bound: BTreeSet::new(),
             certificate: None,
             next_port: FIRST_PORT,

@@ -32,8 +32,10 @@
 //! ```
 
 mod arrow;
+mod disk;
 mod fault;
 mod host;
+mod journal;
 mod label;
 mod ladder;
 mod link;
@@ -47,6 +49,7 @@ mod tests;
 use std::net::SocketAddr;
 
 pub use arrow::{Arrow, Fate};
+pub use disk::Disk;
 pub use fault::Packet;
 pub use host::{NodeId, NodeRef};
 pub use label::{Frame, Labeller, TextLabeller};

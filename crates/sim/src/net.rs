@@ -1,6 +1,7 @@
 //! The network: its nodes, its public face. What happens on the wire is in the modules below.
 
 mod datagram;
+mod disks;
 mod faults;
 mod run;
 mod tcp;
@@ -62,6 +63,10 @@ enum Event {
     Readable {
         connection: usize,
         side: usize,
+    },
+    /// The disk of a node has done what it was given.
+    Disk {
+        node: usize,
     },
 }
 

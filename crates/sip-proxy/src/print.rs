@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use sip::{Address, Edit, Method, Name, Request, Scheme, Uri};
-use sip_tx::{Flow, Hop, Stack, Target, push_addr};
+use sip::{Address, Edit, Method, Name, Request, Scheme, Uri, push_addr};
+use sip_tx::{Flow, Hop, Stack, Target};
 use wire::Transport;
 
 use crate::plan::{RecordRoute, Resolve};

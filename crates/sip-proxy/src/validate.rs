@@ -39,12 +39,14 @@ impl Proxy {
 
     /// RFC 5393 §4.2.1: a Via of ours whose branch ends in what the request still looks like.
     pub(crate) fn has_looped(&self, stack: &Stack, request: &Request) -> bool {
+        let is_ours =
+            |value: &[u8]| Via::sent_by(value).is_some_and(|(host, port)| stack.transports().is_ours(host, port));
+        let mut ours = request.values(Name::Via).filter(|value| is_ours(value)).peekable();
+        // Most requests have never been here: what this one looks like need not be known.
+        if ours.peek().is_none() {
+            return false;
+        }
         let fingerprint = Fingerprint::of(request, self.seed);
-        let is_ours = |value: &[u8]| {
-            Via::parse(value).is_ok_and(|via| {
-                via.branch.ends_with(fingerprint.as_bytes()) && stack.transports().is_ours(via.host, via.port)
-            })
-        };
-        request.values(Name::Via).any(|via| memchr::memmem::find(via, fingerprint.as_bytes()).is_some() && is_ours(via))
+        ours.any(|value| Via::parse(value).is_ok_and(|via| via.branch.ends_with(fingerprint.as_bytes())))
     }
 }

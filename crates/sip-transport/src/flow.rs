@@ -1,8 +1,8 @@
 use std::fmt;
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use sip::header::Via;
+use sip::push_addr;
 use wire::{ConnId, Transport};
 
 /// A socket on which the node receives SIP.
@@ -146,28 +146,6 @@ impl Hop {
     }
 }
 
-/// Writes an address as `Display` does: every message that is forwarded has some, and for IPv4 this is several times faster.
-pub fn push_addr(out: &mut String, addr: SocketAddr) {
-    let IpAddr::V4(ip) = addr.ip() else {
-        return write!(out, "{addr}").expect("a String takes any text");
-    };
-    for (i, octet) in ip.octets().into_iter().enumerate() {
-        if i > 0 {
-            out.push('.');
-        }
-        push_decimal(out, octet.into());
-    }
-    out.push(':');
-    push_decimal(out, addr.port());
-}
-
-fn push_decimal(out: &mut String, n: u16) {
-    if n >= 10 {
-        push_decimal(out, n / 10);
-    }
-    out.push(char::from(b'0' + (n % 10) as u8));
-}
-
 impl fmt::Display for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} <- {}", self.transport, self.local, self.remote)
@@ -177,15 +155,6 @@ impl fmt::Display for Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_is_written_as_it_is_displayed() {
-        for text in ["0.0.0.0:0", "127.0.10.255:5060", "192.0.2.99:65535", "[2001:db8::1]:5061"] {
-            let mut out = String::from("<");
-            push_addr(&mut out, text.parse().unwrap());
-            assert_eq!(out, format!("<{text}"));
-        }
-    }
 
     #[test]
     fn a_sips_request_goes_over_tls_and_nothing_else() {

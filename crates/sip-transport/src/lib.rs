@@ -10,5 +10,5 @@ mod connections;
 mod flow;
 mod transports;
 
-pub use flow::{Flow, Hop, Listener, Target, push_addr};
+pub use flow::{Flow, Hop, Listener, Target};
 pub use transports::{Event, Received, ReturnPath, Stats, Transports};

@@ -140,8 +140,13 @@ impl Transports {
 
     /// Whether host and port name one of our listeners: in a Via, a Route or a Request-URI.
     pub fn is_ours(&self, host: &[u8], port: Option<u16>) -> bool {
+        let is_at = |l: &Listener| l.addr.port() == port.unwrap_or(default_port(l.transport));
+        // The port differs more often than not, and is compared faster.
+        if !self.listeners.iter().any(is_at) {
+            return false;
+        }
         let Some(ip) = parse_ip(host) else { return false };
-        self.listeners.iter().any(|l| l.addr.ip() == ip && l.addr.port() == port.unwrap_or(default_port(l.transport)))
+        self.listeners.iter().any(|l| is_at(l) && l.addr.ip() == ip)
     }
 
     /// Whether a `sip:` or `sips:` URI names one of our listeners.
@@ -172,6 +177,8 @@ impl Transports {
             Input::Stream { conn, data } => self.on_stream(conn, &data, now),
             // Messages are small: the bound of the host's write queue suffices.
             Input::Written { .. } => {}
+            // The role's affair.
+            Input::Recalled { .. } | Input::Kept { .. } => {}
             Input::Closed { conn, failed: _ } => {
                 // An orderly close, too, leaves requests without their answers.
                 if let Some(gone) = self.connections.remove(conn) {

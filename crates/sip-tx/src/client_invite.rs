@@ -41,9 +41,12 @@ enum Cancel {
 impl ClientInvite {
     pub(crate) fn start(request: Bytes, cx: &Context, fx: &mut Effects) -> ClientInvite {
         fx.send.push(request.clone());
-        fx.arm.push((Timer::B, cx.now + cx.timing.timeout()));
         let retransmit_at = cx.now + cx.timing.t1;
-        if !cx.reliable {
+        if cx.reliable {
+            fx.arm.push((Timer::B, cx.now + cx.timing.timeout()));
+        } else {
+            // Timer B is armed with the first repetition: most requests are answered before, and a timer that is armed
+            // stays in the queue until it is due.
             fx.arm.push((Timer::A, retransmit_at));
         }
         ClientInvite {
@@ -92,6 +95,9 @@ impl ClientInvite {
     pub(crate) fn on_timer(&mut self, timer: Timer, due: Instant, cx: &Context, fx: &mut Effects) {
         match (self.state, timer) {
             (State::Calling, Timer::A) if due == self.retransmit_at => {
+                if self.retransmit == cx.timing.t1 {
+                    fx.arm.push((Timer::B, due + cx.timing.timeout().saturating_sub(cx.timing.t1)));
+                }
                 self.retransmit *= 2;
                 self.retransmit_at = cx.now + self.retransmit;
                 fx.send.push(self.request.clone());

@@ -27,9 +27,12 @@ enum State {
 impl ClientNonInvite {
     pub(crate) fn start(request: Bytes, cx: &Context, fx: &mut Effects) -> ClientNonInvite {
         fx.send.push(request.clone());
-        fx.arm.push((Timer::F, cx.now + cx.timing.timeout()));
         let retransmit_at = cx.now + cx.timing.t1;
-        if !cx.reliable {
+        if cx.reliable {
+            fx.arm.push((Timer::F, cx.now + cx.timing.timeout()));
+        } else {
+            // Timer F is armed with the first repetition: most requests are answered before, and a timer that is armed
+            // stays in the queue until it is due.
             fx.arm.push((Timer::E, retransmit_at));
         }
         ClientNonInvite { state: State::Trying, request, retransmit: cx.timing.t1, retransmit_at }
@@ -58,6 +61,9 @@ impl ClientNonInvite {
     pub(crate) fn on_timer(&mut self, timer: Timer, due: Instant, cx: &Context, fx: &mut Effects) {
         match (self.state, timer) {
             (State::Trying | State::Proceeding, Timer::E) if due == self.retransmit_at => {
+                if self.retransmit == cx.timing.t1 {
+                    fx.arm.push((Timer::F, due + cx.timing.timeout().saturating_sub(cx.timing.t1)));
+                }
                 // RFC 3261 §17.1.2.2: doubled up to T2; T2 at once when a provisional response is there.
                 let doubled = if self.state == State::Trying { self.retransmit * 2 } else { cx.timing.t2 };
                 self.retransmit = doubled.min(cx.timing.t2);

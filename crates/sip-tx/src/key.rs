@@ -5,10 +5,12 @@ use std::hash::BuildHasher;
 use bytes::Bytes;
 use hashbrown::HashTable;
 use sip::{Either, Limits, Message, Method, Name, Request};
+use sip_transport::ReturnPath;
 use smallvec::SmallVec;
-use wire::Key;
+use wire::{Instant, Key};
 
 use crate::event::{ClientId, ServerId};
+use crate::tombstones::{StoneId, Tombstones};
 
 /// What identifies a server transaction, as one text: the branch and sent-by of the topmost Via, and the method, where an
 /// ACK counts as its INVITE; for RFC 2543 peers what they do have.
@@ -49,11 +51,12 @@ fn push(key: &mut ServerKey, parts: &[&[u8]]) {
     }
 }
 
-/// The server transactions by their keys. A key is hashed once per request and kept as a copy: a piece of the request
-/// would keep all of it, and what was received with it, in memory.
+/// The server transactions by their keys, and those that are over but for requests that come again. A key is hashed once per
+/// request and kept as a copy: a piece of the request would keep all of it, and what was received with it, in memory.
 #[derive(Debug)]
 pub(crate) struct ServerIndex {
     table: HashTable<Entry>,
+    stones: Tombstones,
     /// Seeded by the node's dice: peers cannot choose keys that collide, and the same seed gives the same To tags of
     /// refusals.
     hasher: foldhash::fast::FixedState,
@@ -62,36 +65,102 @@ pub(crate) struct ServerIndex {
 #[derive(Debug)]
 struct Entry {
     hash: u64,
-    key: Box<[u8]>,
-    id: ServerId,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Live { key: Box<[u8]>, id: ServerId },
+    Over(StoneId),
+}
+
+/// What a request belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    /// A transaction.
+    Live(ServerId),
+    /// What is left of one.
+    Over(StoneId),
 }
 
 impl ServerIndex {
     pub(crate) fn new(seed: u64) -> ServerIndex {
-        ServerIndex { table: HashTable::new(), hasher: foldhash::fast::FixedState::with_seed(seed) }
+        ServerIndex {
+            table: HashTable::new(),
+            stones: Tombstones::default(),
+            hasher: foldhash::fast::FixedState::with_seed(seed),
+        }
     }
 
     pub(crate) fn hash(&self, key: &ServerKey) -> u64 {
         self.hasher.hash_one(key.as_slice())
     }
 
-    pub(crate) fn find(&self, hash: u64, key: &ServerKey) -> Option<ServerId> {
-        self.table.find(hash, |entry| *entry.key == **key).map(|entry| entry.id)
+    pub(crate) fn find(&self, hash: u64, key: &ServerKey) -> Option<Found> {
+        let is_it = |entry: &Entry| match &entry.place {
+            Place::Live { key: known, .. } => **known == **key,
+            Place::Over(stone) => entry.hash == hash && self.stones.has_key(*stone, key),
+        };
+        self.table.find(hash, is_it).map(|entry| match entry.place {
+            Place::Live { id, .. } => Found::Live(id),
+            Place::Over(stone) => Found::Over(stone),
+        })
     }
 
     /// Adds a transaction whose key is not there.
     pub(crate) fn insert(&mut self, hash: u64, key: &ServerKey, id: ServerId) {
-        self.table.insert_unique(hash, Entry { hash, key: Box::from(key.as_slice()), id }, |entry| entry.hash);
+        let place = Place::Live { key: Box::from(key.as_slice()), id };
+        self.table.insert_unique(hash, Entry { hash, place }, |entry| entry.hash);
+    }
+
+    /// Leaves a tombstone of a transaction until `due`.
+    pub(crate) fn entomb(&mut self, hash: u64, id: ServerId, path: ReturnPath, response: &[u8], due: Instant) {
+        let Some(entry) = self.table.find_mut(hash, |entry| entry.is(id)) else { return };
+        if let Place::Live { key, .. } = &entry.place {
+            entry.place = Place::Over(self.stones.push(hash, key, path, response, due));
+        }
+    }
+
+    /// What answers the request of a tombstone that came again.
+    pub(crate) fn response(&self, stone: StoneId) -> Option<(ReturnPath, Bytes)> {
+        self.stones.response(stone)
+    }
+
+    /// When the first tombstone goes.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.stones.next()
+    }
+
+    /// Lets the tombstones go that are due.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        while let Some((stone, hash)) = self.stones.pop_due(now) {
+            let is_it = |entry: &Entry| matches!(entry.place, Place::Over(known) if known == stone);
+            if let Ok(entry) = self.table.find_entry(hash, is_it) {
+                entry.remove();
+            }
+        }
     }
 
     pub(crate) fn remove(&mut self, hash: u64, id: ServerId) {
-        if let Ok(entry) = self.table.find_entry(hash, |entry| entry.id == id) {
+        if let Ok(entry) = self.table.find_entry(hash, |entry| entry.is(id)) {
             entry.remove();
         }
     }
 
+    /// All of them, tombstones included.
     pub(crate) fn len(&self) -> usize {
         self.table.len()
+    }
+
+    /// Those that are not over.
+    pub(crate) fn live(&self) -> usize {
+        self.table.len() - self.stones.len()
+    }
+}
+
+impl Entry {
+    fn is(&self, wanted: ServerId) -> bool {
+        matches!(self.place, Place::Live { id, .. } if id == wanted)
     }
 }
 

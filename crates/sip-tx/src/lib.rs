@@ -13,7 +13,8 @@ mod server_non_invite;
 mod stack;
 #[cfg(test)]
 mod testing;
+mod tombstones;
 
 pub use event::{ClientId, Event, Failure, Incoming, Owner, ServerId};
-pub use sip_transport::{Flow, Hop, Listener, Target, push_addr};
+pub use sip_transport::{Flow, Hop, Listener, Target};
 pub use stack::{Options, Stack, Stats};

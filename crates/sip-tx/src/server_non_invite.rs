@@ -80,6 +80,11 @@ impl ServerNonInvite {
         }
     }
 
+    /// The response to repeat.
+    pub(crate) const fn response(&self) -> Option<&Bytes> {
+        self.response.as_ref()
+    }
+
     /// Whether a final response has been given.
     pub(crate) fn is_final(&self) -> bool {
         matches!(self.state, State::Completed | State::Terminated)

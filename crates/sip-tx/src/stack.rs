@@ -137,8 +137,8 @@ impl Stack {
     }
 
     /// Client and server transactions that have not ended.
-    pub const fn transactions(&self) -> (usize, usize) {
-        (self.clients.len(), self.servers.len())
+    pub fn transactions(&self) -> (usize, usize) {
+        (self.clients.len(), self.by_key.len())
     }
 
     /// Takes what came from the network.
@@ -160,6 +160,7 @@ impl Stack {
     /// Fires what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.check_between_inputs();
+        self.by_key.expire(now.at);
         while let Some((due, (side, key, timer))) = self.timers.pop_due(now.at) {
             match side {
                 Side::Client => self.on_client_timer(ClientId(key), timer, due, now.at),
@@ -171,7 +172,7 @@ impl Stack {
 
     /// What must hold after every input; looked at in debug builds only.
     pub fn check_invariants(&self) {
-        debug_assert_eq!(self.by_key.len(), self.servers.len(), "every server transaction is found by its key");
+        debug_assert_eq!(self.by_key.live(), self.servers.len(), "every server transaction is found by its key");
         debug_assert!(self.reserved + self.cancels.len() <= self.clients.len(), "places are client transactions");
         debug_assert!(self.on_conn.len() <= self.clients.len(), "a transaction waits on one connection");
         self.transports.check_invariants();
@@ -185,7 +186,7 @@ impl Stack {
 
     /// When something is next due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        [self.timers.next(), self.by_key.next()].into_iter().flatten().min()
     }
 
     /// The next event for the role.

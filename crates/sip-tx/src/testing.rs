@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use sip::{Either, Limits, Message, Request, Response};
-use wire::{Instant, Timing};
+use sip_transport::{Flow, ReturnPath, Transports};
+use wire::{Instant, Timing, Transport};
 
 use crate::effects::{Context, Effects, Timer};
 
@@ -63,6 +64,13 @@ pub(crate) fn request(method: &str) -> Request {
         Either::Request(request) => request,
         Either::Response(_) => panic!("a request"),
     }
+}
+
+/// The way back to the sender of a request.
+pub(crate) fn return_path() -> ReturnPath {
+    let addr = "10.0.0.1:5060".parse().unwrap();
+    let transports = Transports::new(Vec::new(), Limits::default(), None);
+    transports.return_path(&request("BYE"), &Flow { transport: Transport::Udp, local: addr, remote: addr, conn: None })
 }
 
 pub(crate) fn response(request: &Request, status: u16, tag: &str) -> Response {

@@ -1,3 +1,4 @@
+use sip::header::MinSe;
 use sip::{Builder, Method, Name, Request};
 
 use crate::{Body, Headers};
@@ -10,10 +11,28 @@ pub struct Config {
     /// Methods that the role takes inside a session, besides INVITE, ACK, CANCEL, BYE, UPDATE and OPTIONS, which the user
     /// agent handles itself. Others are answered 405.
     pub methods: Vec<Method>,
-    /// Option tags for Supported; a Require with any other one is answered 420.
+    /// Option tags for Supported, besides `timer`; a Require with any other one is answered 420.
     pub supported: Vec<String>,
     /// Media types for Accept.
     pub accept: Vec<String>,
+    /// How long sessions live without a sign of life.
+    pub intervals: Intervals,
+}
+
+/// Session intervals in seconds (RFC 4028).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Intervals {
+    /// What is asked for, and the longest that is agreed to unless the peer insists (Session-Expires).
+    pub session_expires: u32,
+    /// The shortest that is agreed to; from 90 on (§5).
+    pub min_se: u32,
+}
+
+impl Default for Intervals {
+    /// What §4 and §5 recommend: half an hour, and 90 s.
+    fn default() -> Intervals {
+        Intervals { session_expires: 1800, min_se: MinSe::DEFAULT.0 }
+    }
 }
 
 impl Default for Config {
@@ -23,6 +42,7 @@ impl Default for Config {
             methods: vec![Method::Message],
             supported: Vec::new(),
             accept: vec!["application/sdp".to_owned()],
+            intervals: Intervals::default(),
         }
     }
 }
@@ -42,9 +62,13 @@ impl Config {
         OWN.iter().chain(others).map(|m| m.as_str()).collect::<Vec<_>>().join(", ")
     }
 
+    fn option_tags(&self) -> impl Iterator<Item = &str> {
+        self.supported.iter().map(String::as_str).chain(["timer"])
+    }
+
     /// The option tags of a Require that we do not understand (RFC 3261 §8.2.2.3).
     pub(crate) fn unsupported(&self, request: &Request) -> Vec<String> {
-        let is_known = |tag: &[u8]| self.supported.iter().any(|s| s.as_bytes().eq_ignore_ascii_case(tag));
+        let is_known = |tag: &[u8]| self.option_tags().any(|known| known.as_bytes().eq_ignore_ascii_case(tag));
         request
             .values(Name::Require)
             .filter(|tag| !is_known(tag))
@@ -73,8 +97,8 @@ impl Config {
         if !extra.has(Name::Allow) {
             fields = fields.with(Name::Allow, self.allow());
         }
-        if !extra.has(Name::Supported) && !self.supported.is_empty() {
-            fields = fields.with(Name::Supported, self.supported.join(", "));
+        if !extra.has(Name::Supported) {
+            fields = fields.with(Name::Supported, self.option_tags().collect::<Vec<_>>().join(", "));
         }
         fields
     }

@@ -3,7 +3,7 @@ use sip::header::Contact;
 use sip::{Address, Message, Method, Name, Request, Response, Scheme, Uri};
 
 use crate::draft::Draft;
-use crate::{Headers, Reject};
+use crate::{Headers, Reject, Snapshot};
 
 /// What identifies a dialog at one end (RFC 3261 §12).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -75,6 +75,20 @@ impl Dialog {
         })
     }
 
+    /// The dialog of an earlier life.
+    pub(crate) fn resumed(snapshot: &Snapshot) -> Dialog {
+        Dialog {
+            id: snapshot.id(),
+            local: snapshot.local.clone(),
+            remote: snapshot.remote.clone(),
+            remote_target: snapshot.remote_target.clone(),
+            route_set: snapshot.route_set.clone(),
+            local_cseq: snapshot.local_cseq,
+            remote_cseq: snapshot.remote_cseq,
+            secure: snapshot.secure,
+        }
+    }
+
     /// Takes over what the 2xx says (RFC 3261 §13.2.2.4: route set and remote target are computed again), and keeps the
     /// sequence numbers of the early dialog.
     pub(crate) fn confirm(&mut self, request: &Request, response: &Response) {
@@ -119,7 +133,12 @@ impl Dialog {
 
     /// Draws the next sequence number, for a request that is sent once more.
     pub(crate) const fn next_cseq(&mut self) -> u32 {
-        self.local_cseq += 1;
+        self.leap_cseq(1)
+    }
+
+    /// Draws a sequence number further ahead, for a peer that has counted further than we.
+    pub(crate) const fn leap_cseq(&mut self, by: u32) -> u32 {
+        self.local_cseq = self.local_cseq.saturating_add(by);
         self.local_cseq
     }
 

@@ -1,10 +1,20 @@
 use sip::{Request, Response};
-use sip_tx::{ClientId, Failure, Incoming, ServerId};
+use sip_tx::{ClientId, Failure, Incoming, Owner, ServerId};
 use wire::Key;
 
 /// Names a session of a user agent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SessionKey(pub(crate) Key);
+
+impl SessionKey {
+    /// The session that owns a transaction, if one does.
+    pub const fn of(owner: Owner) -> Option<SessionKey> {
+        match owner {
+            Owner::Session(key) => Some(SessionKey(key)),
+            Owner::Proxy(_) | Owner::Role(_) => None,
+        }
+    }
+}
 
 /// What happened in a session.
 #[derive(Debug)]
@@ -49,6 +59,12 @@ pub enum UaEvent {
         request: Box<Request>,
         /// Whether it crossed ours: then there is nothing to do but wait for [`UaEvent::ByeDone`].
         crossed: bool,
+    },
+    /// The user agent closes the session without being asked: nobody refreshed it, no ACK came, or the dialog is lost. BYE is
+    /// out; [`UaEvent::Ended`] follows.
+    Closing {
+        /// Why.
+        cause: Cause,
     },
     /// Our BYE came to its end. The session is over whatever the outcome (RFC 3261 §15.1.1).
     ByeDone {
@@ -130,6 +146,8 @@ pub enum Cause {
     NoAck,
     /// A request of ours in the dialog was answered 481 or 408, or not at all (RFC 3261 §12.2.1.2).
     Lost,
+    /// Nobody refreshed the session in time (RFC 4028 §10); we sent BYE.
+    Expired,
 }
 
 /// How a BYE ended.

@@ -12,6 +12,8 @@ mod in_dialog;
 mod modify;
 mod offer;
 mod own_request;
+mod resume;
+mod timer;
 
 use bytes::Bytes;
 use sip::{Message, Method, Request};
@@ -21,13 +23,15 @@ use wire::{Instant, Key, Now, Timers};
 pub(crate) use ack::Unacked;
 pub(crate) use callee::Callee;
 pub(crate) use caller::Caller;
-pub(crate) use close::Closing;
+pub(crate) use close::{Closing, Waiting};
 pub(crate) use in_dialog::Pending;
 pub(crate) use modify::Retry;
 pub(crate) use offer::Exchange;
 pub(crate) use own_request::Own;
+pub use timer::{EXPIRED, too_small};
+pub(crate) use timer::{SessionTimer, check as check_interval};
 
-use crate::config::Parts;
+use crate::config::{Intervals, Parts};
 use crate::draft::Draft;
 use crate::user_agent::Shared;
 use crate::{Body, Cause, Dialog, DialogId, Headers, UaEvent};
@@ -69,6 +73,8 @@ pub(crate) enum Side {
     Caller(Box<Caller>),
     /// We received it.
     Callee(Callee),
+    /// An earlier life of ours did one or the other.
+    Resumed,
 }
 
 /// What a session waits for.
@@ -88,6 +94,12 @@ pub(crate) enum Timer {
     Unanswered,
     /// An early dialog was closed by BYE, but its INVITE goes on: cancel it.
     EarlyBye,
+    /// Refresh the session (RFC 4028).
+    Refresh,
+    /// Close a session that nobody has refreshed.
+    Expiry,
+    /// Send a BYE once more that was answered with a temporary failure.
+    ByeAgain,
     /// Forget the session.
     Tombstone,
 }
@@ -129,7 +141,10 @@ pub struct Session {
     pending: Vec<Pending>,
     own: Vec<Own>,
     retry: Option<Retry>,
+    timer: SessionTimer,
     closing: Option<Closing>,
+    /// BYEs that wait to be sent once more.
+    byes: Vec<Waiting>,
     timers: Timers<Timer>,
     ended: Option<Cause>,
     gone: bool,
@@ -183,13 +198,13 @@ impl Cx<'_> {
 pub struct WrongState(pub State);
 
 impl Session {
-    fn new(side: Side, state: State, request: Request, contact: Bytes, pinned: Option<Target>) -> Session {
+    fn new(side: Side, state: State, request: Request, contact: Bytes, intervals: Intervals) -> Session {
         Session {
             side,
             state,
             request,
             contact,
-            pinned,
+            pinned: None,
             peers: Vec::new(),
             chosen: None,
             exchange: Exchange::Stable,
@@ -200,7 +215,9 @@ impl Session {
             pending: Vec::new(),
             own: Vec::new(),
             retry: None,
+            timer: SessionTimer::new(intervals),
             closing: None,
+            byes: Vec::new(),
             timers: Timers::new(),
             ended: None,
             gone: false,
@@ -274,6 +291,9 @@ impl Session {
                 Timer::Glare => self.retry_modification(cx),
                 Timer::Unanswered => self.give_up_calling(cx),
                 Timer::EarlyBye => self.cancel_closed_invite(cx),
+                Timer::Refresh => self.refresh(cx),
+                Timer::Expiry => self.expire(cx),
+                Timer::ByeAgain => self.send_byes_again(cx),
                 Timer::Tombstone => {
                     self.abandon_requests(cx);
                     self.gone = true;
@@ -293,6 +313,7 @@ impl Session {
         (self.unacked, self.retry, self.closing) = (None, None, None);
         self.timers.clear();
         self.timers.arm(Timer::Tombstone, cx.after_timeout());
+        self.await_byes();
         self.ended = Some(cause);
         cx.tell(UaEvent::Ended { cause });
     }

@@ -10,8 +10,8 @@ use crate::config::{Config, Parts};
 use crate::dialog::Route;
 use crate::digest::Account;
 use crate::draft::{Draft, Resolver};
-use crate::session::{Cx, Session};
-use crate::{Body, Dialog, DialogId, Headers, Reject, SessionKey, State, UaEvent, WrongState, options};
+use crate::session::{Cx, Session, SessionTimer, check_interval};
+use crate::{Body, Dialog, DialogId, Headers, Reject, SessionKey, Snapshot, State, UaEvent, WrongState, options};
 
 /// The sessions of one role: what it is asked to do, and which session a message belongs to.
 ///
@@ -27,6 +27,9 @@ pub struct UserAgent {
     timers: TimerQueue<Key>,
     events: VecDeque<(SessionKey, UaEvent)>,
 }
+
+/// Entries of timers that wait beside those of the sessions.
+const OUTDATED: usize = 1024;
 
 /// What all sessions know.
 #[derive(Debug)]
@@ -137,7 +140,7 @@ impl UserAgent {
         };
         let key = self.sessions.insert_with(|key| {
             let tx = stack.request(hop, Method::Invite, bytes, Owner::Session(key), now);
-            Session::caller(tx, request, draft, plan.contact, pinned)
+            Session::caller(tx, request, draft, plan.contact, pinned, self.shared.config.intervals)
         });
         Ok(SessionKey(key))
     }
@@ -154,6 +157,7 @@ impl UserAgent {
             .with(Name::CSeq, "1 INVITE")
             .with(Name::Contact, &plan.contact);
         let fields = self.shared.config.describe(Method::Invite, fields, &plan.headers);
+        let fields = SessionTimer::new(self.shared.config.intervals).ask(fields);
         Draft { method: Method::Invite, uri: route.uri, next_hop: route.next_hop, fields, body: plan.body.clone() }
     }
 
@@ -199,7 +203,8 @@ impl UserAgent {
         };
         let (id, origin) = (dialog.id().clone(), Origin::of(&incoming.request));
         let Incoming { tx, request, .. } = incoming;
-        let key = self.sessions.insert(Session::callee(tx, request, dialog, contact.into()));
+        let key =
+            self.sessions.insert(Session::callee(tx, request, dialog, contact.into(), self.shared.config.intervals));
         stack.set_owner(tx, Owner::Session(key));
         self.by_dialog.insert(id, key);
         self.by_origin.insert(origin, key);
@@ -223,7 +228,9 @@ impl UserAgent {
         if !unsupported.is_empty() {
             return Err(Reject::new(420).with(Name::Unsupported, unsupported.join(", ")));
         }
-        Ok(())
+
+        // 4. How long it lives without a sign of life (RFC 4028 §9).
+        check_interval(request, self.shared.config.intervals)
     }
 
     /// Answers a request outside every session with a refusal.
@@ -280,6 +287,26 @@ impl UserAgent {
     /// Refuses the INVITE with 300 to 699.
     pub fn reject(&mut self, stack: &mut Stack, key: SessionKey, reject: &Reject, now: Now) -> Result<(), WrongState> {
         self.act(stack, key, now, |session, cx| session.reject(reject, cx))
+    }
+
+    // ---- after a restart ----
+
+    /// Takes up a session of an earlier life, as established: what came of its last requests is not known. An error means
+    /// that the snapshot makes no dialog.
+    pub fn resume(&mut self, snapshot: &Snapshot) -> Result<SessionKey, ParseError> {
+        let session = Session::resumed(snapshot, self.shared.config.intervals)?;
+        let key = self.sessions.insert(session);
+        self.by_dialog.insert(snapshot.id(), key);
+        Ok(SessionKey(key))
+    }
+
+    /// The peer's BYE in a resumed session was taken by the earlier life: the session is over, and a BYE that comes again
+    /// is answered 200.
+    pub fn resume_closed(&mut self, stack: &mut Stack, key: SessionKey, now: Now) {
+        let _gone = self.act(stack, key, now, |session, cx| {
+            session.end_as_closed(cx);
+            Ok(())
+        });
     }
 
     // ---- both ----
@@ -411,6 +438,7 @@ impl UserAgent {
 
     fn forget(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.remove(key.0) else { return };
+        self.tidy_timers();
         for id in session.dialog_ids() {
             self.by_dialog.remove(id);
         }
@@ -418,6 +446,21 @@ impl UserAgent {
             self.by_origin.remove(&Origin::of(session.request()));
         }
         self.events.push_back((key, UaEvent::Gone));
+    }
+
+    /// A session may have a timer half an hour ahead, and its entry in the queue would stay as long when it ends before:
+    /// the queue is made anew when most of it belongs to nobody, and when all of it does, so that nobody is woken for it.
+    fn tidy_timers(&mut self) {
+        let is_due = self.sessions.is_empty() || self.timers.len() > 4 * self.sessions.len() + OUTDATED;
+        if !is_due {
+            return;
+        }
+        self.timers = TimerQueue::new();
+        for (key, session) in self.sessions.iter() {
+            if let Some(at) = session.next_timer() {
+                self.timers.arm(key, at);
+            }
+        }
     }
 
     fn act<R>(

@@ -32,7 +32,9 @@ impl Builder {
     /// A response with a reason phrase of its own.
     pub fn response_with_reason(request: &Message, status: u16, phrase: &str, to_tag: &str) -> Builder {
         let mut out = Vec::with_capacity(768);
-        out.extend_from_slice(format!("SIP/2.0 {status} ").as_bytes());
+        out.extend_from_slice(b"SIP/2.0 ");
+        out.extend_from_slice(&[100, 10, 1].map(|place| b'0' + (status / place % 10) as u8));
+        out.push(b' ');
         out.extend_from_slice(phrase.as_bytes());
         out.extend_from_slice(b"\r\n");
         let mut builder = Builder { out };

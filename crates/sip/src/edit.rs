@@ -16,16 +16,44 @@ pub struct Edit<'a> {
     /// Texts put in, one after the other.
     scratch: Vec<u8>,
     cuts: SmallVec<[Cut; 12]>,
-    body: Option<Range<usize>>,
+    body: Option<Part>,
 }
 
+/// More cuts than one message can have: each is a line of it, or was asked for by a call.
+const LAST: u32 = (1 << 31) - 1;
+
 /// Replaces `at` (a range of the message) by `text` (a range of the scratch).
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Cut {
-    at: Range<usize>,
-    text: Range<usize>,
+    at: Part,
+    text: Part,
     /// Which header field that the message does not have it sets; [`Name::Other`] for every other cut.
     set: Name,
+}
+
+/// A range of octets. Neither a head nor what is put into one comes near 4 GiB.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Part {
+    start: u32,
+    end: u32,
+}
+
+impl Part {
+    const NOTHING: Part = Part { start: 0, end: 0 };
+
+    const fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    const fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
+impl From<Range<usize>> for Part {
+    fn from(range: Range<usize>) -> Part {
+        Part { start: range.start as u32, end: range.end as u32 }
+    }
 }
 
 impl<'a> Edit<'a> {
@@ -36,7 +64,7 @@ impl<'a> Edit<'a> {
         for (at, text) in message.stamp.iter().flat_map(|stamp| stamp.texts().into_iter().rev()) {
             if let Some(at) = at.map(usize::from) {
                 let text = edit.text(&[text.as_bytes()]);
-                edit.cuts.push(Cut { at: at..at, text, set: Name::Other });
+                edit.cut(at..at, text);
             }
         }
         edit
@@ -72,8 +100,9 @@ impl<'a> Edit<'a> {
         let end = usize::from(self.message.head_end);
         // Appended ones keep the order of the calls: insertions at one place are printed last call first.
         let text = self.text(&[name.as_bytes(), b": ", value.as_ref(), b"\r\n"]);
-        let place = self.cuts.iter().position(|c| c.at.start == end && c.at.is_empty()).unwrap_or(self.cuts.len());
-        self.cuts.insert(place, Cut { at: end..end, text, set: Name::Other });
+        let at = Part::from(end..end);
+        let place = self.cuts.iter().position(|cut| cut.at == at).unwrap_or(self.cuts.len());
+        self.cuts.insert(place, Cut { at, text, set: Name::Other });
         self
     }
 
@@ -81,7 +110,7 @@ impl<'a> Edit<'a> {
     pub fn remove(&mut self, name: Name) -> &mut Self {
         let message = self.message;
         for (i, _) in message.fields.iter().enumerate().filter(|(_, f)| f.name == name) {
-            self.cut(message.line_of(i), 0..0);
+            self.cut(message.line_of(i), Part::NOTHING);
         }
         self
     }
@@ -92,11 +121,12 @@ impl<'a> Edit<'a> {
         let Some(first) = self.message.field(name) else { return self.set_new(name, value.as_ref()) };
         let text = self.text(&[value.as_ref()]);
         let (line, value) = (self.message.line_of(first), self.message.fields[first].value.range());
-        self.cuts.retain(|cut| cut.at != line && cut.at != value);
+        let (whole, inner) = (Part::from(line), Part::from(value.clone()));
+        self.cuts.retain(|cut| cut.at != whole && cut.at != inner);
         self.cut(value, text);
         let message = self.message;
         for (i, _) in message.fields.iter().enumerate().skip(first + 1).filter(|(_, f)| f.name == name) {
-            self.cut(message.line_of(i), 0..0);
+            self.cut(message.line_of(i), Part::NOTHING);
         }
         self
     }
@@ -109,7 +139,7 @@ impl<'a> Edit<'a> {
             None => {
                 self.append(name, value);
                 let end = usize::from(self.message.head_end);
-                let own = self.cuts.iter().position(|cut| cut.at == (end..end)).unwrap_or_default();
+                let own = self.cuts.iter().position(|cut| cut.at == Part::from(end..end)).unwrap_or_default();
                 self.cuts[own].set = name;
             }
         }
@@ -129,15 +159,11 @@ impl<'a> Edit<'a> {
                 count -= 1;
             }
             match entries.rest() {
-                None => self.cut(message.line_of(i), 0..0),
+                None => self.cut(message.line_of(i), Part::NOTHING),
                 Some(rest) => {
                     let kept = rest.len() - rest.trim_ascii_start().len();
                     let start = usize::from(field.value.start);
-                    self.cuts.push(Cut {
-                        at: start..start + value.len() - rest.len() + kept,
-                        text: 0..0,
-                        set: Name::Other,
-                    });
+                    self.cut(start..start + value.len() - rest.len() + kept, Part::NOTHING);
                 }
             }
         }
@@ -176,8 +202,12 @@ impl<'a> Edit<'a> {
     /// Prints the message with its changes.
     pub fn finish(&mut self) -> Bytes {
         // At one place: what is put in comes before what is cut out, the last put in first (it was prepended last).
-        let mut order: SmallVec<[usize; 12]> = (0..self.cuts.len()).collect();
-        order.sort_unstable_by_key(|i| (self.cuts[*i].at.start, !self.cuts[*i].at.is_empty(), usize::MAX - i));
+        // The key of a cut is its place, then that, then its number, from the last.
+        let key = |(i, cut): (usize, &Cut)| {
+            u64::from(cut.at.start) << 32 | u64::from(!cut.at.is_empty()) << 31 | u64::from(LAST - i as u32)
+        };
+        let mut order: SmallVec<[u64; 12]> = self.cuts.iter().enumerate().map(key).collect();
+        order.sort_unstable();
         // Exactly as large as needed: such a vector becomes shared bytes without another allocation.
         let mut length = 0;
         self.pieces(&order, |piece| length += piece.len());
@@ -187,23 +217,24 @@ impl<'a> Edit<'a> {
     }
 
     /// Hands out the pieces of the changed message, in order.
-    fn pieces(&self, order: &[usize], mut take: impl FnMut(&[u8])) {
+    fn pieces(&self, order: &[u64], mut take: impl FnMut(&[u8])) {
         let bytes = &self.message.bytes;
         let mut at = 0;
-        for cut in order.iter().map(|i| &self.cuts[*i]) {
-            if cut.at.start < at {
+        for cut in order.iter().map(|key| &self.cuts[(LAST - (*key as u32 & LAST)) as usize]) {
+            let place = cut.at.range();
+            if place.start < at {
                 // A removal of the whole line wins over a change inside it.
                 continue;
             }
-            take(&bytes[at..cut.at.start]);
-            take(&self.scratch[cut.text.clone()]);
-            at = cut.at.end;
+            take(&bytes[at..place.start]);
+            take(&self.scratch[cut.text.range()]);
+            at = place.end;
         }
         match &self.body {
             None => take(&bytes[at..self.message.body.end]),
             Some(text) => {
                 take(&bytes[at..usize::from(self.message.head_end) + 2]);
-                take(&self.scratch[text.clone()]);
+                take(&self.scratch[text.range()]);
             }
         }
     }
@@ -213,14 +244,14 @@ impl<'a> Edit<'a> {
         self.cut(at..at, text);
     }
 
-    fn cut(&mut self, at: Range<usize>, text: Range<usize>) {
-        self.cuts.push(Cut { at, text, set: Name::Other });
+    fn cut(&mut self, at: Range<usize>, text: Part) {
+        self.cuts.push(Cut { at: at.into(), text, set: Name::Other });
     }
 
-    fn text(&mut self, parts: &[&[u8]]) -> Range<usize> {
+    fn text(&mut self, parts: &[&[u8]]) -> Part {
         let start = self.scratch.len();
         parts.iter().for_each(|p| self.scratch.extend_from_slice(p));
-        start..self.scratch.len()
+        Part::from(start..self.scratch.len())
     }
 }
 

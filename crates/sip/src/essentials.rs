@@ -1,6 +1,6 @@
 //! The header fields that every element needs, checked once when a message is parsed.
 
-use crate::header::{CSeq, Via};
+use crate::header::{CSeq, Known, Via};
 use crate::message::{Message, Span, StartLine};
 use crate::scan::{Commas, number};
 use crate::uri::UriParts;
@@ -38,6 +38,9 @@ struct ViaSpans {
     port: Option<u16>,
     params: Span,
     branch: Span,
+    received: Option<Span>,
+    rport: Option<Span>,
+    maddr: Option<Span>,
 }
 
 /// Header fields that may occur once (RFC 3261 §7.3.1: all whose grammar is not a list). Two of them, or two that differ,
@@ -108,6 +111,11 @@ impl Essentials {
             port: self.via.port,
             branch: &bytes[self.via.branch.range()],
             params: Params::trusted(&bytes[self.via.params.range()]),
+            known: Known {
+                received: self.via.received.map(|span| &bytes[span.range()]),
+                rport: self.via.rport.map(|span| &bytes[span.range()]),
+                maddr: self.via.maddr.map(|span| &bytes[span.range()]),
+            },
         }
     }
 }
@@ -168,6 +176,9 @@ fn via(message: &Message) -> Result<ViaSpans, ParseError> {
         port: via.port,
         params: span_of(message, via.params.as_bytes()),
         branch: span_of(message, via.branch),
+        received: via.known.received.map(|part| span_of(message, part)),
+        rport: via.known.rport.map(|part| span_of(message, part)),
+        maddr: via.known.maddr.map(|part| span_of(message, part)),
     })
 }
 

@@ -99,20 +99,20 @@ fn field(text: &[u8], at: usize) -> Result<(Field, usize), Option<ParseError>> {
     if b"\r\n".starts_with(&text[at..]) {
         return Err(None);
     }
-    let colon = at + memchr::memchr(b':', &text[at..]).unwrap_or(text.len() - at);
-    let mut name_end = colon;
-    while name_end > at && matches!(text[name_end - 1], b' ' | b'\t') {
-        name_end -= 1;
+    let mut name_end = at;
+    while text.get(name_end).is_some_and(|b| is_token_byte(*b)) {
+        name_end += 1;
     }
-    let name = Name::from_bytes(&text[at..name_end]);
-    // A name that was recognised has been compared to the last letter; only strangers are looked at again.
-    if name == Name::Other && !is_token(&text[at..name_end]) {
-        let fault = text[at..].iter().position(|b| !is_token_byte(*b)).ok_or(None)?;
-        return Err(Some(ParseError::new(at + fault, "a header field name and a colon")));
+    let mut colon = name_end;
+    while matches!(text.get(colon), Some(b' ' | b'\t')) {
+        colon += 1;
     }
-    if colon == text.len() {
-        return Err(None);
+    match text.get(colon) {
+        Some(b':') if name_end > at => {}
+        Some(_) => return Err(Some(ParseError::new(name_end, "a header field name and a colon"))),
+        None => return Err(None),
     }
+    let name = Name::at(text, at..name_end);
     let mut end = find_line_end(text, colon + 1)?;
     // RFC 3261 §7.3.1: a line that starts with white space continues the one before.
     while matches!(text.get(end + 2), Some(b' ' | b'\t')) {

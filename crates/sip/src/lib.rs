@@ -6,6 +6,7 @@
 
 mod address;
 mod build;
+mod digits;
 mod edit;
 mod error;
 mod essentials;
@@ -25,6 +26,7 @@ mod uri;
 
 pub use address::Address;
 pub use build::Builder;
+pub use digits::{push_addr, push_decimal, push_ip};
 pub use edit::Edit;
 pub use error::{Limits, ParseError};
 pub use frame::{Frame, frame};

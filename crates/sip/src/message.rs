@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::essentials::Essentials;
 use crate::header::{CSeq, Via};
 use crate::scan::{Commas, trim};
-use crate::{Address, Builder, Limits, Method, Name, ParseError, Uri, index, name};
+use crate::{Address, Builder, Limits, Method, Name, ParseError, Uri, index, name, push_decimal, push_ip};
 
 /// A piece of the head. The head is at most 65,535 octets, so two bytes each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,16 +194,18 @@ impl Message {
     pub fn stamp_received(&mut self, source: SocketAddr) {
         let via = self.via();
         let asked = matches!(via.rport(), Some(None));
-        let claimed =
-            std::str::from_utf8(via.host).ok().and_then(|h| h.trim_matches(['[', ']']).parse::<IpAddr>().ok());
-        if via.received().is_some() || (!asked && claimed == Some(source.ip().to_canonical())) {
+        let is_claimed = || {
+            let claimed = std::str::from_utf8(via.host).ok();
+            claimed.and_then(|h| h.trim_matches(['[', ']']).parse::<IpAddr>().ok()) == Some(source.ip().to_canonical())
+        };
+        if via.received().is_some() || (!asked && is_claimed()) {
             return;
         }
         let base = self.bytes.as_ptr().addr();
-        let rport = via.params.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"rport")).map(|(name, _)| name);
-        let rport_at = rport.filter(|_| asked).map(|name| (name.as_ptr().addr() + name.len() - base) as u16);
-        let top = self.values(Name::Via).next().unwrap_or_default();
-        let end = (top.as_ptr().addr() + top.len() - base) as u16;
+        let end_of = |part: &[u8]| (part.as_ptr().addr() + part.len() - base) as u16;
+        let is_rport = |(name, _): &(&[u8], _)| name.eq_ignore_ascii_case(b"rport");
+        let rport_at = if asked { via.params.iter().find(is_rport).map(|(name, _)| end_of(name)) } else { None };
+        let end = end_of(self.values(Name::Via).next().unwrap_or_default());
         self.stamp = Some(Stamp { rport_at, end, source });
     }
 
@@ -320,12 +322,22 @@ impl Message {
     }
 }
 
+/// `;received=` and an IPv6 address.
+const RECEIVED: usize = 10 + 39;
+
 impl Stamp {
     /// The two insertions, in order of place.
     pub(crate) fn texts(&self) -> [(Option<u16>, String); 2] {
         // RFC 5118 §4.5: an IPv6 address stands here without brackets.
-        let received = format!(";received={}", self.source.ip().to_canonical());
-        [(self.rport_at, format!("={}", self.source.port())), (Some(self.end), received)]
+        let mut received = String::with_capacity(RECEIVED);
+        received.push_str(";received=");
+        push_ip(&mut received, self.source.ip().to_canonical());
+        let mut port = String::new();
+        if self.rport_at.is_some() {
+            port.push('=');
+            push_decimal(&mut port, self.source.port().into());
+        }
+        [(self.rport_at, port), (Some(self.end), received)]
     }
 }
 

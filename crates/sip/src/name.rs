@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 macro_rules! names {
     ($($variant:ident $text:literal $($compact:literal)?;)*) => {
         /// The name of a header field that somebody here interprets; every other one is [`Name::Other`].
@@ -132,6 +134,21 @@ static PADDED: [[u8; LONGEST]; TABLE.len()] = {
     padded
 };
 
+/// For each length, what keeps so many octets of a window.
+static KEPT: [[u8; LONGEST]; LONGEST + 1] = {
+    let mut masks = [[0; LONGEST]; LONGEST + 1];
+    let mut len = 0;
+    while len <= LONGEST {
+        let mut at = 0;
+        while at < len {
+            masks[len][at] = u8::MAX;
+            at += 1;
+        }
+        len += 1;
+    }
+    masks
+};
+
 fn find(padded: &[u8; LONGEST], len: usize) -> Name {
     let mut at = hash(len, padded[0], padded[len - 1]);
     while let Some(text) = PADDED.get(usize::from(HASHED[at])) {
@@ -173,6 +190,21 @@ impl Name {
         }
     }
 
+    /// Reads the name that stands at `range` of a head. What follows it in memory is compared as well, and blanked out
+    /// before: that spares a copy of unknown length.
+    pub(crate) fn at(head: &[u8], range: Range<usize>) -> Name {
+        let len = range.len();
+        match head.get(range.start..range.start + LONGEST).and_then(|window| window.first_chunk::<LONGEST>()) {
+            Some(window) if (2..=LONGEST).contains(&len) => {
+                let mut padded = *window;
+                padded.make_ascii_lowercase();
+                padded.iter_mut().zip(&KEPT[len]).for_each(|(octet, kept)| *octet &= kept);
+                find(&padded, len)
+            }
+            Some(_) | None => Name::from_bytes(&head[range]),
+        }
+    }
+
     /// The long form, as it is printed. Empty for [`Name::Other`].
     pub fn as_str(self) -> &'static str {
         TABLE.get(self as usize).map_or("", |(_, text, _)| text)
@@ -188,6 +220,10 @@ mod tests {
         for (name, text, compact) in TABLE {
             assert_eq!(Name::from_bytes(text.as_bytes()), *name);
             assert_eq!(Name::from_bytes(text.to_uppercase().as_bytes()), *name);
+            let line = format!("\r\n{text}: {:40}", "x");
+            assert_eq!(Name::at(line.as_bytes(), 2..2 + text.len()), *name);
+            let shorter = &text.as_bytes()[..text.len() - 1];
+            assert_eq!(Name::at(line.as_bytes(), 2..1 + text.len()), Name::from_bytes(shorter));
             if let Some(letter) = compact {
                 assert_eq!(Name::from_bytes(&[*letter]), *name);
             }

@@ -1,6 +1,9 @@
 use crate::ParseError;
 use crate::scan::{Scan, is_value_byte};
 
+/// What a parameter that occurs twice offends.
+pub(crate) const ONCE: &str = "each parameter once";
+
 /// Header field parameters: `;name`, `;name=value`, `;name="value"`, in order (RFC 3261 §25.1 generic-param).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Params<'a> {
@@ -41,7 +44,7 @@ impl<'a> Params<'a> {
     pub(crate) fn once(&self, name: &str) -> Result<Option<&'a [u8]>, ParseError> {
         let mut found = self.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v);
         let first = found.next();
-        if found.next().is_some() { Err(ParseError::new(0, "each parameter once")) } else { Ok(first) }
+        if found.next().is_some() { Err(ParseError::new(0, ONCE)) } else { Ok(first) }
     }
 
     /// Whether the parameter is there, with or without a value.

@@ -143,13 +143,22 @@ impl<'a> Scan<'a> {
     /// Takes `byte` with linear white space around it, if it comes next; else stays where it was.
     pub(crate) fn eat_separator(&mut self, byte: u8) -> bool {
         let before = self.at;
-        self.skip_space();
-        if self.eat(byte) {
-            self.skip_space();
-            return true;
+        // White space around separators is rare, and the separator itself often is not there.
+        match self.peek() {
+            Some(next) if next == byte => self.at += 1,
+            Some(next) if is_space(next) => {
+                self.skip_space();
+                if !self.eat(byte) {
+                    self.at = before;
+                    return false;
+                }
+            }
+            Some(_) | None => return false,
         }
-        self.at = before;
-        false
+        if self.peek().is_some_and(is_space) {
+            self.skip_space();
+        }
+        true
     }
 
     pub(crate) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), ParseError> {
@@ -157,10 +166,13 @@ impl<'a> Scan<'a> {
     }
 
     pub(crate) fn take_while(&mut self, mut wanted: impl FnMut(u8) -> bool) -> &'a [u8] {
-        let rest = self.rest();
-        let n = rest.iter().position(|b| !wanted(*b)).unwrap_or(rest.len());
-        self.at += n;
-        &rest[..n]
+        let start = self.at;
+        while let Some(b) = self.text.get(self.at)
+            && wanted(*b)
+        {
+            self.at += 1;
+        }
+        &self.text[start..self.at]
     }
 
     pub(crate) fn token(&mut self) -> Result<&'a [u8], ParseError> {

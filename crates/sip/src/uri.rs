@@ -215,12 +215,12 @@ impl UriParts {
         if marks.escapes {
             check_escapes(text)?;
         }
+        if marks.more_than_one {
+            return Err(ParseError::new(marks.at.unwrap_or(start), "one @"));
+        }
         let mut parts = UriParts { scheme, ..UriParts::default() };
         let mut host_at = start;
         if let Some(at) = marks.at {
-            if memchr::memchr(b'@', &text[start..at]).is_some() {
-                return Err(ParseError::new(at, "one @"));
-            }
             let colon = text[start..at].iter().position(|b| *b == b':').map(|i| i + start);
             let user = Span::new(start, colon.unwrap_or(at));
             if user.range().is_empty() {
@@ -240,6 +240,11 @@ impl UriParts {
     }
 
     fn parse_tail(&mut self, text: &[u8], at: usize) -> Result<(), ParseError> {
+        // Most have no parameters, and nothing behind the host.
+        if at == text.len() {
+            self.params = Span::new(at, at);
+            return Ok(());
+        }
         let question = memchr::memchr(b'?', &text[at..]).map(|i| i + at);
         self.params = Span::new(at, question.unwrap_or(text.len()));
         self.headers = question.map(|question| Span::new(question + 1, text.len()));
@@ -294,22 +299,25 @@ impl Scheme {
 struct Marks {
     /// The `@` after a user; its last one, but two make no `sip:` URI.
     at: Option<usize>,
+    /// Whether there is one before it.
+    more_than_one: bool,
     /// Whether there is a `%`.
     escapes: bool,
 }
 
 impl Marks {
     fn find(text: &[u8], start: usize) -> Result<Marks, ParseError> {
-        let mut marks = Marks { at: None, escapes: false };
-        for (i, b) in text.iter().enumerate().skip(start) {
-            if !is_uri_mark(*b) {
-                continue;
+        let mut marks = Marks { at: None, more_than_one: false, escapes: false };
+        let mut i = start;
+        while let Some(b) = text.get(i) {
+            if is_uri_mark(*b) {
+                match b {
+                    b'@' => marks.more_than_one |= marks.at.replace(i).is_some(),
+                    b'%' => marks.escapes = true,
+                    _ => return Err(ParseError::new(i, "a character that may occur in a URI")),
+                }
             }
-            match b {
-                b'@' => marks.at = Some(i),
-                b'%' => marks.escapes = true,
-                _ => return Err(ParseError::new(i, "a character that may occur in a URI")),
-            }
+            i += 1;
         }
         Ok(marks)
     }

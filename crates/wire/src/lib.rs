@@ -15,7 +15,7 @@ mod tls;
 
 pub use driver::{Driver, Effects};
 pub use entropy::Entropy;
-pub use node::{ConnId, Input, Node, Output, Transport};
+pub use node::{ConnId, Entry, Input, Node, Output, Transport};
 pub use redacted::Redacted;
 pub use slab::{Key, Slab};
 pub use time::{Instant, Now, Timestamp, Timing};

@@ -129,6 +129,37 @@ pub enum Input {
         /// True when it broke or was never up; false when the peer closed it in order.
         failed: bool,
     },
+    /// What an earlier life of the node kept and did not forget: once for each key, before anything else is handed in.
+    Recalled {
+        /// Under which key.
+        key: u64,
+        /// What was kept last.
+        value: Bytes,
+    },
+    /// An [`Output::Keep`] came to its end.
+    Kept {
+        /// Which.
+        id: u64,
+        /// Whether it outlives the node now, whatever happens. If not, it may or may not.
+        ok: bool,
+    },
+}
+
+/// What a node wants to outlive it: a value under a key of the node's own choice.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: u64,
+    /// The value, which takes the place of the one before; `None` forgets the key. At most [`Entry::MAX`] octets.
+    pub value: Option<Bytes>,
+    /// Whether it opens something new. A host that runs out of room refuses these first, and holds a reserve for what ends
+    /// things: to end them makes room.
+    pub opens: bool,
+}
+
+impl Entry {
+    /// Octets that a value may have.
+    pub const MAX: usize = 64 * 1024;
 }
 
 /// What a node asks its host to do.
@@ -176,6 +207,15 @@ pub enum Output {
     Close {
         /// The connection.
         conn: ConnId,
+    },
+    /// Keep an entry beyond the life of the process; answered by [`Input::Kept`]. The host gathers those of one turn and
+    /// makes them durable together, while the node goes on: what may not be said before it is durable, the node holds back
+    /// by itself. A host without a journal answers that it did not.
+    Keep {
+        /// What the node calls it.
+        id: u64,
+        /// What to keep.
+        entry: Entry,
     },
 }
 

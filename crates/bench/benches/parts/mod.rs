@@ -3,7 +3,7 @@
 mod node;
 
 use bench::{CallId, Dialog, Parties};
-use cpm::MediaPathPolicy;
+use flow::MediaPath;
 
 use self::node::{Bench, Step};
 
@@ -17,14 +17,10 @@ pub(crate) struct Part {
 }
 
 pub(crate) const PARTS: [Part; 5] = [
-    Part {
-        name: "set-up-off-path",
-        bound: 128_000,
-        run: |calls| sessions(calls, MediaPathPolicy::Off, Measure::SetUp),
-    },
-    Part { name: "close-off-path", bound: 61_000, run: |calls| sessions(calls, MediaPathPolicy::Off, Measure::Close) },
-    Part { name: "set-up-on-path", bound: 582_000, run: |calls| sessions(calls, MediaPathPolicy::On, Measure::SetUp) },
-    Part { name: "close-on-path", bound: 72_500, run: |calls| sessions(calls, MediaPathPolicy::On, Measure::Close) },
+    Part { name: "set-up-off-path", bound: 128_000, run: |calls| sessions(calls, MediaPath::Off, Measure::SetUp) },
+    Part { name: "close-off-path", bound: 61_000, run: |calls| sessions(calls, MediaPath::Off, Measure::Close) },
+    Part { name: "set-up-on-path", bound: 582_000, run: |calls| sessions(calls, MediaPath::On, Measure::SetUp) },
+    Part { name: "close-on-path", bound: 72_500, run: |calls| sessions(calls, MediaPath::On, Measure::Close) },
     Part { name: "message", bound: 69_500, run: messages },
 ];
 
@@ -35,7 +31,7 @@ enum Measure {
 }
 
 /// Sessions through one participating function, closed at once: INVITE, 200, ACK, BYE, 200.
-fn sessions(calls: u32, path: MediaPathPolicy, measure: Measure) {
+fn sessions(calls: u32, path: MediaPath, measure: Measure) {
     let mut bench = Bench::new(path);
     let parties = bench.parties();
     let step = |part| if measure == part { Step::Measured } else { Step::Plain };
@@ -56,7 +52,7 @@ fn sessions(calls: u32, path: MediaPathPolicy, measure: Measure) {
 
 /// Pager-mode messages through one participating function.
 fn messages(calls: u32) {
-    let mut bench = Bench::new(MediaPathPolicy::Off);
+    let mut bench = Bench::new(MediaPath::Off);
     let parties: Parties = bench.parties();
     let mut out = Vec::new();
     for turn in 0..calls {

@@ -1,11 +1,12 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bench::Parties;
 use bytes::Bytes;
-use cpm::{MediaPathPolicy, Profile};
-use role_participating::{Config, Participating};
+use flow::MediaPath;
+use role_participating::Participating;
+use scenarios::{Setup, Topology};
 use sip_tx::{Listener, Options};
 use wire::{Entropy, Input, Instant, Node, Now, Output, Timestamp, Transport};
 
@@ -31,20 +32,15 @@ const MOMENT: Duration = Duration::from_micros(50);
 type Datagrams = VecDeque<(SocketAddr, Bytes)>;
 
 impl Bench {
-    pub(crate) fn new(media_path: MediaPathPolicy) -> Bench {
+    pub(crate) fn new(media_path: MediaPath) -> Bench {
         let at = |host: u8, port| SocketAddr::from(([127, 0, 0, host], port));
         let parties = Parties { proxy: at(2, 5060), uac: at(3, 20_001), uas: at(4, 20_002) };
-        let config = Config {
-            name: "pf".to_owned(),
-            listeners: vec![Listener { transport: Transport::Udp, addr: parties.proxy }],
-            msrp: at(2, 2855).into(),
-            media_path,
-            default_profile: Profile { max_sessions: 1_000_000, ..Profile::default() },
-            profiles: BTreeMap::new(),
-            trusted: vec![parties.uac.ip(), parties.uas.ip()],
-            silent_session: Duration::from_secs(24 * 3600),
-            media_grace: None,
-        };
+        let topology = Topology { pf_a: media_path, pf_b: media_path, transport: Transport::Udp };
+        let mut config = Setup::new(1, topology).pf_a;
+        config.listeners = vec![Listener { transport: Transport::Udp, addr: parties.proxy }];
+        config.trusted = vec![parties.uac.ip(), parties.uas.ip()];
+        config.default_profile.max_sessions = 1_000_000;
+        config.media_grace = None;
         let node = Participating::new(config, Options::default(), Entropy::from_seed(1));
         Bench { node, parties, at: Instant::ZERO }
     }

@@ -88,6 +88,16 @@ impl Plan {
                 }
             }
         }
+        let mut paths = BTreeSet::new();
+        for (i, pf) in self.pfs.iter().enumerate() {
+            let records = pf.role.records.as_ref().map(|records| &records.path);
+            for (name, path) in [("journal", pf.role.journal.as_ref()), ("records", records)] {
+                if path.is_some_and(|path| !paths.insert(path)) {
+                    let cure = "give every participating function a folder and a file of its own";
+                    return Err(ConfigError::new(format!("pf[{i}].{name}"), "is taken", cure));
+                }
+            }
+        }
         Ok(())
     }
 }

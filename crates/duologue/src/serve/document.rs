@@ -1,6 +1,7 @@
 //! The configuration file as it is written. What the words mean, and whether they fit together, is said in `config`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -94,6 +95,12 @@ pub(super) struct Pf {
     pub(super) auto: Vec<String>,
     pub(super) trusted: Vec<String>,
     pub(super) silent_session: Option<u64>,
+    pub(super) session_expires: Option<u32>,
+    pub(super) min_se: Option<u32>,
+    pub(super) journal: Option<PathBuf>,
+    pub(super) records: Option<PathBuf>,
+    pub(super) records_size: Option<u64>,
+    pub(super) records_files: Option<usize>,
     pub(super) media_grace: Option<u64>,
     #[serde(default)]
     pub(super) profile: Profile,

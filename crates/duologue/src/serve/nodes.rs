@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use engine::{Clock, Handle};
-use node::{Bound, Seat};
+use node::{Bound, Pf, Seat};
 use role_core::Core;
 use role_participating::Participating;
 use wire::Entropy;
@@ -12,7 +12,7 @@ use super::config::{NodePlan, Plan};
 /// Every node in an engine of its own; dropping it stops them.
 pub(super) struct Running {
     cores: Vec<Handle<Core>>,
-    pfs: Vec<Handle<Participating>>,
+    pfs: Vec<Pf>,
 }
 
 impl Running {
@@ -30,20 +30,20 @@ impl Running {
     /// Sessions that the participating functions hold.
     pub(super) fn open_sessions(&self) -> usize {
         // An engine that has stopped holds none.
-        self.pfs.iter().map(|pf| pf.call(|pf, _| pf.open_sessions()).unwrap_or(0)).sum()
+        self.pfs.iter().map(|pf| pf.handle.call(|pf, _| pf.open_sessions()).unwrap_or(0)).sum()
     }
 
     /// Tells the participating functions to close their sessions and to take no new ones. The cores go on: the BYEs pass them.
     pub(super) fn shut_down(&self) {
         for pf in &self.pfs {
             // One that has stopped has nothing to close.
-            let _stopped = pf.call(Participating::shut_down);
+            let _stopped = pf.handle.call(Participating::shut_down);
         }
     }
 
     /// Whether no session is left that a participating function could close.
     pub(super) fn is_drained(&self) -> bool {
-        self.pfs.iter().all(|pf| pf.call(|pf, _| pf.is_drained()).unwrap_or(true))
+        self.pfs.iter().all(|pf| pf.handle.call(|pf, _| pf.is_drained()).unwrap_or(true))
     }
 
     /// Stops all nodes.
@@ -64,6 +64,6 @@ fn bind<R>(plan: NodePlan<R>) -> anyhow::Result<(NodePlan<R>, Bound)> {
 }
 
 fn seat<N>(options: sip_tx::Options) -> Seat<N> {
-    let host = engine::Options { tap: None, on_idle: None, clock: Clock::start() };
+    let host = engine::Options { clock: Clock::start(), ..engine::Options::default() };
     Seat { options, entropy: Entropy::from_os(), host }
 }

@@ -6,6 +6,7 @@
 mod chat;
 mod ground;
 mod kamailio_in_front;
+mod kill9;
 mod lab_on_the_wire;
 mod load;
 mod sipp_clients;

@@ -97,15 +97,21 @@ impl Caller {
             }
             UaEvent::Bye { .. } | UaEvent::Cancelled { .. } => self.retire(key),
             UaEvent::Ended { cause } => {
-                if matches!(cause, sip_ua::Cause::Lost) {
+                if matches!(cause, sip_ua::Cause::Lost | sip_ua::Cause::Expired) {
                     self.tally.error("session lost");
                 }
                 self.forget(key, now);
             }
+            // A session that is held for long is refreshed (RFC 4028); nothing about it changes.
+            UaEvent::Update { incoming } if incoming.request.body().is_empty() => {
+                let none = Headers::new();
+                let _closing = self.end.ua.answer(&mut self.end.stack, session, incoming.tx, 200, &none, None, now);
+            }
             UaEvent::Reinvite { incoming } | UaEvent::Update { incoming } | UaEvent::Request { incoming } => {
                 self.end.stack.reject(&incoming, 488, now);
             }
-            UaEvent::Progress { .. }
+            UaEvent::Closing { .. }
+            | UaEvent::Progress { .. }
             | UaEvent::Forked { .. }
             | UaEvent::Acked { .. }
             | UaEvent::Withdrawn { .. }

@@ -277,7 +277,11 @@ impl Raw {
                 Output::Write { conn, data } if conn == self.conn => text.extend_from_slice(&data),
                 Output::Close { conn } => self.closed.push(conn),
                 Output::Read { conn, on } if conn == self.conn => self.reading.push(on),
-                Output::Write { .. } | Output::Read { .. } | Output::Connect { .. } | Output::Datagram { .. } => {}
+                Output::Write { .. }
+                | Output::Read { .. }
+                | Output::Connect { .. }
+                | Output::Datagram { .. }
+                | Output::Keep { .. } => {}
             }
         }
         while let Some(event) = self.endpoint.poll_event() {

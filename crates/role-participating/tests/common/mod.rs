@@ -395,6 +395,8 @@ fn config(sip: SocketAddr, msrp: SocketAddr, plan: &Plan) -> Config {
         profiles: BTreeMap::new(),
         trusted: ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1"].map(|host| addr(host).ip()).to_vec(),
         silent_session: Duration::from_secs(86_400),
+        intervals: role_participating::Intervals::default(),
+        durable: false,
         media_grace: Some(Duration::from_secs(5)),
     }
 }

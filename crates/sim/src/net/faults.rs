@@ -99,12 +99,14 @@ impl Net {
         let name = self.hosts[id.index].name.clone();
         let Some(machine) = self.hosts[id.index].power_down() else { panic!("{name} is already down") };
         self.reset_connections_of(id.index);
+        self.crash_disk(id.index);
         let machine: Box<dyn Any> = machine;
         let Ok(machine) = machine.downcast::<T>() else { panic!("{name} belongs to another net") };
         *machine
     }
 
-    /// Starts a crashed node again with a new machine, on the same addresses.
+    /// Starts a crashed node again with a new machine, on the same addresses. If it has a disk, the machine is handed what
+    /// is in its journal.
     ///
     /// # Panics
     /// When the node is up.
@@ -114,6 +116,7 @@ impl Net {
         assert!(host.machine.is_none(), "{} is up", host.name);
         host.machine = Some(Box::new(machine));
         host.touched = true;
+        self.recall(id.index);
     }
 
     /// Stops a process without killing it (SIGSTOP, a long pause): its timers wait, its kernel still takes what comes in.

@@ -122,6 +122,7 @@ impl Net {
                 Some(Event::Stream { connection, side }) => self.on_stream(connection, side),
                 Some(Event::Written { connection, side }) => self.on_written(connection, side),
                 Some(Event::Readable { connection, side }) => self.on_readable(connection, side),
+                Some(Event::Disk { node }) => self.on_disk(node),
                 None => {}
             },
             Due::Deadline(connection) => self.on_deadline(connection),
@@ -207,6 +208,7 @@ impl Effects for Kernel<'_> {
             Output::Write { conn, data } => net.write(node, conn, data),
             Output::Read { conn, on } => net.set_reading(node, conn, on),
             Output::Close { conn } => net.close(node, conn),
+            Output::Keep { id, entry } => net.keep(node, id, entry),
         }
     }
 

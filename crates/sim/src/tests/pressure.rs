@@ -86,7 +86,7 @@ impl Node for Tube {
             Input::Accepted { conn, .. } => self.conn = Some(conn),
             Input::Stream { conn, data } => self.take(conn, &data),
             Input::Closed { failed, .. } => self.ended = Some(failed),
-            Input::Datagram { .. } => {}
+            Input::Datagram { .. } | Input::Recalled { .. } | Input::Kept { .. } => {}
         }
     }
     fn handle_timeout(&mut self, _: Now) {}

@@ -117,7 +117,7 @@ impl Node for Toy {
                 }
             }
             Input::Stream { conn, data } => self.on_stream(conn, &data),
-            Input::Written { .. } => {}
+            Input::Written { .. } | Input::Recalled { .. } | Input::Kept { .. } => {}
             Input::Accepted { .. } => self.log.push("accepted".to_owned()),
             Input::Connected { .. } => self.log.push("connected".to_owned()),
             Input::Closed { failed, .. } => self.log.push(if failed { "failed" } else { "closed" }.to_owned()),

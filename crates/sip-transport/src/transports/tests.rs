@@ -59,6 +59,7 @@ fn drain(node: &mut Transports) -> Seen {
             }
             Output::Read { .. } => "read".to_owned(),
             Output::Close { .. } => "close".to_owned(),
+            Output::Keep { .. } => "keep".to_owned(),
         });
     }
     while let Some(event) = node.poll_event() {

@@ -34,13 +34,13 @@ fn every_state_answers_every_event_as_the_rfc_says() {
         };
         for event in EVENTS {
             let mut trying = start(reliable).0;
-            let expected = if event == "E" { "send MESSAGE, arm E 1" } else { open(event) };
+            let expected = if event == "E" { "send MESSAGE, arm F 31.5, arm E 1" } else { open(event) };
             assert_eq!(happen(&mut trying, event, reliable), expected, "{event} in Trying");
 
             // RFC 3261 §17.1.2.2: after a provisional response the request goes on being repeated, every T2.
             let mut proceeding = start(reliable).0;
             happen(&mut proceeding, "100", reliable);
-            let expected = if event == "E" { "send MESSAGE, arm E 4" } else { open(event) };
+            let expected = if event == "E" { "send MESSAGE, arm F 31.5, arm E 4" } else { open(event) };
             assert_eq!(happen(&mut proceeding, event, reliable), expected, "{event} in Proceeding");
 
             let mut completed = start(reliable).0;
@@ -54,14 +54,15 @@ fn every_state_answers_every_event_as_the_rfc_says() {
 
 #[test]
 fn starting_sends_and_arms_retransmission_on_unreliable_transports_only() {
-    assert_eq!(start(false).1, "send MESSAGE, arm F 32, arm E 0.5");
+    assert_eq!(start(false).1, "send MESSAGE, arm E 0.5");
     assert_eq!(start(true).1, "send MESSAGE, arm F 32");
 }
 
 #[test]
 fn the_interval_of_timer_e_doubles_up_to_t2() {
     let mut machine = start(false).0;
-    for next in ["1", "2", "4", "4", "4"] {
+    assert_eq!(happen(&mut machine, "E", false), "send MESSAGE, arm F 31.5, arm E 1");
+    for next in ["2", "4", "4", "4"] {
         assert_eq!(happen(&mut machine, "E", false), format!("send MESSAGE, arm E {next}"));
     }
 }

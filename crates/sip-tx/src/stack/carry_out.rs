@@ -7,7 +7,7 @@ use wire::Instant;
 use super::machines::{Client, ClientMachine, Server};
 use super::{Side, Stack};
 use crate::client_non_invite::ClientNonInvite;
-use crate::effects::{Context, Effects};
+use crate::effects::{Context, Effects, Timer};
 use crate::event::{ClientId, Event, ServerId};
 
 impl Stack {
@@ -60,8 +60,13 @@ impl Stack {
         for bytes in fx.send {
             self.transports.send_response(&server.path, bytes);
         }
+        let mut over = None;
         for (timer, at) in fx.arm {
-            self.timers.arm((Side::Server, id.0, timer), at);
+            if timer == Timer::J {
+                over = Some(at);
+            } else {
+                self.timers.arm((Side::Server, id.0, timer), at);
+            }
         }
         self.stats.suppressed += u64::from(fx.suppressed);
         if fx.unacknowledged {
@@ -71,6 +76,11 @@ impl Stack {
             && let Some(server) = self.servers.remove(id.0)
         {
             self.by_key.remove(server.hash, id);
+        }
+        // Timer J runs: the request may come again, and nothing else can happen. For that a tombstone is enough.
+        if let Some((at, server)) = over.and_then(|at| Some((at, self.servers.remove(id.0)?))) {
+            let response = server.machine.response().cloned().unwrap_or_default();
+            self.by_key.entomb(server.hash, id, server.path, &response, at);
         }
     }
 

@@ -60,6 +60,14 @@ impl ServerMachine {
         }
     }
 
+    /// The response that is repeated when the request comes again.
+    pub(super) const fn response(&self) -> Option<&Bytes> {
+        match self {
+            ServerMachine::Invite(_) => None,
+            ServerMachine::NonInvite(machine) => machine.response(),
+        }
+    }
+
     pub(super) fn is_unanswered(&self) -> bool {
         match self {
             ServerMachine::Invite(machine) => machine.is_unanswered(),

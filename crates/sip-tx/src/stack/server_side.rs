@@ -8,14 +8,17 @@ use super::machines::{Server, ServerMachine};
 use super::{Stack, stateless_tag};
 use crate::effects::{Effects, Timer};
 use crate::event::{Event, Incoming, ServerId};
-use crate::key::{self, ServerKey};
+use crate::key::{self, Found, ServerKey};
+use crate::tombstones::StoneId;
 
 impl Stack {
     pub(super) fn on_request(&mut self, request: Request, flow: Flow, now: Instant) {
         let key = key::of(&request);
         let hash = self.by_key.hash(&key);
-        if let Some(id) = self.by_key.find(hash, &key) {
-            return self.on_known_request(id, request, flow, now);
+        match self.by_key.find(hash, &key) {
+            Some(Found::Live(id)) => return self.on_known_request(id, request, flow, now),
+            Some(Found::Over(stone)) => return self.answer_again(stone),
+            None => {}
         }
         let method = request.method();
         if method == Method::Ack {
@@ -23,7 +26,7 @@ impl Stack {
         }
         let cancelled = (method == Method::Cancel).then(|| self.cancelled_by(&request)).flatten();
         // A CANCEL makes room, and an INVITE has one at most: there is always room for it.
-        if self.servers.len() >= self.options.max_transactions && cancelled.is_none() {
+        if self.by_key.len() >= self.options.max_transactions && cancelled.is_none() {
             return self.refuse_overload(hash, &request, &flow);
         }
         let tx = self.open_server(hash, &key, &request, &flow, now);
@@ -37,7 +40,18 @@ impl Stack {
     /// The INVITE that a CANCEL is for.
     fn cancelled_by(&self, cancel: &Request) -> Option<ServerId> {
         let key = key::of_cancelled(cancel);
-        self.by_key.find(self.by_key.hash(&key), &key)
+        match self.by_key.find(self.by_key.hash(&key), &key)? {
+            Found::Live(id) => Some(id),
+            Found::Over(_) => None,
+        }
+    }
+
+    /// A request came again whose transaction is over: it gets the same response (RFC 3261 §17.2.2, Completed).
+    fn answer_again(&mut self, stone: StoneId) {
+        self.stats.retransmissions += 1;
+        if let Some((path, response)) = self.by_key.response(stone) {
+            self.transports.send_response(&path, response);
+        }
     }
 
     fn on_unmatched_ack(&mut self, hash: u64, request: Request, flow: Flow) {

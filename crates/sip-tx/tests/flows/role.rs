@@ -204,7 +204,7 @@ impl Bench {
     pub(crate) fn sent(&mut self) -> Vec<String> {
         let texts = std::iter::from_fn(|| self.role.poll_output()).filter_map(|output| match output {
             Output::Datagram { data, .. } | Output::Write { data, .. } => Some(data),
-            Output::Connect { .. } | Output::Read { .. } | Output::Close { .. } => None,
+            Output::Connect { .. } | Output::Read { .. } | Output::Close { .. } | Output::Keep { .. } => None,
         });
         texts.map(|data| String::from_utf8_lossy(&data).into_owned()).collect()
     }

@@ -7,7 +7,7 @@ use sip::Request;
 use sip_tx::ServerId;
 
 use super::{Cx, Exchange, Peer, Session, Side, State, Timer};
-use crate::config::Parts;
+use crate::config::{Intervals, Parts};
 use crate::{Body, Cause, Dialog, Headers, Reject, WrongState};
 
 /// RFC 3261 §13.3.1.1: proxies give up on an INVITE that has been silent for three minutes.
@@ -23,9 +23,15 @@ pub(crate) struct Callee {
 
 impl Session {
     /// The callee's end of an INVITE that makes `dialog`.
-    pub(crate) fn callee(tx: ServerId, request: Request, dialog: Dialog, contact: Bytes) -> Session {
+    pub(crate) fn callee(
+        tx: ServerId,
+        request: Request,
+        dialog: Dialog,
+        contact: Bytes,
+        intervals: Intervals,
+    ) -> Session {
         let side = Side::Callee(Callee { tx, progress: None });
-        let mut session = Session::new(side, State::Incoming, request, contact, None);
+        let mut session = Session::new(side, State::Incoming, request, contact, intervals);
         session.peers.push(Peer::new(dialog));
         session.chosen = Some(0);
         if let Some(body) = Body::of(&session.request).filter(Body::is_sdp) {
@@ -38,7 +44,7 @@ impl Session {
     const fn as_callee_mut(&mut self) -> Option<&mut Callee> {
         match &mut self.side {
             Side::Callee(callee) => Some(callee),
-            Side::Caller(_) => None,
+            Side::Caller(_) | Side::Resumed => None,
         }
     }
 
@@ -46,7 +52,7 @@ impl Session {
     pub(super) fn ringing(&self) -> Option<ServerId> {
         match (&self.side, self.state) {
             (Side::Callee(callee), State::Incoming | State::Early) => Some(callee.tx),
-            (Side::Callee(_) | Side::Caller(_), _) => None,
+            (Side::Callee(_) | Side::Caller(_) | Side::Resumed, _) => None,
         }
     }
 
@@ -85,7 +91,9 @@ impl Session {
     /// Answers 200, and repeats it until the ACK comes.
     pub(crate) fn accept(&mut self, headers: &Headers, body: Option<Body>, cx: &mut Cx<'_>) -> Result<(), WrongState> {
         let tx = self.ringing().ok_or(WrongState(self.state))?;
-        let bytes = self.respond_to_invite(200, headers, body.as_ref(), cx);
+        let mut headers = headers.clone();
+        headers.extend(&self.agree_as_uas(&self.request.clone(), cx));
+        let bytes = self.respond_to_invite(200, &headers, body.as_ref(), cx);
         cx.stack.respond(tx, 200, bytes.clone(), cx.now);
         self.timers.cancel(Timer::Progress);
         self.state = State::AnsweredNoAck;

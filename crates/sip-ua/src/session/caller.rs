@@ -1,11 +1,12 @@
 //! The caller's INVITE and the responses to it (RFC 3261 §13.2).
 
 use bytes::Bytes;
-use sip::{Request, Response};
+use sip::{Name, Request, Response};
 use sip_tx::{ClientId, Failure, Stack, Target};
 
 use super::challenge::Met;
 use super::{Cx, Exchange, Peer, Session, Side, State, Timer};
+use crate::config::Intervals;
 use crate::draft::Draft;
 use crate::{Body, Cause, Dialog, Headers, UaEvent};
 
@@ -30,10 +31,12 @@ impl Session {
         draft: Draft,
         contact: Bytes,
         pinned: Option<Target>,
+        intervals: Intervals,
     ) -> Session {
         let local_body = draft.body.clone().filter(Body::is_sdp);
         let caller = Caller { tx, is_pending: true, draft, cseq: request.cseq().number, credentials: Met::default() };
-        let mut session = Session::new(Side::Caller(Box::new(caller)), State::Calling, request, contact, pinned);
+        let mut session = Session::new(Side::Caller(Box::new(caller)), State::Calling, request, contact, intervals);
+        session.pinned = pinned;
         if local_body.is_some() {
             session.exchange = Exchange::Offered;
         }
@@ -44,14 +47,14 @@ impl Session {
     pub(super) fn caller_mut(&mut self) -> Option<&mut Caller> {
         match &mut self.side {
             Side::Caller(caller) => Some(caller),
-            Side::Callee { .. } => None,
+            Side::Callee { .. } | Side::Resumed => None,
         }
     }
 
     pub(super) const fn as_caller(&self) -> Option<&Caller> {
         match &self.side {
             Side::Caller(caller) => Some(caller),
-            Side::Callee { .. } => None,
+            Side::Callee { .. } | Side::Resumed => None,
         }
     }
 
@@ -142,12 +145,13 @@ impl Session {
             }
             State::Established => {
                 self.send_ack(peer, cseq, &Headers::new(), None, cx);
-                self.send_bye(peer, &Headers::new(), cx);
+                self.send_bye(peer, &elsewhere(), cx);
                 cx.tell(UaEvent::Forked { response });
             }
             State::Closing | State::Terminated => {
+                let headers = if self.chosen.is_some() { elsewhere() } else { Headers::new() };
                 self.send_ack(peer, cseq, &Headers::new(), None, cx);
-                self.send_bye(peer, &Headers::new(), cx);
+                self.send_bye(peer, &headers, cx);
                 self.settle(cx);
             }
             State::Incoming | State::AnsweredNoAck | State::PendingBye => {}
@@ -158,6 +162,7 @@ impl Session {
         let cseq = response.cseq().number;
         self.chosen = Some(peer);
         self.state = State::Established;
+        self.agree_as_uac(&response, cx);
         let brings_sdp = self.note_remote_body(&response);
         let owes_answer = brings_sdp && self.exchange == Exchange::Stable;
         if owes_answer {
@@ -173,7 +178,7 @@ impl Session {
 
     fn on_refusal(&mut self, status: u16, response: Option<Box<Response>>, cx: &mut Cx<'_>) {
         if let Some(response) = response.as_deref()
-            && self.answer_challenge(response, cx)
+            && (self.answer_challenge(response, cx) || self.ask_for_more(response, cx))
         {
             return;
         }
@@ -194,4 +199,9 @@ impl Session {
             State::Incoming | State::AnsweredNoAck | State::Established | State::PendingBye | State::Terminated => {}
         }
     }
+}
+
+/// Why a fork is closed that answered after another one (RFC 3326): its user need not be told of a missed call.
+fn elsewhere() -> Headers {
+    Headers::new().with(Name::Reason, "SIP;cause=200;text=\"Call completed elsewhere\"")
 }

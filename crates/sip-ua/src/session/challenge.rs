@@ -2,22 +2,46 @@
 
 use sip::{Message, Name, Response};
 
-use super::{Cx, Session, State};
+use super::own_request::Kind;
+use super::{Cx, Session, Side, State};
 use crate::digest;
 use crate::draft::Draft;
 
 /// Challenges answered for one request: a proxy's and the server's, and a nonce that grew old on the way.
 const MAX_CHALLENGES: u8 = 3;
 
+/// A BYE has ended the session already: credentials are given once, so that those on the way learn of it.
+const BYE_CHALLENGES: u8 = 1;
+
 impl Session {
     /// A final response to the INVITE: if it is a challenge that we can meet, sends the INVITE anew.
     pub(super) fn answer_challenge(&mut self, response: &Response, cx: &mut Cx<'_>) -> bool {
-        let may = matches!(self.state, State::Calling | State::Proceeding | State::Early);
-        let pinned = self.pinned;
+        let may = self.may_call_again();
         let Some(caller) = self.caller_mut().filter(|_| may) else { return false };
-        if !meet(&mut caller.draft, &mut caller.credentials, response, caller.cseq + 1, cx) {
+        let number = caller.cseq + 1;
+        meet(&mut caller.draft, &mut caller.credentials, MAX_CHALLENGES, response, number, cx) && self.call_again(cx)
+    }
+
+    /// A final response to the INVITE: if the session interval was too short for somebody, asks for a longer one
+    /// (RFC 4028 §7.3).
+    pub(super) fn ask_for_more(&mut self, response: &Response, cx: &mut Cx<'_>) -> bool {
+        if response.status() != 422 || !self.may_call_again() || !self.timer.raise(response) {
             return false;
         }
+        let Side::Caller(caller) = &mut self.side else { return false };
+        self.timer.ask_again(&mut caller.draft.fields);
+        caller.draft.renumber(caller.cseq + 1);
+        self.call_again(cx)
+    }
+
+    const fn may_call_again(&self) -> bool {
+        matches!(self.state, State::Calling | State::Proceeding | State::Early)
+    }
+
+    /// RFC 3261 §8.1.3.5: same Call-ID, From and tag; the early dialogs of the first attempt are gone.
+    fn call_again(&mut self, cx: &mut Cx<'_>) -> bool {
+        let pinned = self.pinned;
+        let Some(caller) = self.caller_mut() else { return false };
         let Some((hop, bytes)) = caller.draft.route(cx.stack, pinned.as_ref(), &cx.shared.resolver) else {
             return false;
         };
@@ -28,7 +52,6 @@ impl Session {
         caller.cseq += 1;
         let owner = sip_tx::Owner::Session(cx.key);
         caller.tx = cx.stack.request(hop, sip::Method::Invite, bytes, owner, cx.now);
-        // RFC 3261 §8.1.3.5: same Call-ID, From and tag; the early dialogs of the first attempt are gone.
         self.request = request;
         self.state = State::Calling;
         cx.closed.extend(self.peers.drain(..).map(|peer| peer.dialog.id().clone()));
@@ -40,7 +63,8 @@ impl Session {
         let own = &mut self.own[at];
         let peer = &mut self.peers[own.peer];
         let number = peer.dialog.local_cseq() + 1;
-        if !meet(&mut own.draft, &mut own.credentials, response, number, cx) {
+        let most = if own.kind == Kind::Bye { BYE_CHALLENGES } else { MAX_CHALLENGES };
+        if !meet(&mut own.draft, &mut own.credentials, most, response, number, cx) {
             return false;
         }
         peer.dialog.next_cseq();
@@ -58,8 +82,8 @@ pub(crate) struct Met {
 }
 
 /// Puts credentials into a draft that was challenged, and gives it a new sequence number.
-fn meet(draft: &mut Draft, met: &mut Met, response: &Response, number: u32, cx: &mut Cx<'_>) -> bool {
-    if !matches!(response.status(), 401 | 407) || met.count >= MAX_CHALLENGES {
+fn meet(draft: &mut Draft, met: &mut Met, most: u8, response: &Response, number: u32, cx: &mut Cx<'_>) -> bool {
+    if !matches!(response.status(), 401 | 407) || met.count >= most {
         return false;
     }
     let Some(account) = &cx.shared.account else { return false };

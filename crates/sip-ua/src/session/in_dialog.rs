@@ -107,9 +107,14 @@ impl Session {
             self.send_answer(at, status, headers, body.as_ref(), cx);
             return Ok(());
         }
-        let bytes = self.send_answer(at, status, headers, body.as_ref(), cx);
+        let mut headers = headers.clone();
+        let is_modification = matches!(self.pending[at].request.method(), Method::Invite | Method::Update);
+        if is_modification && status < 300 {
+            headers.extend(&self.agree_as_uas(&self.pending[at].request.clone(), cx));
+        }
+        let bytes = self.send_answer(at, status, &headers, body.as_ref(), cx);
         let pending = self.pending.remove(at);
-        if matches!(pending.request.method(), Method::Invite | Method::Update) {
+        if is_modification {
             self.on_modification_answered(&pending, status, body, bytes, cx);
         }
         Ok(())

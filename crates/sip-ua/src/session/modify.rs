@@ -8,7 +8,7 @@ use sip_tx::{Failure, Incoming};
 
 use super::in_dialog::retry_after;
 use super::own_request::{Kind, Own};
-use super::{Cx, Exchange, Pending, Session, State, Timer};
+use super::{Cx, Exchange, Pending, Session, State, Timer, check_interval};
 use crate::{Body, Cause, Headers, UaEvent, WrongState};
 
 /// A modification of ours that met the peer's and waits to be tried again.
@@ -18,6 +18,14 @@ pub(crate) struct Retry {
     headers: Headers,
     body: Option<Body>,
     tries: u8,
+    /// The session timer wants it, not the role.
+    pub(super) is_refresh: bool,
+}
+
+impl Retry {
+    pub(super) const fn refresh(method: Method, body: Option<Body>) -> Retry {
+        Retry { method, headers: Headers::new(), body, tries: 0, is_refresh: true }
+    }
 }
 
 /// Attempts of one modification that keeps meeting the peer's.
@@ -28,6 +36,9 @@ impl Session {
 
     /// A re-INVITE or UPDATE came.
     pub(super) fn on_modification(&mut self, incoming: Incoming, cx: &mut Cx<'_>) {
+        if let Err(reject) = check_interval(&incoming.request, cx.shared.config.intervals) {
+            return cx.reply(&incoming, reject.status, &reject.headers);
+        }
         let is_invite = incoming.request.method() == Method::Invite;
         let has_offer = Body::of(&incoming.request).is_some_and(|body| body.is_sdp());
         if let Some(status) = self.is_in_the_way(is_invite, has_offer) {
@@ -104,11 +115,11 @@ impl Session {
         if !self.may_modify() || self.retry.is_some() {
             return Err(WrongState(self.state));
         }
-        self.send_modification(Retry { method, headers, body, tries: 0 }, cx);
+        self.send_modification(Retry { method, headers, body, tries: 0, is_refresh: false }, cx);
         Ok(())
     }
 
-    fn may_modify(&self) -> bool {
+    pub(super) fn may_modify(&self) -> bool {
         let is_modification = |own: &Own| matches!(own.kind, Kind::Modify { .. });
         self.state == State::Established
             && self.exchange == Exchange::Stable
@@ -117,11 +128,11 @@ impl Session {
             && !self.own.iter().any(is_modification)
     }
 
-    fn send_modification(&mut self, retry: Retry, cx: &mut Cx<'_>) {
+    pub(super) fn send_modification(&mut self, retry: Retry, cx: &mut Cx<'_>) {
         let Some(peer) = self.chosen else { return };
         let mut draft = self.peers[peer].dialog.request(retry.method);
         draft.fields = draft.fields.with(sip::Name::Contact, &self.contact);
-        draft.fields = cx.shared.config.describe(retry.method, draft.fields, &retry.headers);
+        draft.fields = self.timer.ask(cx.shared.config.describe(retry.method, draft.fields, &retry.headers));
         draft.body.clone_from(&retry.body);
         let kind = Kind::Modify { is_invite: retry.method == Method::Invite };
         match cx.send(&draft, self.pinned.as_ref()) {
@@ -132,7 +143,10 @@ impl Session {
                 self.own.push(Own::new(tx, kind, peer, draft));
                 self.retry = Some(retry);
             }
-            None => self.on_modification_failed(Failure::Transport, cx),
+            None => {
+                self.retry = Some(retry);
+                self.on_modification_failed(Failure::Transport, cx);
+            }
         }
     }
 
@@ -145,7 +159,16 @@ impl Session {
                 self.exchange = Exchange::Stable;
                 self.wait_out_glare(retry, cx);
             }
-            (200..300, retry) => self.on_modified(retry.and_then(|retry| retry.body), response, cx),
+            // RFC 4028 §7.3.
+            (422, Some(retry)) if retry.tries < MAX_TRIES && self.timer.raise(&response) => {
+                self.exchange = Exchange::Stable;
+                self.send_modification(Retry { tries: retry.tries + 1, ..retry }, cx);
+            }
+            (200..300, retry) => self.on_modified(retry, response, cx),
+            (_, Some(retry)) if retry.is_refresh => {
+                self.exchange = Exchange::Stable;
+                self.on_refresh_refused(&response, cx);
+            }
             // RFC 3261 §12.2.1.2: the peer has no such dialog any more.
             (481 | 408, _) => {
                 self.exchange = Exchange::Stable;
@@ -159,9 +182,12 @@ impl Session {
         }
     }
 
-    fn on_modified(&mut self, offered: Option<Body>, response: Box<Response>, cx: &mut Cx<'_>) {
+    fn on_modified(&mut self, retry: Option<Retry>, response: Box<Response>, cx: &mut Cx<'_>) {
         let Some(peer) = self.chosen else { return };
         self.peers[peer].dialog.refresh_target(&response);
+        self.agree_as_uac(&response, cx);
+        let is_refresh = retry.as_ref().is_some_and(|retry| retry.is_refresh);
+        let offered = retry.and_then(|retry| retry.body);
         let brings_sdp = self.note_remote_body(&response);
         let is_invite = response.cseq().method == Method::Invite;
         let owes_answer = is_invite && brings_sdp && self.exchange == Exchange::Stable;
@@ -177,14 +203,24 @@ impl Session {
                 self.send_ack(peer, response.cseq().number, &Headers::new(), None, cx);
             }
         }
-        cx.tell(UaEvent::Modified { response, owes_answer });
+        if !is_refresh {
+            cx.tell(UaEvent::Modified { response, owes_answer });
+        }
     }
 
     /// No answer came: the peer counts as gone (RFC 3261 §12.2.1.2: as 408).
     pub(super) fn on_modification_failed(&mut self, why: Failure, cx: &mut Cx<'_>) {
-        (self.retry, self.exchange) = (None, Exchange::Stable);
-        cx.tell(UaEvent::NotModified { why });
-        self.lose(cx);
+        let is_refresh = self.retry.take().is_some_and(|retry| retry.is_refresh);
+        self.exchange = Exchange::Stable;
+        match why {
+            // The next hop may be back before the session expires.
+            Failure::Transport if is_refresh => self.refresh_later(None, cx),
+            Failure::Transport | Failure::Timeout if is_refresh => self.lose(cx),
+            Failure::Transport | Failure::Timeout => {
+                cx.tell(UaEvent::NotModified { why });
+                self.lose(cx);
+            }
+        }
     }
 
     /// The dialog is lost; BYE tells whoever may still be there.

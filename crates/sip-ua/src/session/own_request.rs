@@ -4,6 +4,7 @@ use sip::{Method, Response};
 use sip_tx::{ClientId, Failure};
 
 use super::challenge::Met;
+use super::close::Again;
 use super::{Cx, Session, State};
 use crate::draft::Draft;
 use crate::{Body, ByeOutcome, Headers, UaEvent, WrongState};
@@ -17,6 +18,8 @@ pub(crate) struct Own {
     /// Which of the session's dialogs it is in.
     pub(crate) peer: usize,
     pub(crate) credentials: Met,
+    /// A BYE: what it was sent again for.
+    pub(crate) again: Again,
     /// How the role knows it: the transaction of the first attempt.
     pub(crate) name: ClientId,
 }
@@ -34,7 +37,7 @@ pub(crate) enum Kind {
 
 impl Own {
     pub(crate) fn new(tx: ClientId, kind: Kind, peer: usize, draft: Draft) -> Own {
-        Own { tx, kind, draft, peer, credentials: Met::default(), name: tx }
+        Own { tx, kind, draft, peer, credentials: Met::default(), again: Again::default(), name: tx }
     }
 }
 
@@ -74,7 +77,7 @@ impl Session {
         }
         let own = self.own.remove(at);
         match own.kind {
-            Kind::Bye => self.on_bye_outcome(own.peer, ByeOutcome::Answered(response.status()), cx),
+            Kind::Bye => self.on_bye_answered(own, &response, cx),
             Kind::Modify { .. } if self.state == State::Established => self.on_modification_response(response, cx),
             // The session closes: only the ACK of a 2xx is still owed.
             Kind::Modify { .. } => self.acknowledge(&response, cx),

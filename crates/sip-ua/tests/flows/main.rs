@@ -1,6 +1,7 @@
 //! The user agent on a simulated network: whole sessions, asserted as ladders.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bye_answers;
 mod cancel;
 mod challenge;
 mod close;
@@ -14,3 +15,4 @@ mod registration;
 mod scripted;
 mod seeds;
 mod set_up;
+mod timers;

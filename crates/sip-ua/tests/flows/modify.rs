@@ -115,7 +115,7 @@ fn a_modification_that_finds_no_dialog_ends_the_session() {
     });
     net.node_mut(alice, |phone, now| phone.modify(Method::Update, None, now).unwrap());
     net.settle();
-    assert_eq!(net[alice].log, ["modified 481", "bye done Answered(481)", "ended Lost"]);
+    assert_eq!(net[alice].log, ["modified 481", "closing Lost", "bye done Answered(481)", "ended Lost"]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_modification_that_nobody_answers_ends_the_session() {
     net.isolate(bob);
     net.node_mut(alice, |phone, now| phone.modify(Method::Update, None, now).unwrap());
     net.run_for(66 * SECOND);
-    assert_eq!(net[alice].log, ["not modified Timeout", "bye done Failed(Timeout)", "ended Lost"]);
+    assert_eq!(net[alice].log, ["not modified Timeout", "closing Lost", "bye done Failed(Timeout)", "ended Lost"]);
     assert_eq!(net[alice].ended(), Some(Cause::Lost));
     run_out(&mut net, &[alice]);
 }

@@ -41,8 +41,8 @@ pub(crate) struct Phone {
 pub(crate) const ALICE: &str = "10.0.0.1:5060";
 pub(crate) const BOB: &str = "10.0.0.2:5060";
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
-/// Longer than any transaction, 2xx or tombstone lasts.
-pub(crate) const LONG: Duration = Duration::from_secs(300);
+/// Longer than any transaction, 2xx or tombstone lasts, and than a session that nobody refreshes.
+pub(crate) const LONG: Duration = Duration::from_secs(2_000);
 
 impl Phone {
     pub(crate) fn new(name: &str, address: &str, entropy: Entropy) -> Phone {
@@ -236,6 +236,7 @@ impl Phone {
             UaEvent::Cancelled { .. } => "cancelled".to_owned(),
             UaEvent::Bye { crossed: false, .. } => "bye".to_owned(),
             UaEvent::Bye { crossed: true, .. } => "bye crossed".to_owned(),
+            UaEvent::Closing { cause } => format!("closing {cause:?}"),
             UaEvent::ByeDone { outcome } => format!("bye done {outcome:?}"),
             UaEvent::Reinvite { incoming } => self.on_asked("re-invite", *incoming, now),
             UaEvent::Update { incoming } => self.on_asked("update", *incoming, now),

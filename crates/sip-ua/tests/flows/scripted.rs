@@ -89,6 +89,11 @@ impl Wire {
 
     /// Sends a request to Bob, each with a branch of its own.
     pub(crate) fn send<V: AsRef<[u8]>>(self, net: &mut Net, method: &str, fields: &[(Name, V)]) {
+        self.send_to(net, BOB, method, fields);
+    }
+
+    /// Sends a request to one of the phones.
+    pub(crate) fn send_to<V: AsRef<[u8]>>(self, net: &mut Net, to: &str, method: &str, fields: &[(Name, V)]) {
         net.node_mut(self.0, |script, _| {
             script.branches += 1;
             let via = format!("SIP/2.0/UDP {WIRE};branch=z9hG4bK{}", script.branches);
@@ -96,7 +101,7 @@ impl Wire {
             let has_call_id = fields.iter().any(|(name, _)| *name == Name::CallId);
             let start = start.maybe(Name::CallId, (!has_call_id).then_some("wire-call"));
             let message = fields.iter().fold(start, |builder, (name, value)| builder.header(*name, value));
-            script.send_to(BOB, message.finish());
+            script.send_to(to, message.finish());
         });
     }
 
@@ -123,6 +128,29 @@ impl Wire {
             script.send_to(crate::phone::ALICE, message);
         });
         net.run_for(crate::phone::SECOND / 10);
+    }
+
+    /// Answers the last request received with that method, and says what is given besides.
+    pub(crate) fn reply(self, net: &mut Net, method: &str, status: u16, says: &[(Name, &str)]) {
+        net.node_mut(self.0, |script, _| {
+            let request = script.request(method);
+            let answer = request.respond(status, "w1").header(Name::Contact, format!("<sip:w@{WIRE}>"));
+            let answer = says.iter().fold(answer, |answer, (name, value)| answer.header(*name, value));
+            let has_offer = status < 300 && !request.body().is_empty();
+            let message = if has_offer { answer.body("application/sdp", b"answer") } else { answer.finish() };
+            script.send_to(crate::phone::ALICE, message);
+        });
+        net.run_for(crate::phone::SECOND / 10);
+    }
+
+    /// The last request received with that method.
+    pub(crate) fn last(self, net: &Net, method: &str) -> Request {
+        net[self.0].request(method)
+    }
+
+    /// How many requests of that method came, copies included.
+    pub(crate) fn count(self, net: &Net, method: &str) -> usize {
+        net[self.0].received.iter().filter(|data| data.starts_with(method.as_bytes())).count()
     }
 
     /// Answers every BYE received 200.

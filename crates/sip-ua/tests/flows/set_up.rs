@@ -84,7 +84,7 @@ fn without_any_ack_the_callee_closes_after_64_t1() {
     let before = net.now();
     net.run_for(SECOND);
     net.ladder_since(before).untimed().assert("bob -> alice BYE\nalice -> bob 200 OK");
-    assert_eq!(net[bob].log, ["invited", "bye done Answered(200)", "ended NoAck"]);
+    assert_eq!(net[bob].log, ["invited", "closing NoAck", "bye done Answered(200)", "ended NoAck"]);
     assert_eq!(net[alice].log, ["answered", "bye", "ended RemoteBye"]);
     run_out(&mut net, &[alice, bob]);
 }
@@ -142,14 +142,14 @@ fn a_required_extension_that_nobody_knows_is_420() {
     let (mut net, alice, bob) = phones(8);
     net.node_mut(alice, |phone, now| {
         let mut plan = phone.plan(BOB_URI);
-        plan.headers = plan.headers.with(Name::Require, "teleport, timer");
+        plan.headers = plan.headers.with(Name::Require, "teleport, precondition");
         phone.call_as(plan, now);
     });
     net.settle();
     assert_eq!(net[alice].log, ["rejected 420", "ended Rejected(420)"]);
     assert_eq!(net[bob].log, ["refused 420"]);
     let refusal = net.arrows().iter().find(|arrow| arrow.label.starts_with("420")).unwrap();
-    assert!(String::from_utf8_lossy(&refusal.data).contains("Unsupported: teleport, timer\r\n"));
+    assert!(String::from_utf8_lossy(&refusal.data).contains("Unsupported: teleport, precondition\r\n"));
     run_out(&mut net, &[alice, bob]);
 }
 

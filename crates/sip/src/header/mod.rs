@@ -44,6 +44,7 @@ pub use session_expires::{MinSe, Refresher, SessionExpires};
 pub use subscription_state::{SubscriptionState, SubscriptionStatus};
 pub use typed::{Typed, TypedList};
 pub use urn::Urn;
+pub(crate) use via::Known;
 pub use via::Via;
 pub use warning::Warning;
 

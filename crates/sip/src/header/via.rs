@@ -1,3 +1,4 @@
+use crate::params::ONCE;
 use crate::scan::Scan;
 use crate::{Params, ParseError};
 
@@ -14,6 +15,17 @@ pub struct Via<'a> {
     pub branch: &'a [u8],
     /// All parameters.
     pub params: Params<'a>,
+    /// Those that every hop looks at.
+    pub(crate) known: Known<'a>,
+}
+
+/// The parameters that say where a response goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Known<'a> {
+    pub(crate) received: Option<&'a [u8]>,
+    /// With an empty value where it has none.
+    pub(crate) rport: Option<&'a [u8]>,
+    pub(crate) maddr: Option<&'a [u8]>,
 }
 
 /// The start of a branch made by RFC 3261 (§8.1.1.7).
@@ -23,14 +35,10 @@ impl<'a> Via<'a> {
     /// Reads one Via entry.
     pub fn parse(value: &'a [u8]) -> Result<Via<'a>, ParseError> {
         let mut scan = Scan::new(value);
-        for (part, expected) in [(&b"SIP"[..], "SIP"), (b"2.0", "version 2.0")] {
-            let at = scan.at();
-            if !scan.token()?.eq_ignore_ascii_case(part) {
-                return Err(ParseError::new(at, expected));
-            }
-            if !scan.eat_separator(b'/') {
-                return Err(scan.error("/ in the sent-protocol"));
-            }
+        if value.starts_with(USUAL) {
+            scan.advance(USUAL.len());
+        } else {
+            protocol(&mut scan)?;
         }
         let transport = scan.token()?;
         let before = scan.at();
@@ -51,8 +59,29 @@ impl<'a> Via<'a> {
         scan.skip_space();
         let at = scan.at();
         let params = Params::parse(scan.rest()).map_err(|e| e.shifted(at))?;
-        let branch = params.once("branch").map_err(|e| e.shifted(at))?.unwrap_or_default();
-        Ok(Via { transport, host, port, branch, params })
+        let (mut branch, mut known) = (None, Known::default());
+        for (name, value) in params.iter() {
+            let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+            match name.len() {
+                6 if is("branch") && branch.replace(value).is_some() => return Err(ParseError::new(at, ONCE)),
+                5 if is("rport") => _ = known.rport.get_or_insert(value),
+                5 if is("maddr") => _ = known.maddr.get_or_insert(value),
+                8 if is("received") => _ = known.received.get_or_insert(value),
+                _ => {}
+            }
+        }
+        Ok(Via { transport, host, port, branch: branch.unwrap_or_default(), params, known })
+    }
+
+    /// Host and port of sent-by, of an entry that may be no Via otherwise.
+    pub fn sent_by(value: &'a [u8]) -> Option<(&'a [u8], Option<u16>)> {
+        let end = value.iter().position(|b| matches!(b, b';' | b',')).unwrap_or(value.len());
+        let text = value[..end].trim_ascii();
+        let start = text.iter().rposition(u8::is_ascii_whitespace).map_or(0, |at| at + 1);
+        let mut scan = Scan::new(&text[start..]);
+        let host = scan.host().ok()?;
+        let port = scan.port().ok()?;
+        scan.is_at_end().then_some((host, port))
     }
 
     /// Whether the branch identifies the transaction by itself (RFC 3261 §17.2.3): it has the magic cookie and more.
@@ -62,17 +91,34 @@ impl<'a> Via<'a> {
 
     /// The `received` parameter: where the request really came from (RFC 3261 §18.2.1).
     pub fn received(&self) -> Option<&'a [u8]> {
-        self.params.get("received")
+        self.known.received
     }
 
     /// The `rport` parameter (RFC 3581): `None` when absent, `Some(None)` when asked for, `Some(Some(port))` when filled in.
     pub fn rport(&self) -> Option<Option<u16>> {
-        let value = self.params.get("rport")?;
+        let value = self.known.rport?;
         Some(std::str::from_utf8(value).ok().and_then(|v| v.parse().ok()))
     }
 
     /// The `maddr` parameter.
     pub fn maddr(&self) -> Option<&'a [u8]> {
-        self.params.get("maddr")
+        self.known.maddr
     }
+}
+
+/// The sent-protocol of nearly every Via, up to the transport.
+const USUAL: &[u8] = b"SIP/2.0/";
+
+/// The sent-protocol in any case, and with white space.
+fn protocol(scan: &mut Scan<'_>) -> Result<(), ParseError> {
+    for (part, expected) in [(&b"SIP"[..], "SIP"), (b"2.0", "version 2.0")] {
+        let at = scan.at();
+        if !scan.token()?.eq_ignore_ascii_case(part) {
+            return Err(ParseError::new(at, expected));
+        }
+        if !scan.eat_separator(b'/') {
+            return Err(scan.error("/ in the sent-protocol"));
+        }
+    }
+    Ok(())
 }

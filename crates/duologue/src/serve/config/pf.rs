@@ -1,9 +1,10 @@
 //! `[[pf]]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile, Reason, Service};
-use node::{MEDIA_GRACE, PfPlan, SILENT_SESSION};
+use node::{Intervals, MEDIA_GRACE, PfPlan, RecordsPlan, SILENT_SESSION};
 
 use super::{ConfigError, NodePlan};
 use crate::serve::document::{self, MediaPath};
@@ -26,12 +27,16 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         let key = format!("{key}.profiles.\"{user}\"");
         profiles.insert(super::aor(&key, user)?, profile(&key, entry, &default_profile)?);
     }
+    let intervals = intervals(key, pf.session_expires, pf.min_se)?;
     let role = PfPlan {
         media_path: media_path(key, pf.media_path, &pf.auto)?,
         default_profile,
         profiles,
         trusted: trusted(&format!("{key}.trusted"), &pf.trusted)?,
         silent_session: pf.silent_session.map_or(SILENT_SESSION, Duration::from_secs),
+        intervals,
+        journal: pf.journal,
+        records: records(key, pf.records, pf.records_size, pf.records_files)?,
         media_grace: pf.media_grace.map_or(Some(MEDIA_GRACE), seconds),
     };
     let msrp = pf.msrp.parse().map_err(|_| {
@@ -39,6 +44,25 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         ConfigError::new(format!("{key}.msrp"), &format!("is `{}`", pf.msrp), cure)
     })?;
     super::node(key, pf.name, &pf.listen, Some(msrp), pf.udp_path_mtu, role)
+}
+
+/// Session intervals that RFC 4028 allows.
+fn intervals(key: &str, session_expires: Option<u32>, min_se: Option<u32>) -> Result<Intervals, ConfigError> {
+    let usual = Intervals::default();
+    let min_se = min_se.unwrap_or(usual.min_se);
+    if min_se < usual.min_se {
+        return Err(ConfigError::new(
+            format!("{key}.min_se"),
+            &format!("is {min_se} s, less than RFC 4028 §5 allows"),
+            &format!("write {} or more", usual.min_se),
+        ));
+    }
+    let session_expires = session_expires.unwrap_or(usual.session_expires.max(min_se));
+    if session_expires < min_se {
+        let what = format!("is {session_expires} s, and the least that is taken is {min_se} s");
+        return Err(ConfigError::new(format!("{key}.session_expires"), &what, "let it be at least min_se"));
+    }
+    Ok(Intervals { session_expires, min_se })
 }
 
 fn media_path(key: &str, place: MediaPath, reasons: &[String]) -> Result<MediaPathPolicy, ConfigError> {
@@ -57,6 +81,34 @@ fn media_path(key: &str, place: MediaPath, reasons: &[String]) -> Result<MediaPa
         MediaPath::Off => Ok(MediaPathPolicy::Off),
         MediaPath::On => Ok(MediaPathPolicy::On),
     }
+}
+
+/// How large a file of records grows, where nobody says otherwise.
+const RECORDS_SIZE: u64 = 64 << 20;
+/// How many files of records there are.
+const RECORDS_FILES: usize = 10;
+
+fn records(
+    key: &str,
+    path: Option<PathBuf>,
+    size: Option<u64>,
+    files: Option<usize>,
+) -> Result<Option<RecordsPlan>, ConfigError> {
+    let given = [("records_size", size.is_some()), ("records_files", files.is_some())];
+    let Some(path) = path else {
+        let idle = given.iter().find(|(_, given)| *given);
+        return idle.map_or(Ok(None), |(name, _)| {
+            let cure = "name a file with `records`, or take this out";
+            Err(ConfigError::new(format!("{key}.{name}"), "is of no use without a file", cure))
+        });
+    };
+    let (max_octets, files) = (size.unwrap_or(RECORDS_SIZE), files.unwrap_or(RECORDS_FILES));
+    for (name, is_none) in [("records_size", max_octets == 0), ("records_files", files == 0)] {
+        if is_none {
+            return Err(ConfigError::new(format!("{key}.{name}"), "is 0", "write at least 1"));
+        }
+    }
+    Ok(Some(RecordsPlan { path, max_octets, files }))
 }
 
 fn trusted(key: &str, entries: &[String]) -> Result<Vec<std::net::IpAddr>, ConfigError> {

@@ -54,6 +54,19 @@ fn a_small_configuration_is_read() {
 }
 
 #[test]
+fn what_survives_the_process_has_a_folder_and_a_file() {
+    let keep = |more: &str| read(&SMALL.replace("auto = [", &format!("{more}\nauto = [")));
+    let pf = keep("journal = \"/j\"\nrecords = \"/r\"\nrecords_size = 1000").unwrap().pfs.remove(0).role;
+    assert_eq!(pf.journal, Some("/j".into()));
+    let records = pf.records.unwrap();
+    assert_eq!((records.path.to_str(), records.max_octets, records.files), (Some("/r"), 1_000, 10));
+    let refused = |more: &str| keep(more).unwrap_err().to_string();
+    assert!(refused("records_size = 1").starts_with("pf[0].records_size is of no use without a file; name a file"));
+    assert!(refused("records = \"/r\"\nrecords_files = 0").starts_with("pf[0].records_files is 0; write at least 1"));
+    assert!(refused("journal = \"/r\"\nrecords = \"/r\"").starts_with("pf[0].records is taken; give every"));
+}
+
+#[test]
 fn a_wrong_value_is_named_with_its_cure() {
     let cases = [
         ("name = \"core-a\"", "name = \"core a\"", "core[0].name is `core a`; use letters"),

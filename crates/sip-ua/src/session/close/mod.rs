@@ -4,6 +4,8 @@ mod outcome;
 mod receive;
 mod send;
 
+pub(crate) use outcome::{Again, Waiting};
+
 use super::{Cx, Session, Side, State};
 use crate::{ByeOutcome, Cause, Headers, Reject};
 

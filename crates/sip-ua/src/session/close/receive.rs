@@ -17,7 +17,7 @@ impl Session {
 
         // 2. Another fork than the session's has nothing to do with it.
         if self.chosen.is_some_and(|chosen| chosen != peer) {
-            return;
+            return self.forgo_bye(peer, cx);
         }
 
         // 3. What waits for an answer of ours gets 487, the INVITE included.
@@ -42,7 +42,10 @@ impl Session {
                 cx.tell(UaEvent::Bye { request, crossed: false });
                 self.cancel_as(Cause::RemoteBye, &Headers::new(), cx);
             }
-            State::Closing => cx.tell(UaEvent::Bye { request, crossed: true }),
+            State::Closing => {
+                cx.tell(UaEvent::Bye { request, crossed: true });
+                self.forgo_bye(peer, cx);
+            }
             State::Incoming | State::Cancelling | State::Terminated => {}
         }
     }

@@ -4,7 +4,7 @@ use sip_tx::Failure;
 use super::super::own_request::{Kind, Own};
 use super::super::{Cx, Session, State, Timer};
 use super::Closing;
-use crate::{ByeOutcome, Cause, Headers, WrongState};
+use crate::{ByeOutcome, Cause, Headers, UaEvent, WrongState};
 
 impl Session {
     /// Sends BYE, or arranges for it:
@@ -17,6 +17,7 @@ impl Session {
             State::Established => self.send_bye_as(Cause::LocalBye, headers, cx),
             State::AnsweredNoAck => {
                 self.withdraw_pending(cx);
+                self.stop_timer();
                 self.state = State::PendingBye;
                 self.closing = Some(Closing::new(Cause::LocalBye, headers.clone()));
             }
@@ -36,6 +37,9 @@ impl Session {
     /// Sends BYE in the session's dialog.
     pub(in super::super) fn send_bye_as(&mut self, cause: Cause, headers: &Headers, cx: &mut Cx<'_>) {
         self.enter_closing(Closing::new(cause, headers.clone()), cx);
+        if matches!(cause, Cause::Expired | Cause::Lost | Cause::NoAck) {
+            cx.tell(UaEvent::Closing { cause });
+        }
         if let Some(peer) = self.chosen {
             self.send_bye(peer, headers, cx);
         }
@@ -74,6 +78,7 @@ impl Session {
         self.withdraw_pending(cx);
         self.stop_waiting_for_ack();
         self.timers.clear();
+        self.await_byes();
         (self.retry, self.owed_ack) = (None, None);
         self.state = State::Closing;
         self.closing = Some(closing);

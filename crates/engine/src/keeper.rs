@@ -1,0 +1,151 @@
+//! The journal of a node: a thread that makes entries durable while the engine goes on.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use bytes::Bytes;
+use journal::{Damage, FileDisk, LockError, Log, Opened};
+use wire::{Entry, Input};
+
+use crate::handle::Signal;
+
+/// A journal that has been read and is ready to be written.
+#[derive(Debug)]
+pub struct Journal {
+    log: Log<FileDisk>,
+    entries: Vec<(u64, Bytes)>,
+    damage: Damage,
+}
+
+/// Why there is no journal.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Its folder cannot be had.
+    #[error("journal {0}")]
+    Folder(#[from] LockError),
+    /// It cannot be read or repaired.
+    #[error("journal {0}: {1}")]
+    Unreadable(PathBuf, io::Error),
+}
+
+impl Journal {
+    /// Opens the journal in a folder, or makes one there.
+    pub fn open(folder: &Path, options: journal::Options) -> Result<Journal, JournalError> {
+        let disk = FileDisk::open(folder)?;
+        let unreadable = |error| JournalError::Unreadable(folder.to_owned(), error);
+        let Opened { log, entries, damage } = Log::open(disk, options).map_err(unreadable)?;
+        Ok(Journal { log, entries, damage })
+    }
+
+    /// What could not be read of it.
+    pub const fn damage(&self) -> &Damage {
+        &self.damage
+    }
+
+    /// How many keys have a value.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no key has one.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// Entries that may wait for the disk; one beyond is refused.
+const QUEUE: usize = 16_384;
+
+/// Entries that are written together.
+const BATCH: usize = 1_024;
+
+/// The engine's end of the journal.
+pub(crate) struct Keeper {
+    /// `None` without a journal.
+    jobs: Option<SyncSender<(u64, Entry)>>,
+    done: Receiver<Vec<(u64, bool)>>,
+    /// What has come to its end and the node has not heard of.
+    results: VecDeque<(u64, bool)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Starts the thread, if there is a journal. Returns what the node is to be handed first.
+    pub(crate) fn start(
+        name: &str,
+        journal: Option<Journal>,
+        signal: &Arc<Signal>,
+    ) -> io::Result<(Keeper, Vec<Input>)> {
+        let (report, done) = channel();
+        let mut keeper = Keeper { jobs: None, done, results: VecDeque::new(), thread: None };
+        let Some(Journal { log, entries, .. }) = journal else { return Ok((keeper, Vec::new())) };
+        let (jobs, queue) = sync_channel(QUEUE);
+        let signal = Arc::clone(signal);
+        let thread = thread::Builder::new().name(format!("{name}-journal"));
+        keeper.thread = Some(thread.spawn(move || write(log, &queue, &report, &signal))?);
+        keeper.jobs = Some(jobs);
+        let recalled = entries.into_iter().map(|(key, value)| Input::Recalled { key, value }).collect();
+        Ok((keeper, recalled))
+    }
+
+    /// Hands an entry to the thread; never waits.
+    pub(crate) fn keep(&mut self, id: u64, entry: Entry) {
+        let is_taken = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send((id, entry)).is_ok());
+        if !is_taken {
+            self.results.push_back((id, false));
+        }
+    }
+
+    /// Whether the node can be told something without anybody's doing.
+    pub(crate) fn has_results(&self) -> bool {
+        !self.results.is_empty()
+    }
+
+    /// What the node is to be told next.
+    pub(crate) fn next_input(&mut self) -> Option<Input> {
+        if self.results.is_empty() {
+            self.results.extend(self.done.try_iter().flatten());
+        }
+        self.results.pop_front().map(|(id, ok)| Input::Kept { id, ok })
+    }
+}
+
+impl Drop for Keeper {
+    /// What has been handed over is written before the engine is gone.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the journal's thread has panicked");
+        }
+    }
+}
+
+/// Writes what comes, all that waits at a time with one sync.
+fn write(mut log: Log<FileDisk>, jobs: &Receiver<(u64, Entry)>, done: &Sender<Vec<(u64, bool)>>, signal: &Signal) {
+    let mut was_ok = true;
+    while let Ok(first) = jobs.recv() {
+        let rest = jobs.try_iter().take(BATCH - 1);
+        let (ids, batch): (Vec<u64>, Vec<Entry>) = std::iter::once(first).chain(rest).unzip();
+        let kept = log.commit(&batch);
+        let is_ok = !kept.contains(&false);
+        if was_ok && !is_ok {
+            tracing::error!(counters = ?log.counters(), full = log.is_full(), "the journal cannot keep everything");
+        } else if is_ok && !was_ok {
+            tracing::warn!(counters = ?log.counters(), "the journal keeps everything again");
+        }
+        was_ok = is_ok;
+        if done.send(ids.into_iter().zip(kept).collect()).is_err() {
+            // The engine is gone.
+            return;
+        }
+        // The waker is a counter of the kernel's in memory of our own.
+        signal.waker.wake().expect("an open event counter takes one more");
+        log.maintain();
+    }
+}

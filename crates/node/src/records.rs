@@ -1,0 +1,272 @@
+//! The file of session records: one line of JSON for each, rotated, each session once.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use cpim::DateTime;
+use cpm::{Closing, MediaPath, SessionCase, SessionRecord, Traffic};
+use engine::{Caller, OnIdle};
+use role_participating::Participating;
+use serde::Serialize;
+
+/// Where the records of a participating function go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordsPlan {
+    /// The file that is written to; older ones are `PATH.1`, `PATH.2` and so on.
+    pub path: PathBuf,
+    /// Octets from which a file is closed and the next begun.
+    pub max_octets: u64,
+    /// Files that are kept, the one that is written to among them.
+    pub files: usize,
+}
+
+/// Records that may wait for the file. What is beyond waits in the node.
+const QUEUE: usize = 4_096;
+
+/// When a file that could not be written is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The file, and the thread that writes it. Dropped after the engine, it writes what is left.
+pub(crate) struct Records {
+    queue: Option<Receiver<SessionRecord>>,
+    send: SyncSender<SessionRecord>,
+    file: Option<RecordsFile>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Records {
+    /// Opens the file. The keys that it has already are not written again.
+    pub(crate) fn open(plan: RecordsPlan) -> io::Result<Records> {
+        let (send, queue) = sync_channel(QUEUE);
+        Ok(Records { queue: Some(queue), send, file: Some(RecordsFile::open(plan)?), thread: None })
+    }
+
+    /// Takes the node's records, for [`engine::Options::on_idle`].
+    pub(crate) fn taker(&self) -> OnIdle<Participating> {
+        let send = self.send.clone();
+        let mut waits = None;
+        Box::new(move |pf| {
+            while let Some(record) = waits.take().or_else(|| pf.take_record()) {
+                match send.try_send(record) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(record)) => {
+                        waits = Some(record);
+                        return;
+                    }
+                    Err(TrySendError::Disconnected(_)) => return,
+                }
+            }
+        })
+    }
+
+    /// Begins to write, and tells the node what is written.
+    pub(crate) fn start(&mut self, name: &str, pf: Caller<Participating>) -> io::Result<()> {
+        let (Some(queue), Some(file)) = (self.queue.take(), self.file.take()) else { return Ok(()) };
+        // The node's end of the queue is the only one: when the engine is gone, the thread ends.
+        let (unused, _) = sync_channel(0);
+        self.send = unused;
+        let thread = thread::Builder::new().name(format!("{name}-records"));
+        self.thread = Some(thread.spawn(move || write(&queue, file, &pf))?);
+        Ok(())
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes records has panicked");
+        }
+    }
+}
+
+/// For a node whose records nobody wants: its journal forgets them.
+pub(crate) fn discard_records() -> OnIdle<Participating> {
+    Box::new(|pf| {
+        while let Some(record) = pf.take_record() {
+            pf.record_written(record.key);
+        }
+    })
+}
+
+fn write(queue: &Receiver<SessionRecord>, mut file: RecordsFile, pf: &Caller<Participating>) {
+    let (mut waiting, mut written) = (Vec::new(), Vec::new());
+    let mut is_open = true;
+    while is_open || !waiting.is_empty() {
+        let idle = waiting.is_empty() && written.is_empty();
+        let first =
+            if idle { queue.recv().map_err(|_| RecvTimeoutError::Disconnected) } else { queue.recv_timeout(AGAIN) };
+        is_open = first != Err(RecvTimeoutError::Disconnected);
+        waiting.extend(first.into_iter().chain(queue.try_iter().take(QUEUE)));
+        match file.append(&waiting) {
+            Ok(()) => written.extend(waiting.drain(..).map(|record| record.key)),
+            Err(error) => {
+                tracing::error!(path = %file.plan.path.display(), %error, waiting = waiting.len(), "records cannot be written");
+                if !is_open {
+                    return;
+                }
+            }
+        }
+        let keys = written.clone();
+        if pf.cast(move |pf, _| keys.into_iter().for_each(|key| pf.record_written(key))) != Err(engine::CallError::Full)
+        {
+            written.clear();
+        }
+    }
+}
+
+/// The files.
+struct RecordsFile {
+    plan: RecordsPlan,
+    file: File,
+    octets: u64,
+    /// Keys that were written by an earlier life.
+    known: BTreeSet<u64>,
+}
+
+impl RecordsFile {
+    fn open(plan: RecordsPlan) -> io::Result<RecordsFile> {
+        if let Some(folder) = plan.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut known = BTreeSet::new();
+        for path in [numbered(&plan.path, 1), plan.path.clone()] {
+            read_keys(&path, &mut known)?;
+        }
+        let mut file = open_file(&plan.path)?;
+        let octets = cut_last_line(&plan.path, &mut file)?;
+        Ok(RecordsFile { plan, file, octets, known })
+    }
+
+    /// Writes records whose keys are not there yet, and makes them durable.
+    fn append(&mut self, records: &[SessionRecord]) -> io::Result<()> {
+        let mut text = Vec::new();
+        for record in records.iter().filter(|record| !self.known.contains(&record.key)) {
+            serde_json::to_writer(&mut text, &Line::of(record))?;
+            text.push(b'\n');
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        if self.octets > 0 && self.octets + text.len() as u64 > self.plan.max_octets {
+            self.rotate()?;
+        }
+        // What a write that failed has left of a line is cut before the next one.
+        self.file.set_len(self.octets)?;
+        self.file.seek(SeekFrom::Start(self.octets))?;
+        self.file.write_all(&text)?;
+        self.file.sync_data()?;
+        self.octets += text.len() as u64;
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        for n in (0..self.plan.files).rev() {
+            let (from, to) = (numbered(&self.plan.path, n), numbered(&self.plan.path, n + 1));
+            let done = if n + 1 == self.plan.files { fs::remove_file(&from) } else { fs::rename(&from, &to) };
+            match done {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        (self.file, self.octets) = (open_file(&self.plan.path)?, 0);
+        Ok(())
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)
+}
+
+/// `PATH` for 0, `PATH.1` and so on.
+fn numbered(path: &Path, n: usize) -> PathBuf {
+    if n == 0 {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{n}"));
+    name.into()
+}
+
+/// A line that was not finished was not reported as written either: it comes again.
+fn cut_last_line(path: &Path, file: &mut File) -> io::Result<u64> {
+    let bytes = fs::read(path)?;
+    let end = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |last| last + 1) as u64;
+    file.set_len(end)?;
+    Ok(end)
+}
+
+fn read_keys(path: &Path, known: &mut BTreeSet<u64>) -> io::Result<()> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line?;
+        let key = line.strip_prefix(br#"{"key":""#).and_then(|rest| rest.get(..16));
+        let key = key.and_then(|key| std::str::from_utf8(key).ok()).and_then(|key| u64::from_str_radix(key, 16).ok());
+        known.extend(key.filter(|_| line.ends_with(b"}")));
+    }
+    Ok(())
+}
+
+/// A record as it is written.
+#[derive(Serialize)]
+struct Line<'a> {
+    key: String,
+    served_user: &'a str,
+    case: SessionCase,
+    peer: &'a str,
+    conversation_id: &'a str,
+    contribution_id: &'a str,
+    media_path: MediaPath,
+    started: String,
+    ended: String,
+    /// Whose close it was, or what took its place.
+    closed_by: &'static str,
+    /// Why the network closed, if it did.
+    released: Option<&'static str>,
+    cause: Option<&'a str>,
+    /// What the last BYE to the side that did not close was answered.
+    bye: Option<u16>,
+    sent: Traffic,
+    received: Traffic,
+}
+
+impl Line<'_> {
+    fn of(record: &SessionRecord) -> Line<'_> {
+        Line {
+            key: format!("{:016x}", record.key),
+            served_user: &record.served_user,
+            case: record.case,
+            peer: &record.peer,
+            conversation_id: &record.conversation_id,
+            contribution_id: &record.contribution_id,
+            media_path: record.media_path,
+            started: DateTime::utc(record.started).to_string(),
+            ended: DateTime::utc(record.ended).to_string(),
+            closed_by: match record.closing {
+                Closing::ServedUser => "served-user",
+                Closing::Peer => "peer",
+                Closing::Lost => "lost",
+                Closing::Expired => "expired",
+                Closing::Released(_) => "network",
+            },
+            released: if let Closing::Released(why) = record.closing { Some(why.as_str()) } else { None },
+            cause: record.cause.as_deref(),
+            bye: record.bye,
+            sent: record.sent,
+            received: record.received,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

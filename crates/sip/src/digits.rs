@@ -1,0 +1,51 @@
+//! Numbers and addresses in text. Every message that is forwarded has some, and `Display` takes several times as long.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+/// Writes a number in decimal.
+pub fn push_decimal(out: &mut String, n: u32) {
+    if n >= 10 {
+        push_decimal(out, n / 10);
+    }
+    out.push(char::from(b'0' + (n % 10) as u8));
+}
+
+/// Writes an IP address as `Display` does, an IPv6 one without brackets.
+pub fn push_ip(out: &mut String, ip: IpAddr) {
+    let IpAddr::V4(v4) = ip else {
+        return write!(out, "{ip}").expect("a String takes any text");
+    };
+    for (i, octet) in v4.octets().into_iter().enumerate() {
+        if i > 0 {
+            out.push('.');
+        }
+        push_decimal(out, octet.into());
+    }
+}
+
+/// Writes address and port as `Display` does.
+pub fn push_addr(out: &mut String, addr: SocketAddr) {
+    if !addr.is_ipv4() {
+        return write!(out, "{addr}").expect("a String takes any text");
+    }
+    push_ip(out, addr.ip());
+    out.push(':');
+    push_decimal(out, addr.port().into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_they_are_displayed() {
+        for text in ["0.0.0.0:0", "127.0.0.1:5060", "255.200.19.7:65535", "[::1]:5060", "[2001:db8::7]:80"] {
+            let addr: SocketAddr = text.parse().unwrap();
+            let (mut whole, mut ip) = (String::new(), String::new());
+            push_addr(&mut whole, addr);
+            push_ip(&mut ip, addr.ip());
+            assert_eq!((whole.as_str(), ip), (text, addr.ip().to_string()));
+        }
+    }
+}
