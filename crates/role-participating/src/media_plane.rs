@@ -212,6 +212,10 @@ impl Participating {
     /// Does what SIP can do about a connection: offers a path on the leg that has lost it, and on no other.
     pub(crate) fn remedy(&mut self, session: msrp::SessionId, remedy: Remedy, now: Now) {
         let Some(leg) = self.bridges.leg_of(session) else { return };
+        // A leg may be open while the BYE that came on it waits for the journal: its peer has left.
+        if self.bridges.find(leg).is_some_and(|(_, bridge, _)| bridge.drain.is_some() || bridge.hold.is_closing()) {
+            return;
+        }
         match remedy {
             Remedy::Offer | Remedy::OfferWithoutCema => self.offer_path(leg, session, remedy, now),
             // How long a leg may be without its connection is for supervision to say.

@@ -188,13 +188,15 @@ fn at_whatever_step_of_the_set_up_it_dies_nobody_is_left() {
 
 #[test]
 fn f19_a_bye_that_came_while_it_was_dead_is_made_up_for_by_the_audit() {
-    // The other function would notice that media is gone.
     let mut call = established(7, A_ON);
+    // Nobody is told that the MSRP connections are gone: Client B would look after them.
+    call.system.net.isolate(call.system.pf_a);
     call.system.crash(Site::PfA);
     call.close(CloseBy::A);
     call.system.run_for(TOMBSTONE);
     let closed: Vec<_> = call.system.told_by("client-b").filter(|e| matches!(e, Event::Closed { .. })).collect();
     assert!(closed.is_empty(), "B knows nothing yet");
+    call.system.net.heal();
     call.system.restart(Site::PfA);
     let since = call.system.net.arrows().len();
     call.system.settle();
