@@ -1,4 +1,4 @@
-//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `model`, `layers`, `licences`.
+//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `model`, `sim`, `layers`, `licences`.
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
@@ -9,6 +9,7 @@ mod layers;
 mod licences;
 mod model;
 mod packages;
+mod sim;
 mod spdx;
 mod steps;
 mod test;
@@ -31,6 +32,8 @@ usage: cargo xtask COMMAND
   kill9 [--runs N] kill a participating function at each of 40 points of a session, N times (1), and see both ends closed
   model            search the model of the durable close in its full bounds, and leave each of its rules out once: minutes,
                    and some gigabytes of memory (the tests search smaller bounds)
+  sim [--seeds N] [--first SEED] [--faults all|KIND,KIND…] [--threads N] [--shrink N] [--show]
+                   run the two-operator system under faults drawn from seeds; a seed that fails is shrunk to a ladder
   layers           check the arrows between our crates against xtask/layers.toml
   licences         check the licences and the duplicates of everything we link, against deny.toml
 ";
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         ["bench", args @ ..] => bench::command(args),
         ["kill9", args @ ..] => kill9::command(args),
         ["model"] => model::command(),
+        ["sim", args @ ..] => sim::command(args),
         ["layers"] => Steps::alone("layers", "cargo xtask layers", layers::check),
         ["licences"] => Steps::alone("licences", "cargo xtask licences", licences::check),
         ["help" | "--help" | "-h"] => {

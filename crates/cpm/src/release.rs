@@ -6,8 +6,6 @@ use serde::{Deserialize, Serialize};
 pub enum Release {
     /// No message came for too long.
     Inactive,
-    /// A leg was not refreshed in time (RFC 4028 §10).
-    SessionExpired,
     /// The served user may not use the service any more.
     NotAuthorised,
     /// The served user has no device left.
@@ -25,9 +23,8 @@ pub enum Release {
 impl Release {
     /// All of them: the word for logs and records, and the value of the Reason header field (RFC 3326) that the BYE carries.
     /// A BYE without Reason is what clients take for the close of an idle session.
-    pub const ALL: [(Release, &'static str, Option<&'static str>); 8] = [
+    pub const ALL: [(Release, &'static str, Option<&'static str>); 7] = [
         (Release::Inactive, "inactive", None),
-        (Release::SessionExpired, "session-expired", Some("SIP;cause=408;text=\"Session timer expired\"")),
         (Release::NotAuthorised, "not-authorised", Some("SIP;cause=403;text=\"Service not authorised\"")),
         (Release::Deregistered, "deregistered", Some("SIP;cause=480;text=\"User deregistered\"")),
         (Release::MediaLost, "media-lost", Some("SIP;cause=500;text=\"Media lost\"")),

@@ -11,12 +11,14 @@ use std::time::Duration;
 const NODES: &str = r#"
 [[core]]
 name = "core-a"
+key = "${KEY:-0123456789abcdef}"
 listen = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]
 domain = "home1.test"
 subscribers = { alice = { password = "${ALICE:-secret}" } }
 
 [[pf]]
 name = "pf-a"
+key = "0123456789abcdef"
 listen = ["udp:127.0.0.1:0"]
 msrp = "127.0.0.1:0"
 media_path = "off"

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use net::{Clock, Counters, Sockets, Tap};
-use wire::{Driver, Effects, Input, Node, Now, Output};
+use wire::{Driver, Effects, Input, Instant, Node, Now, Output};
 
 use crate::handle::{Caller, Handle, Signal};
 use crate::keeper::{Journal, Keeper};
@@ -61,7 +61,16 @@ impl Engine {
         sockets.attach(options.clock, options.tap);
         let (clock, on_idle) = (options.clock, options.on_idle);
         let (keeper, recalled) = Keeper::start(name, options.journal, &signal)?;
-        let host = Host { io: Io { sockets, keeper }, node, clock, on_idle, calls, signal: Arc::clone(&signal) };
+        let host = Host {
+            io: Io { sockets, keeper },
+            node,
+            clock,
+            on_idle,
+            calls,
+            signal: Arc::clone(&signal),
+            is_drained: true,
+            drained_at: clock.at(),
+        };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || host.run(recalled))?;
         let caller = Caller::new(send, signal, thread.thread().id());
         Ok(Handle::new(caller, thread))
@@ -81,6 +90,10 @@ struct Host<N> {
     on_idle: Option<OnIdle<N>>,
     calls: Receiver<Call<N>>,
     signal: Arc<Signal>,
+    /// Whether everything that there was to read has been read.
+    is_drained: bool,
+    /// When it last was.
+    drained_at: Instant,
 }
 
 /// What the engine does for its node.
@@ -117,6 +130,7 @@ impl<N: Node> Host<N> {
             // Read before the calls: those that were made before the stop are still answered.
             let stop = self.signal.stop.load(Ordering::Acquire);
             // Inputs before timers: an answer that is here already beats the timer that waits for it.
+            self.tell_lag();
             self.take_inputs();
             self.take_kept();
             self.take_time();
@@ -128,9 +142,23 @@ impl<N: Node> Host<N> {
         }
     }
 
+    /// How long inputs wait is not known, but since when there have always been some: as long as a queue has not been
+    /// empty, one of them may have waited. A node that keeps up empties it all the time.
+    fn tell_lag(&mut self) {
+        let now = self.clock.now();
+        if self.is_drained {
+            self.drained_at = now.at;
+        }
+        self.node.handle_lag(now.at - self.drained_at, now);
+        self.is_drained = false;
+    }
+
     fn take_inputs(&mut self) {
         for _ in 0..INPUTS {
-            let Some(input) = self.io.sockets.next_input() else { return };
+            let Some(input) = self.io.sockets.next_input() else {
+                self.is_drained = true;
+                return;
+            };
             self.drive(|driver, now| driver.input(input, now));
         }
     }

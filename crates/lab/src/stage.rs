@@ -111,6 +111,7 @@ impl Cast<'_> {
             trigger: Some(node::trigger(&self.uris[PFS[side]])?),
             peers: vec![node::peer(USERS[other].1, &self.uris[CORES[other]])?],
             registration: Registration::default(),
+            route_key: None,
         };
         Ok(plan.start(bound, self.seat(CORES[side], None))?)
     }
@@ -129,6 +130,8 @@ impl Cast<'_> {
             journal: None,
             records: None,
             media_grace: Some(node::MEDIA_GRACE),
+            max_sessions: node::MAX_SESSIONS,
+            route_key: None,
         };
         Ok(plan.start(bound, self.seat(node, None))?.handle)
     }

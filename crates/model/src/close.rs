@@ -1,8 +1,8 @@
 //! The model: what may happen next, and what must hold.
 //!
 //! Abstractions. One session. Time is not a number: a timer may fire once nothing that it waits for is under way. A
-//! transaction sends [`Bounds::sends`] times where RFC 3261 sends eleven times. The restart audit and the session timer look at an
-//! end directly, and take a sequence number as their requests would. The ends obey RFC 3261 and have no timers of their own.
+//! transaction sends [`Bounds::sends`] times where RFC 3261 sends eleven times. The session timer looks at an end directly. The
+//! ends obey RFC 3261 and have no timers of their own.
 
 mod ends;
 mod network;
@@ -67,7 +67,7 @@ pub struct Close {
 pub enum Violation {
     /// I1: somebody is still in the session, and nothing more is going to happen.
     LegAlive,
-    /// I1 at once: a BYE was answered 200, and the other end is left to the audit or to the session timer.
+    /// I1 at once: a BYE was answered 200, and the other end is left to the session timer.
     PromiseBroken,
     /// I1 after a restart: an end left while we were down, and the other one is left to the session timer.
     NotAudited,
@@ -75,6 +75,8 @@ pub enum Violation {
     Held,
     /// I3: there is no record, or more than one.
     Records(u8),
+    /// I3: the record has another cause than that for which a BYE was answered, or than a 481 told.
+    WrongCause,
     /// I5: the session is being closed though nobody left.
     NoCause,
 }
@@ -83,10 +85,13 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Violation::LegAlive => f.write_str("I1: an end is still in the session"),
-            Violation::PromiseBroken => f.write_str("I1: a BYE was answered, and the other leg is left to the audit"),
+            Violation::PromiseBroken => {
+                f.write_str("I1: a BYE was answered, and the other leg is left to the session timer")
+            }
             Violation::NotAudited => f.write_str("I1: after a restart the other leg is left to the session timer"),
             Violation::Held => f.write_str("I2: the session is still held"),
             Violation::Records(n) => write!(f, "I3: {n} records"),
+            Violation::WrongCause => f.write_str("I3: the record does not say who closed"),
             Violation::NoCause => f.write_str("I5: closed though nobody left"),
         }
     }
@@ -99,8 +104,6 @@ pub(crate) enum Patience {
     Fault,
     /// It happens, within seconds of what enabled it.
     Prompt,
-    /// The audit after a restart sees to it.
-    Audit,
     /// The session timer sees to it, half an hour later.
     SessionTimer,
 }
@@ -178,7 +181,6 @@ impl Model for Close {
         // Who is next to act, now that everything before has come to rest.
         match patience {
             Some(Patience::Fault | Patience::Prompt) => None,
-            Some(Patience::Audit) => self.promise(state),
             Some(Patience::SessionTimer) => self.promise(state).or_else(|| self.audited(state)),
             None => self.promise(state).or_else(|| self.audited(state)).or_else(|| self.over(state)),
         }
@@ -187,17 +189,17 @@ impl Model for Close {
 
 /// The invariants, by how long they may take.
 impl Close {
-    /// A close that we have acknowledged asks nobody any more.
+    /// A close that we have acknowledged waits for nobody any more.
     fn promise(&self, state: &State) -> Option<Violation> {
-        let broken = state.answered.iter().any(|a| *a) && SIDES.iter().any(|x| !state.is_gone(*x));
+        let broken = state.promised.is_some() && SIDES.iter().any(|x| !state.is_gone(*x));
         broken.then_some(Violation::PromiseBroken)
     }
 
-    /// An end that left while we were down is found out soon. A node that took over by mistake audited too early, and one
-    /// that died after its BYE was lost is found out like all who die.
+    /// An end that left while we were down is found out soon. One that died after its BYE was lost is found out like all who
+    /// die.
     fn audited(&self, state: &State) -> Option<Violation> {
         let has_left = |x: &state::Side| state.byes[*x] && state.ends[*x].is == EndIs::Out;
-        let left = SIDES.iter().any(has_left) && self.bounds.take_overs == 0;
+        let left = SIDES.iter().any(has_left);
         (left && SIDES.iter().any(|x| !state.is_gone(*x))).then_some(Violation::NotAudited)
     }
 
@@ -207,6 +209,12 @@ impl Close {
         }
         if state.sink.records != 1 {
             return Some(Violation::Records(state.sink.records));
+        }
+        let restarted = Some(state::Cause::Restarted);
+        // That it was the restart is what a node says until it knows better.
+        let is_forgotten = ![None, restarted, state.sink.cause].contains(&state.promised);
+        if is_forgotten || (state.is_told && state.sink.cause == restarted) {
+            return Some(Violation::WrongCause);
         }
         let is_open = state.journal.opened && !state.journal.closed;
         (state.is_held() || is_open || state.journal.outbox != 0).then_some(Violation::Held)

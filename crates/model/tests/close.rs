@@ -61,15 +61,14 @@ fn every_case_has_its_test() {
 
 rules! {
     without_the_row_at_set_up_a_restart_knows_nothing: RowAtSetUp, Violation::NotAudited;
-    without_the_intent_an_answered_bye_is_forgotten: IntentBefore200, Violation::PromiseBroken;
-    without_the_cseq_jump_the_bye_is_refused: CseqJump, Violation::PromiseBroken;
-    without_the_cseq_floor_the_second_restart_jumps_too_short: CseqFloor, Violation::PromiseBroken;
+    without_the_intent_nobody_knows_who_closed: IntentBefore200, Violation::WrongCause;
+    without_the_cseq_jump_the_bye_is_refused: CseqJump, Violation::LegAlive;
     with_a_refusal_taken_for_the_end_a_leg_lives: RefusalIsNotClosed, Violation::PromiseBroken;
-    without_the_audit_a_bye_that_never_came_is_never_known: RestartAudit, Violation::NotAudited;
-    with_any_refusal_taken_for_gone_a_session_dies: OnlyGoneIsGone, Violation::NoCause;
+    without_a_close_after_the_restart_a_missed_bye_is_never_known: RestartCloses, Violation::NotAudited;
+    without_a_look_at_the_481_the_record_blames_the_restart: GoneIsTheCause, Violation::WrongCause;
     without_the_session_timer_a_death_is_never_known: SessionTimer, Violation::LegAlive;
     without_timer_f_a_session_waits_for_the_dead: TimerFEndsTheLeg, Violation::Records(0);
-    with_two_appends_a_crash_loses_the_record: OneAppend, Violation::Records(0);
+    with_two_entries_a_crash_loses_the_record: OneEntry, Violation::Records(0);
     without_a_key_a_crash_doubles_the_record: RecordKey, Violation::Records(2);
     without_compare_and_set_two_owners_write_two_records: CompareAndSet, Violation::Records(2);
     without_the_fence_the_former_owner_waits_for_ever: Fence, Violation::Held;

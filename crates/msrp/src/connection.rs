@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -84,6 +85,8 @@ pub(crate) struct Route {
 pub(crate) struct Connection {
     pub(crate) is_up: bool,
     pub(crate) is_tls: bool,
+    /// Where it came from, if it was accepted.
+    pub(crate) source: Option<IpAddr>,
     /// What TLS has found out about the peer.
     pub(crate) peer: Option<Arc<PeerCertificate>>,
     pub(crate) sessions: Vec<SessionId>,
@@ -120,6 +123,7 @@ impl Connection {
         Connection {
             is_up,
             is_tls,
+            source: None,
             peer: None,
             sessions: Vec::new(),
             route: None,

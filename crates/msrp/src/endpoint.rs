@@ -18,6 +18,7 @@ use crate::connection::Connection;
 use crate::incoming::Incoming;
 use crate::outgoing::Outgoing;
 use crate::session::{Session, Stats};
+use crate::strangers::{Refusals, Strangers};
 use crate::{Event, MessageId, Options, OutgoingId, SessionId, SessionOptions};
 
 /// All MSRP sessions of a node and the connections that carry them (RFC 4975).
@@ -41,6 +42,7 @@ pub struct Endpoint {
     timers: TimerQueue<timers::Timer>,
     out: VecDeque<Output>,
     events: VecDeque<Event>,
+    strangers: Strangers,
 }
 
 impl Endpoint {
@@ -59,6 +61,7 @@ impl Endpoint {
             timers: TimerQueue::new(),
             out: VecDeque::new(),
             events: VecDeque::new(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -232,6 +235,11 @@ impl Endpoint {
         self.sessions.get(session.0).map(|session| session.stats)
     }
 
+    /// What came from somebody who is in no session.
+    pub const fn refusals(&self) -> Refusals {
+        self.strangers.refusals
+    }
+
     /// Octets that are kept: read from a connection and not looked at, out of order, or waiting to be written.
     pub fn buffered_octets(&self) -> usize {
         let unread = self.connections.values().map(|link| link.inbox_octets);
@@ -244,8 +252,10 @@ impl Endpoint {
     /// and those that were accepted on the node's MSRP listener.
     pub fn handle_input(&mut self, input: Input, now: Now) {
         match input {
-            Input::Accepted { conn, transport, peer, .. } => {
-                self.on_accepted(conn, transport == Transport::Tls, peer, now);
+            Input::Accepted { conn, transport, remote, peer, .. } => {
+                let mut link = Connection::new(self.options.heads, true, transport == Transport::Tls);
+                (link.source, link.peer) = (Some(remote.ip()), peer);
+                self.on_accepted(conn, link, now);
             }
             Input::Connected { conn, peer, .. } => self.on_connected(conn, peer, now),
             Input::Stream { conn, data } => self.on_stream(conn, data, now),
@@ -295,13 +305,11 @@ impl Endpoint {
         session.conn
     }
 
-    fn on_accepted(&mut self, conn: ConnId, is_tls: bool, peer: Option<Arc<PeerCertificate>>, now: Now) {
+    fn on_accepted(&mut self, conn: ConnId, mut link: Connection, now: Now) {
         if self.unbound >= self.options.unbound {
             self.out.push_back(Output::Close { conn });
             return;
         }
-        let mut link = Connection::new(self.options.heads, true, is_tls);
-        link.peer = peer;
         link.bind_by = Some(now.at + self.options.bind_timeout);
         self.connections.insert(conn, link);
         self.unbound += 1;

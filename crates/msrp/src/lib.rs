@@ -29,6 +29,7 @@ mod print;
 mod reconnect;
 mod session;
 mod status;
+mod strangers;
 
 pub use bridge::{Acknowledge, Bridge};
 pub use byte_range::ByteRange;
@@ -46,3 +47,4 @@ pub use peer::{fingerprint, wanted};
 pub use print::{TransactionId, end_line, field, request_line, response};
 pub use session::Stats;
 pub use status::Status;
+pub use strangers::Refusals;

@@ -10,5 +10,6 @@ mod uri;
 pub use bound::{Addresses, Bound};
 pub use records::RecordsPlan;
 pub use role_participating::Intervals;
-pub use roles::{ClientPlan, CorePlan, MEDIA_GRACE, Pf, PfPlan, SILENT_SESSION, Seat, StartError};
+pub use roles::{ClientPlan, CorePlan, MAX_SESSIONS, MEDIA_GRACE, Pf, PfPlan, SILENT_SESSION, Seat, StartError};
+pub use sip_proxy::RouteKey;
 pub use uri::{UriError, check_uri, peer, sip_uri, trigger};

@@ -11,6 +11,7 @@ use engine::{Handle, Journal, JournalError};
 use role_client::Client;
 use role_core::{Core, Peer, Registration, Subscriber, Trigger};
 use role_participating::{Intervals, Participating};
+use sip_proxy::RouteKey;
 use sip_tx::Target;
 use wire::Entropy;
 
@@ -29,6 +30,9 @@ pub struct Seat<N> {
 
 /// How long a session off the media path may be silent before it is forgotten, where nobody says otherwise: a day.
 pub const SILENT_SESSION: Duration = Duration::from_secs(24 * 3600);
+
+/// Sessions of all users of a function at a time, where nobody says otherwise.
+pub const MAX_SESSIONS: usize = 100_000;
 
 /// How long the MSRP connection of a session may be gone, where nobody says otherwise.
 pub const MEDIA_GRACE: Duration = Duration::from_secs(5);
@@ -70,6 +74,8 @@ pub struct CorePlan {
     pub peers: Vec<Peer>,
     /// Bounds on registrations.
     pub registration: Registration,
+    /// The key of the marks in Record-Route; drawn if there is none.
+    pub route_key: Option<RouteKey>,
 }
 
 /// A participating function, but for its sockets.
@@ -93,6 +99,10 @@ pub struct PfPlan {
     pub records: Option<RecordsPlan>,
     /// How long media may be gone before its session is ended; `None`: it is not watched.
     pub media_grace: Option<Duration>,
+    /// Sessions of all users at a time; new ones are refused when four fifths are open.
+    pub max_sessions: usize,
+    /// The key of the marks in Record-Route; drawn if there is none.
+    pub route_key: Option<RouteKey>,
 }
 
 /// A participating function that runs. Dropped, it stops, and what it has recorded is written.
@@ -129,6 +139,7 @@ impl CorePlan {
             trigger: self.trigger,
             peers: self.peers,
             registration: self.registration,
+            route_key: self.route_key,
         };
         run(bound, Core::new(config, seat.options, seat.entropy), seat.host)
     }
@@ -158,6 +169,8 @@ impl PfPlan {
             intervals: self.intervals,
             durable,
             media_grace: self.media_grace,
+            max_sessions: self.max_sessions,
+            route_key: self.route_key,
         };
         let handle = run(bound, Participating::new(config, seat.options, seat.entropy), seat.host)?;
         if let Some(records) = &mut records {

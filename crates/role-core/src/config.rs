@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sip_proxy::RouteKey;
 use sip_tx::Listener;
 
 /// A SIP/IP core of one domain.
@@ -21,6 +22,9 @@ pub struct Config {
     pub peers: Vec<Peer>,
     /// Bounds on registrations.
     pub registration: Registration,
+    /// The key of the marks in Record-Route. Without one it is drawn, and requests of dialogs from before a restart are
+    /// refused.
+    pub route_key: Option<RouteKey>,
 }
 
 /// A user of the domain.

@@ -1,15 +1,17 @@
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use sip::{Method, Name, Request, Uri};
-use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, Reject, preprocess};
+use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, Reject, RouteKey, preprocess};
 use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
-use wire::{Entropy, Input, Instant, Node, Now, Output};
+use wire::{Entropy, Input, Instant, Node, Now, OncePerMinute, Output};
 
 use crate::Config;
 use crate::identity::disbelieve;
 use crate::location::{Binding, Location};
 use crate::odi::Odi;
 use crate::registrar::Registrar;
+use crate::third_party::Series;
 
 /// A SIP/IP core of one domain (in IMS: P-CSCF, I-CSCF and S-CSCF in one).
 #[derive(Debug)]
@@ -19,9 +21,15 @@ pub struct Core {
     proxy: Proxy,
     pub(crate) location: Location,
     pub(crate) registrar: Registrar,
+    /// What the participating function has been told.
+    pub(crate) series: Series,
     /// Our address as it stands in URIs that we hand out.
     pub(crate) host: String,
     trigger: Option<SocketAddr>,
+    pub(crate) key: RouteKey,
+    /// Requests that pretended to be of a dialog.
+    pub(crate) forged: u64,
+    pub(crate) once: OncePerMinute,
 }
 
 /// Who sent a request, as far as its way tells.
@@ -56,13 +64,27 @@ impl Core {
         let registrar = Registrar::new(&config.domain, config.registration.digest, &mut entropy);
         let proxy = Proxy::new(&mut entropy);
         let trigger = config.trigger.as_ref().and_then(|t| target_of(&t.originating)).map(|t| t.addr);
+        let key = config.route_key.unwrap_or_else(|| RouteKey::drawn(&mut entropy));
         let mut stack = Stack::new(config.listeners.clone(), options, entropy);
         for peer in &config.peers {
             if !stack.name(peer.addr, &peer.domain) {
                 tracing::warn!(domain = %peer.domain, addr = %peer.addr, "another domain is at this address already");
             }
         }
-        Core { config, stack, proxy, location: Location::default(), registrar, host, trigger }
+        let (forged, once) = (0, OncePerMinute::default());
+        Core {
+            key,
+            forged,
+            once,
+            config,
+            stack,
+            proxy,
+            location: Location::default(),
+            registrar,
+            series: Series::new(),
+            host,
+            trigger,
+        }
     }
 
     /// How many contacts of a user are registered.
@@ -76,6 +98,11 @@ impl Core {
         (clients, servers, self.proxy.len())
     }
 
+    /// Requests refused because they pretended to be of a dialog.
+    pub const fn forged(&self) -> u64 {
+        self.forged
+    }
+
     /// The protocol stack, for its counters.
     pub const fn stack(&self) -> &Stack {
         &self.stack
@@ -86,15 +113,13 @@ impl Core {
             match self.proxy.handle(&mut self.stack, event, now) {
                 Some(Event::Request(incoming)) => self.on_request(incoming, now),
                 Some(Event::Ack { request, flow }) => self.on_ack(&request, &flow, now),
-                // Everything else concerns requests that the proxy forwarded, or requests of our own, of which a core
-                // has none.
-                Some(
-                    Event::Cancelled { .. }
-                    | Event::Response { .. }
-                    | Event::Failed { .. }
-                    | Event::Unacknowledged { .. },
-                )
-                | None => {}
+                // The participating function was told of a registration. If it did not hear, it will at the next refresh.
+                Some(Event::Response { response, .. }) if !response.is_success() => {
+                    tracing::warn!(status = response.status(), "a third-party registration was refused");
+                }
+                Some(Event::Failed { .. }) => tracing::warn!("nobody answers third-party registrations"),
+                // Everything else concerns requests that the proxy forwarded.
+                Some(Event::Cancelled { .. } | Event::Response { .. } | Event::Unacknowledged { .. }) | None => {}
             }
         }
         while self.proxy.poll_event().is_some() {}
@@ -155,7 +180,7 @@ impl Core {
     /// The ACK of a 2xx goes the way of its dialog.
     fn on_ack(&mut self, ack: &Request, flow: &Flow, now: Now) {
         let Ok(pre) = self.preprocess(ack, flow) else { return };
-        if pre.own().next().is_none() {
+        if !self.is_marked(ack, &pre) {
             return;
         }
         for to in self.ways_on(ack, &pre, now.at) {
@@ -164,16 +189,21 @@ impl Core {
     }
 
     /// A request inside a dialog follows its route set, in which we must have been (RFC 3261 §16.4).
-    fn in_dialog(&self, request: &Request, flow: &Flow, pre: &Preprocessed, now: Instant) -> Result<Plan, Reject> {
+    fn in_dialog(&mut self, request: &Request, flow: &Flow, pre: &Preprocessed, now: Instant) -> Result<Plan, Reject> {
         if pre.own().next().is_none() {
             return Err(Reject::new(481).because("not in the route set of this dialog"));
+        }
+        self.must_be_marked(request, flow, pre, now)?;
+        let is_client = self.origin(request, flow) == Origin::Client;
+        if is_client {
+            self.must_come_from_its_user(request, flow, now)?;
         }
         let ways = self.ways_on(request, pre, now);
         if ways.is_empty() {
             return Err(Reject::new(480));
         }
         let mut plan = Plan::fork(ways);
-        if self.origin(request, flow) == Origin::Client {
+        if is_client {
             disbelieve(&mut plan.edits);
         }
         Ok(plan)
@@ -249,10 +279,16 @@ impl Node for Core {
         self.work(now);
     }
 
+    fn handle_lag(&mut self, lag: Duration, now: Now) {
+        self.stack.handle_lag(lag, now);
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         self.stack.handle_timeout(now);
         self.proxy.handle_timeout(&mut self.stack, now);
-        self.location.expire(now.at);
+        for aor in self.location.expire(now.at) {
+            self.tell_of_registration(&aor, None, now);
+        }
         self.work(now);
     }
 

@@ -8,10 +8,12 @@ mod config;
 mod core;
 mod identity;
 mod location;
+mod mark;
 mod odi;
 mod originate;
 mod registrar;
 mod terminate;
+mod third_party;
 mod trigger;
 
 pub use config::{Config, DigestOffer, Peer, Registration, Subscriber, Trigger};

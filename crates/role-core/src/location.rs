@@ -144,12 +144,17 @@ impl Location {
         Ok(())
     }
 
-    /// Forgets what has expired.
-    pub(crate) fn expire(&mut self, now: Instant) {
-        self.users.retain(|_, list| {
+    /// Forgets what has expired. Returns the users that have no binding left.
+    pub(crate) fn expire(&mut self, now: Instant) -> Vec<String> {
+        let mut gone = Vec::new();
+        self.users.retain(|aor, list| {
             list.retain(|b| b.expires_at > now);
+            if list.is_empty() {
+                gone.push(aor.clone());
+            }
             !list.is_empty()
         });
+        gone
     }
 
     /// What must hold after every input; looked at in debug builds only.
@@ -254,7 +259,7 @@ mod tests {
         assert_eq!(location.bindings(aor, now).len(), 2);
         let later = now + Duration::from_secs(60);
         assert_eq!(location.bindings(aor, later).len(), 1);
-        location.expire(now + Duration::from_secs(90));
+        assert_eq!(location.expire(now + Duration::from_secs(90)), [aor]);
         assert!(!location.is_registered(aor, now));
         assert_eq!(location.next_expiry(), None);
     }

@@ -31,7 +31,7 @@ impl Core {
         // 4. The participating function sees what belongs to CPM.
         if self.matches_trigger(request) {
             let served = ServedUser { aor: user, case: SessionCase::Originating };
-            return Ok(self.through_trigger(&served, true, edits));
+            return Ok(self.through_trigger(request, &served, true, edits));
         }
         self.onward(request, pre, edits, now)
     }

@@ -34,7 +34,14 @@ impl Core {
     /// Answers a REGISTER.
     pub(crate) fn register(&mut self, incoming: &Incoming, now: Now) {
         let (status, answer) = match self.registered(&incoming.request, &incoming.flow, now) {
-            Ok(answer) => (200, answer),
+            Ok((aor, answer)) => {
+                self.stack.respond(incoming.tx, 200, answer, now);
+                // A REGISTER without Contact only asks (RFC 3261 §10.2.3).
+                if incoming.request.has(Name::Contact) {
+                    self.tell_of_registration(&aor, Some(&incoming.request), now);
+                }
+                return;
+            }
             Err(reject) => {
                 let tag = self.stack.entropy().tag();
                 let answer = reject.headers.onto(incoming.request.respond(reject.status, &tag));
@@ -44,8 +51,8 @@ impl Core {
         self.stack.respond(incoming.tx, status, answer, now);
     }
 
-    /// The steps of RFC 3261 §10.3. Returns the 200.
-    fn registered(&mut self, request: &Request, flow: &Flow, now: Now) -> Result<bytes::Bytes, Reject> {
+    /// The steps of RFC 3261 §10.3. Returns whose registration it is, and the 200.
+    fn registered(&mut self, request: &Request, flow: &Flow, now: Now) -> Result<(String, bytes::Bytes), Reject> {
         // 1. The domain is ours: whoever called us has seen to it.
         // 2. Extensions.
         let is_known = |tag: &&[u8]| tag.eq_ignore_ascii_case(b"path") || tag.eq_ignore_ascii_case(b"outbound");
@@ -77,7 +84,8 @@ impl Core {
         }
 
         // 8. All bindings, and the way for what the user sends.
-        Ok(self.registration_answer(request, &aor, now))
+        let answer = self.registration_answer(request, &aor, now);
+        Ok((aor, answer))
     }
 
     fn authenticate(&mut self, request: &Request, aor: &str, now: Now) -> Result<(), Reject> {
@@ -145,11 +153,7 @@ impl Core {
         let transport = request_transport(request);
         answer = answer.copied(request, Name::Path);
         answer = answer.header(Name::ServiceRoute, format!("<sip:{}{transport};lr;orig>", self.host));
-        answer = answer.header(Name::PAssociatedUri, format!("<{aor}>"));
-        if let Some(number) = self.config.subscribers.get(name_of(aor)).and_then(|s| s.number.as_ref()) {
-            answer = answer.header(Name::PAssociatedUri, format!("<tel:{number}>"));
-        }
-        answer.finish()
+        self.associated(aor).into_iter().fold(answer, |answer, uri| answer.header(Name::PAssociatedUri, uri)).finish()
     }
 }
 
@@ -196,6 +200,6 @@ fn malformed(error: sip::ParseError) -> Reject {
 }
 
 /// The user part of an address-of-record of ours.
-fn name_of(aor: &str) -> &str {
+pub(crate) fn name_of(aor: &str) -> &str {
     aor.strip_prefix("sip:").and_then(|a| a.split('@').next()).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use cpm::{ServedUser, SessionCase};
 use sip::{Name, Request, Uri};
-use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, RecordRoute, Reject};
+use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Reject};
 use wire::Instant;
 
 use crate::Core;
@@ -36,7 +36,7 @@ impl Core {
             .ok_or(Reject::new(404).because("no way to this domain"))?;
         let target = target_of(&peer.uri).ok_or(Reject::new(500).because("address of the other domain"))?;
         let to = ForwardTo { uri: translated.map(Into::into), ..ForwardTo::along() }.at(target);
-        Ok(Plan { record_route: Some(RecordRoute::here("")), edits, ..Plan::to(to) })
+        Ok(Plan { record_route: Some(self.record_route(request)), edits, ..Plan::to(to) })
     }
 
     /// A request for a user of ours (3GPP TS 24.229 §5.4.3.3).
@@ -54,7 +54,7 @@ impl Core {
         }
         let is_registered = self.location.is_registered(&user, now);
         let served = ServedUser { aor: user, case: SessionCase::Terminating };
-        let mut plan = self.through_trigger(&served, is_registered, edits);
+        let mut plan = self.through_trigger(request, &served, is_registered, edits);
         if moved {
             plan.targets.iter_mut().for_each(|t| t.uri = Some(uri.as_bytes().to_vec().into()));
         }
@@ -88,6 +88,13 @@ impl Core {
         // RFC 3325 §5: what the callee asserts of itself in its responses is not believed either.
         let mut response_edits = Edits::new();
         response_edits.set(Name::PAssertedIdentity, format!("<{user}>"));
-        Ok(Plan { targets, then, record_route: Some(RecordRoute::here("")), edits, response_edits, ..Plan::default() })
+        Ok(Plan {
+            targets,
+            then,
+            record_route: Some(self.record_route(request)),
+            edits,
+            response_edits,
+            ..Plan::default()
+        })
     }
 }

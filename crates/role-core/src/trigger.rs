@@ -2,7 +2,7 @@
 
 use cpm::{ServedUser, SessionCase};
 use sip::{Method, Name, Request};
-use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, RecordRoute, Reject};
+use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Reject};
 use wire::Instant;
 
 use crate::Core;
@@ -10,7 +10,13 @@ use crate::odi::Odi;
 
 impl Core {
     /// Through the participating function, with the way back below it (3GPP TS 24.229 §5.4.3.2 step 4).
-    pub(crate) fn through_trigger(&self, served: &ServedUser, is_registered: bool, mut edits: Edits) -> Plan {
+    pub(crate) fn through_trigger(
+        &self,
+        request: &Request,
+        served: &ServedUser,
+        is_registered: bool,
+        mut edits: Edits,
+    ) -> Plan {
         let trigger = self.config.trigger.as_ref().expect("a request matches the trigger only where there is one");
         let uri = match served.case {
             SessionCase::Originating => &trigger.originating,
@@ -21,7 +27,11 @@ impl Core {
         let routes = [format!("<{uri};lr>"), format!("<{}{transport}>", odi.uri(&self.host))];
         let state = if is_registered { "reg" } else { "unreg" };
         edits.set(Name::PServedUser, format!("<{}>;sescase={};regstate={state}", served.aor, served.case.as_str()));
-        Plan { record_route: Some(RecordRoute::here("")), edits, ..Plan::to(ForwardTo::along().via_routes(routes)) }
+        Plan {
+            record_route: Some(self.record_route(request)),
+            edits,
+            ..Plan::to(ForwardTo::along().via_routes(routes))
+        }
     }
 
     /// The initial filter criterion: requests that open something of CPM, and sessions with MSRP or without an offer.

@@ -383,7 +383,7 @@ impl Participating {
     /// An ACK. The caller's first one says that the session is up.
     fn on_acked(&mut self, session: SessionKey, ack: &Request, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
-        let is_first = leg == Leg::Originating && bridge.watch.armed.is_none();
+        let is_first = leg == Leg::Originating && !bridge.watch.is_on;
         if let Some(theirs) = Body::of(ack).filter(Body::is_sdp) {
             self.on_answer_in_ack(session, &theirs, now);
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile};
 use msrp::Listeners;
+use sip_proxy::RouteKey;
 use sip_tx::Listener;
 use sip_ua::Intervals;
 
@@ -35,4 +36,10 @@ pub struct Config {
     /// How long a leg of a session on the media path may be without its MSRP connection, once it had one, before the session
     /// is ended. `None`: media is not watched.
     pub media_grace: Option<Duration>,
+    /// Sessions of all users at a time. New ones are refused when four fifths of them are open: what sessions need while they
+    /// live and close has the rest.
+    pub max_sessions: usize,
+    /// The key of the marks in Record-Route. Without one it is drawn, and requests of dialogs from before a restart are
+    /// refused.
+    pub route_key: Option<RouteKey>,
 }

@@ -67,6 +67,7 @@ impl Facts {
 
     /// The record of the session, if there was one.
     pub(crate) fn record(&self, media_path: MediaPath, end: End, now: Now) -> Option<SessionRecord> {
+        let started = self.started?;
         Some(SessionRecord {
             key: self.key,
             served_user: self.served.aor.clone(),
@@ -75,8 +76,9 @@ impl Facts {
             conversation_id: self.conversation_id.clone(),
             contribution_id: self.contribution_id.clone(),
             media_path,
-            started: self.started?,
-            ended: now.utc,
+            started,
+            // The wall clock may have been stepped back meanwhile.
+            ended: now.utc.max(started),
             closing: end.closing,
             cause: end.cause,
             bye: end.bye,

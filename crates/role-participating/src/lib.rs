@@ -10,6 +10,7 @@
 //! (`hold`); after a restart what is left is ended in order (`resume`).
 
 mod admit;
+mod attempts;
 mod bridge;
 mod bridges;
 mod close;
@@ -21,17 +22,22 @@ mod journal;
 mod lapses;
 mod media;
 mod media_plane;
+mod overload;
 mod participating;
+mod registrations;
 mod relay;
 mod release;
 mod resume;
 mod row;
 mod screen;
 mod supervise;
+mod third_party;
 mod token;
 
+pub use attempts::Attempts;
 pub use config::Config;
 pub use journal::Kept;
 pub use participating::{Open, Participating};
+pub use registrations::Device;
 pub use release::{CloseError, SessionId, SessionView};
 pub use sip_ua::Intervals;

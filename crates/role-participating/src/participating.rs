@@ -1,16 +1,21 @@
+use std::time::Duration;
+
 use cpm::{MediaPath, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
 use sip::header::MinSe;
 use sip::{Method, Name, Request, Uri};
-use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, ProxyEvent, RecordRoute, Reject, preprocess};
+use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, ProxyEvent, RecordRoute, Reject, RouteKey, preprocess};
 use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
 use sip_ua::{Resolver, UserAgent};
 use wire::{Entropy, Input, Instant, Node, Now, Output};
 
 use crate::Config;
 use crate::admit::{Admission, admit};
+use crate::attempts::{Attempts, Watchman};
 use crate::bridges::Bridges;
 use crate::journal::{Journal, Kept};
 use crate::media_plane::MediaPlane;
+use crate::overload;
+use crate::registrations::Registrations;
 use crate::relay::{Ended, Relays};
 use crate::token::Token;
 
@@ -28,6 +33,11 @@ pub struct Participating {
     pub(crate) relays: Relays,
     pub(crate) bridges: Bridges,
     pub(crate) media: MediaPlane,
+    pub(crate) registrations: Registrations,
+    /// See [`Participating::turned_away`].
+    pub(crate) turned_away: u64,
+    key: RouteKey,
+    watchman: Watchman,
     pub(crate) journal: Journal,
     /// No new sessions.
     pub(crate) is_shutting_down: bool,
@@ -67,6 +77,7 @@ impl Participating {
             ..sip_ua::Config::default()
         };
         let control = ServiceControl::new(config.default_profile.clone(), config.profiles.clone());
+        let key = config.route_key.unwrap_or_else(|| RouteKey::drawn(&mut entropy));
         let media = MediaPlane::new(config.msrp.clone(), entropy.fork());
         Participating {
             media,
@@ -76,6 +87,10 @@ impl Participating {
             control,
             relays: Relays::new(config.silent_session),
             bridges: Bridges::default(),
+            registrations: Registrations::default(),
+            turned_away: 0,
+            key,
+            watchman: Watchman::default(),
             journal: Journal::new(config.durable),
             is_shutting_down: false,
             config,
@@ -117,6 +132,21 @@ impl Participating {
             msrp_sessions,
             msrp_connections,
         }
+    }
+
+    /// What others have tried to do to sessions that are not theirs.
+    pub const fn attempts(&self) -> Attempts {
+        self.watchman.attempts
+    }
+
+    /// What came to the MSRP port from somebody who is in no session.
+    pub const fn refusals(&self) -> msrp::Refusals {
+        self.media.endpoint.refusals()
+    }
+
+    /// Users that the cores have told of, and how many were refused because there were too many.
+    pub fn registered(&self) -> (usize, u64) {
+        (self.registrations.len(), self.registrations.refused())
     }
 
     /// Octets of messages that have come and not gone on, bounded whatever the size of a message.
@@ -186,10 +216,11 @@ impl Participating {
                 let Some(event) = self.hold_bye(Event::Request(incoming), now) else { return };
                 let unknown = self.ua.handle(&mut self.stack, event, now);
                 if let Some(Event::Request(incoming)) = unknown {
-                    Reject::new(481).send(&mut self.stack, &incoming);
+                    self.watchman.no_dialog(&incoming.flow, now.at).send(&mut self.stack, &incoming);
                 }
             }
             Ok(Decision::Bridge(pre, served, admission)) => self.open_bridge(*incoming, &pre, served, &admission, now),
+            Ok(Decision::ThirdParty) => self.on_third_party(&incoming, now),
             Ok(Decision::Answer(status)) => self.answer(&incoming, status, now),
             Err(reject) => {
                 tracing::debug!(status = reject.status, method = %incoming.request.method(), "request refused");
@@ -202,13 +233,16 @@ impl Participating {
     fn decide(&mut self, incoming: &Incoming, now: Now) -> Result<Decision, Reject> {
         let request = &incoming.request;
         if !self.config.trusted.contains(&incoming.flow.remote.ip()) {
-            return Err(Reject::new(403).because("not a core that this function trusts"));
+            return Err(self.watchman.untrusted(&incoming.flow, now.at));
         }
         let pre = self.preprocess(request, &incoming.flow)?;
-        let token = pre.own().find_map(|uri| Token::parse(&uri));
+        let token = Token::of(&pre);
         if !request.to_tag().is_empty() {
             // With our token in the Route the dialog passes through; without it, one end of the dialog is here.
             let Some(token) = token else { return Ok(Decision::Session) };
+            if !token.is_of(request, &self.key) {
+                return Err(self.watchman.forged(&incoming.flow, now.at));
+            }
             self.proxy.validate(&self.stack, request, &[])?;
             self.check_interval(request)?;
             let tag = self.relays.pass(token, request, now);
@@ -238,7 +272,9 @@ impl Participating {
 
     /// A request that ends at this node: the core tells of a registration (3GPP TS 24.229 §5.7.1.1), or probes.
     fn for_us(&self, request: &Request) -> Result<Decision, Reject> {
-        if matches!(request.method(), Method::Register | Method::Options) {
+        if request.method() == Method::Register {
+            Ok(Decision::ThirdParty)
+        } else if request.method() == Method::Options {
             Ok(Decision::Answer(200))
         } else {
             Err(Reject::new(404).because("no served user here without a Route"))
@@ -247,9 +283,8 @@ impl Participating {
 
     /// A request outside any dialog, which the core sent through us for a served user.
     fn initial(&mut self, request: &Request, pre: Preprocessed, now: Now) -> Result<Decision, Reject> {
-        if self.is_shutting_down {
-            let after = 1 + self.stack.entropy().below(10);
-            return Err(Reject::new(503).with(Name::RetryAfter, after.to_string()));
+        if self.is_shutting_down || self.is_full() {
+            return Err(overload::come_back(self.stack.entropy()));
         }
         // Two URIs, one per session case, work with every core; P-Served-User alone is not sent by all of them.
         let by_uri = pre.own().find_map(|uri| SessionCase::from_bytes(uri.user()?));
@@ -288,7 +323,7 @@ impl Participating {
         admission: &Admission,
         now: Now,
     ) -> Decision {
-        let token = Token { case: served.case, id: self.stack.entropy().u64() };
+        let token = Token::new(served.case, request, &self.key, self.stack.entropy());
         tracing::info!(case = served.case.as_str(), "session off the media path is being set up");
         self.control.opened(&served.aor);
         let tag = self.relays.open(token, served, request, now);
@@ -299,7 +334,10 @@ impl Participating {
 
     fn on_ack(&mut self, ack: Box<Request>, flow: Flow, now: Now) {
         let Ok(pre) = self.preprocess(&ack, &flow) else { return };
-        if pre.own().any(|uri| Token::parse(&uri).is_some()) {
+        if let Some(token) = Token::of(&pre) {
+            if !token.is_of(&ack, &self.key) {
+                return drop(self.watchman.forged(&flow, now.at));
+            }
             self.proxy.forward_ack(&mut self.stack, &ack, &pre, ForwardTo::along(), &Edits::new(), &Target::from_uri);
         } else {
             drop(self.ua.handle(&mut self.stack, Event::Ack { request: ack, flow }, now));
@@ -327,7 +365,7 @@ impl Participating {
         self.control.closed(&aor, record);
     }
 
-    fn answer(&mut self, incoming: &Incoming, status: u16, now: Now) {
+    pub(crate) fn answer(&mut self, incoming: &Incoming, status: u16, now: Now) {
         let tag = self.stack.entropy().tag();
         let request = &incoming.request;
         let answer =
@@ -358,6 +396,8 @@ enum Decision {
     Bridge(Preprocessed, ServedUser, Admission),
     /// It belongs to a leg of ours, if to anything.
     Session,
+    /// The core tells of a registration.
+    ThirdParty,
     /// It ends here.
     Answer(u16),
 }
@@ -386,6 +426,10 @@ impl Node for Participating {
         self.check_invariants();
     }
 
+    fn handle_lag(&mut self, lag: Duration, now: Now) {
+        self.stack.handle_lag(lag, now);
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         self.stack.handle_timeout(now);
         self.proxy.handle_timeout(&mut self.stack, now);
@@ -397,6 +441,7 @@ impl Node for Participating {
         self.expire_drains(now);
         self.expire_unkept(now);
         self.expire_watches(now);
+        self.expire_registrations(now);
         self.carry_out_releases(now);
         self.work(now);
         self.check_invariants();
@@ -416,6 +461,7 @@ impl Node for Participating {
             self.media.poll_timeout(),
             self.relays.next_timeout(),
             self.bridges.next_timeout(),
+            self.registrations.next_timeout(),
             self.journal.poll_timeout(),
         ];
         due.into_iter().flatten().min()

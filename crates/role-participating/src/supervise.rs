@@ -16,6 +16,8 @@ const T_CONNECT: Duration = Duration::from_secs(32);
 /// What is watched of one session.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
+    /// Whether the session is up.
+    pub(crate) is_on: bool,
     /// How long it may be without content; `None`: for ever.
     idle: Option<Duration>,
     last_content: Instant,
@@ -43,7 +45,7 @@ impl Watch {
     /// The session is up: it may be without content and without media for a while. Media may be there already: it is faster
     /// than an ACK that goes through the cores.
     fn start(&mut self, idle: Option<Duration>, grace: Option<Duration>, now: Now) {
-        (self.idle, self.last_content) = (idle, now.at);
+        (self.is_on, self.idle, self.last_content) = (true, idle, now.at);
         (self.grace, self.connect_by) = (grace, now.at + T_CONNECT);
     }
 

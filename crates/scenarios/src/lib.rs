@@ -7,6 +7,7 @@ mod cast;
 mod pf;
 mod phone;
 mod setup;
+mod stranger;
 mod system;
 mod watch;
 
@@ -16,5 +17,6 @@ pub use cast::Cast;
 pub use pf::{BrokenPf, Fault};
 pub use phone::{Phone, PhoneDialog, body, header};
 pub use setup::{ALICE, BOB, Setup, Site, options};
+pub use stranger::Stranger;
 pub use system::{Sink, System, Topology};
 pub use watch::observed;

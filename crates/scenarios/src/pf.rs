@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use role_participating::Participating;
 use wire::{Input, Instant, Node, Now, Output};
@@ -58,6 +59,10 @@ fn answers_bye(output: &Output) -> bool {
 impl Node for BrokenPf {
     fn handle_input(&mut self, input: Input, now: Now) {
         self.inner.handle_input(input, now);
+    }
+
+    fn handle_lag(&mut self, lag: Duration, now: Now) {
+        self.inner.handle_lag(lag, now);
     }
 
     fn handle_timeout(&mut self, now: Now) {

@@ -8,6 +8,7 @@ use role_client::Client;
 use role_core::{Core, Peer, Registration, Subscriber, Trigger};
 use role_participating::Participating;
 use sim::{Net, addr};
+use sip_proxy::RouteKey;
 use sip_tx::{Listener, Options, Target};
 use sip_ua::Intervals;
 use wire::{Entropy, Transport};
@@ -65,7 +66,8 @@ impl Site {
         })
     }
 
-    pub(crate) fn msrp(self) -> SocketAddr {
+    /// Where it would speak MSRP; cores do not.
+    pub fn msrp(self) -> SocketAddr {
         SocketAddr::new(self.sip().ip(), 2855)
     }
 
@@ -249,6 +251,7 @@ fn core_config(site: Site, transport: Transport) -> role_core::Config {
             addr: peer.sip(),
         }],
         registration: Registration::default(),
+        route_key: Some(RouteKey::from_secret(site.name().as_bytes())),
     }
 }
 
@@ -266,5 +269,7 @@ fn pf_config(site: Site, media_path: MediaPath) -> role_participating::Config {
         intervals: Intervals::default(),
         durable: false,
         media_grace: Some(Duration::from_secs(5)),
+        max_sessions: 1000,
+        route_key: Some(RouteKey::from_secret(site.name().as_bytes())),
     }
 }

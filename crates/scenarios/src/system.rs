@@ -4,7 +4,7 @@ use cpm::SessionRecord;
 use flow::{CloseBy, Dialogs, MediaPath, Observed, Verdict};
 use role_client::{Client, Event, SessionId};
 use role_core::Core;
-use sim::{Arrow, Ladder, Net, NodeId};
+use sim::{Arrow, Fate, Ladder, Net, NodeId, NodeRef};
 use sip_tx::Target;
 use wire::{Instant, Now, Transport};
 
@@ -186,6 +186,18 @@ impl System {
         self.net.add(name, &[address], Phone::new(aor, password, address, core, entropy))
     }
 
+    /// A node, whatever its role.
+    pub fn node(&self, site: Site) -> NodeRef {
+        match site {
+            Site::ClientA => self.client_a.into(),
+            Site::CoreA => self.core_a.into(),
+            Site::PfA => self.pf_a.into(),
+            Site::CoreB => self.core_b.into(),
+            Site::PfB => self.pf_b.into(),
+            Site::ClientB => self.client_b.into(),
+        }
+    }
+
     /// Kills a node. The records that it has written are kept; what a client told its user was told by another life.
     ///
     /// # Panics
@@ -342,9 +354,11 @@ impl System {
         }
     }
 
-    /// The SIP that was on the wire since `from`, in the order of sending, lost messages included.
+    /// The SIP that was on the wire since `from`, in the order of sending, lost messages included. What a connection broke
+    /// off in the middle is no message.
     pub fn observed_since(&self, from: Instant) -> Vec<Observed> {
-        let since = self.net.arrows().iter().filter(|a| a.sent_at >= from && !a.duplicate);
+        let is_whole = |arrow: &&Arrow| !arrow.duplicate && arrow.fate != Fate::Incomplete;
+        let since = self.net.arrows().iter().filter(|arrow| arrow.sent_at >= from).filter(is_whole);
         let mut seen: Vec<_> = since.filter(|arrow| is_sip(arrow)).collect();
         seen.sort_by_key(|a| a.sent_at);
         seen.into_iter().map(observed).collect()
@@ -398,7 +412,7 @@ impl System {
     }
 }
 
-/// Flows and ladders are about SIP; MSRP runs beside it.
+/// Flows and ladders are about SIP; MSRP runs beside it, on a port of its own at one end.
 fn is_sip(arrow: &Arrow) -> bool {
-    !arrow.label.starts_with("MSRP ")
+    ![arrow.source, arrow.destination].iter().any(|end| end.port() == Site::ClientA.msrp().port())
 }

@@ -1,5 +1,5 @@
 use sip::{Name, Request};
-use sip_tx::{Incoming, Owner, Stack};
+use sip_tx::{Class, Incoming, Owner, Stack};
 use smallvec::SmallVec;
 use wire::{Key, Now};
 
@@ -110,6 +110,10 @@ fn send(stack: &mut Stack, key: Key, to: &Prepared, copy: &Copy<'_>, fingerprint
         Err(status) => return Fork::failed(status),
     };
     let size = copy.request.size() + to.added_size() + copy.edits.size() + RECORD_ROUTE_ROOM;
+    // RFC 7339 §5.10.1: a next hop that is overloaded gets less of what begins something.
+    if matches!(Class::of(copy.request), Class::New | Class::Background) && stack.is_left_out(&target, now) {
+        return Fork::failed(503);
+    }
     // §16.6 step 7: a next hop that cannot be reached counts as one that answered 503.
     let Some(hop) = stack.hop(&target, size, fingerprint.as_str()) else { return Fork::failed(503) };
     let bytes = copy.print(stack, to, &hop);

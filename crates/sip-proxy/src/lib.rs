@@ -26,6 +26,7 @@ mod print;
 mod proxy;
 mod reject;
 mod response;
+mod route_key;
 mod validate;
 
 pub use edits::{Edits, HeaderEdit};
@@ -34,3 +35,4 @@ pub use plan::{ForwardTo, Group, Plan, RecordRoute, Resolve};
 pub use preprocess::{Preprocessed, preprocess};
 pub use proxy::Proxy;
 pub use reject::Reject;
+pub use route_key::RouteKey;

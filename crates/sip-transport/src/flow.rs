@@ -124,10 +124,12 @@ pub struct Hop {
     pub was_udp: bool,
     /// Whether the connection was up before and may turn out stale, so that the request may go once more on a fresh one.
     pub is_reused: bool,
+    /// Whether the next hop is asked to say when it is overloaded (RFC 7339 §5.1).
+    pub offers_oc: bool,
 }
 
 /// The longest Via of ours without its branch: an IPv6 address, a port, all parameters.
-const VIA_WITHOUT_BRANCH: usize = 96;
+const VIA_WITHOUT_BRANCH: usize = 116;
 
 impl Hop {
     /// The value of the Via header field that the request must carry on top.
@@ -139,7 +141,8 @@ impl Hop {
             via.push_str(part);
         }
         push_addr(&mut via, self.local);
-        for part in [";rport;branch=", &self.branch, alias] {
+        let oc = if self.offers_oc { ";oc;oc-algo=\"loss\"" } else { "" };
+        for part in [";rport;branch=", &self.branch, alias, oc] {
             via.push_str(part);
         }
         via

@@ -5,7 +5,6 @@
 //! already goes where a message must go (RFC 5923), moves large requests from UDP to TCP (RFC 3261 §18.1.1) and answers
 //! keep-alives (RFC 5626). It knows no transactions.
 
-mod complaints;
 mod connections;
 mod flow;
 mod transports;

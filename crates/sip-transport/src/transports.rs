@@ -11,9 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sip::header::Via;
 use sip::{Either, Limits, Message};
-use wire::{ConnId, Input, Instant, Output, Transport, Verify};
+use wire::{ConnId, Input, Instant, OncePerMinute, Output, Transport, Verify};
 
-use crate::complaints::Complaints;
 use crate::connections::Connections;
 use crate::flow::{Flow, Hop, Listener, Target, default_port, parse_ip, via_addr};
 
@@ -90,10 +89,12 @@ pub struct Transports {
     listeners: Vec<Listener>,
     limits: Limits,
     path_mtu: Option<usize>,
+    offers_oc: bool,
     connections: Connections,
     /// The domains at addresses, for TLS.
     names: BTreeMap<SocketAddr, Arc<str>>,
-    complaints: Complaints,
+    /// Who has been complained about.
+    complaints: OncePerMinute,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
     stats: Stats,
@@ -107,13 +108,21 @@ impl Transports {
             listeners,
             limits,
             path_mtu,
+            offers_oc: false,
             connections: Connections::default(),
             names: BTreeMap::new(),
-            complaints: Complaints::default(),
+            complaints: OncePerMinute::default(),
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             stats: Stats::default(),
         }
+    }
+
+    /// Asks every next hop to say when it is overloaded (RFC 7339 §5.1), or none.
+    #[must_use]
+    pub const fn offering_overload_control(mut self, offers: bool) -> Transports {
+        self.offers_oc = offers;
+        self
     }
 
     /// The sockets.
@@ -218,7 +227,8 @@ impl Transports {
         let conn = if transport.is_reliable() { Some(self.connection(transport, local, target)?) } else { None };
         let was_udp = transport != target.transport;
         let is_reused = conn.is_some_and(|conn| self.can_be_replaced(conn, target.addr));
-        Some(Hop { transport, local, remote: target.addr, conn, branch, was_udp, is_reused })
+        let offers_oc = self.offers_oc;
+        Some(Hop { transport, local, remote: target.addr, conn, branch, was_udp, is_reused, offers_oc })
     }
 
     /// Whether a connection that fails may just have been stale: it was up before, and another one can be opened in its

@@ -8,6 +8,7 @@ mod client_non_invite;
 mod effects;
 mod event;
 mod key;
+mod overload;
 mod server_invite;
 mod server_non_invite;
 mod stack;
@@ -16,5 +17,6 @@ mod testing;
 mod tombstones;
 
 pub use event::{ClientId, Event, Failure, Incoming, Owner, ServerId};
+pub use overload::Class;
 pub use sip_transport::{Flow, Hop, Listener, Target};
 pub use stack::{Options, Stack, Stats};

@@ -7,16 +7,18 @@ mod server_side;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sip::{Either, Limits, Method};
 use sip_transport::{Event as TransportEvent, Hop, Listener, Target, Transports};
-use wire::{ConnId, Entropy, Input, Instant, Key, Now, Output, Slab, TimerQueue, Timing};
+use wire::{ConnId, Entropy, Input, Instant, Key, Now, Output, Slab, TimerQueue, Timestamp, Timing};
 
 use self::machines::{Client, ClientMachine, Server};
 use crate::effects::{Effects, Timer};
 use crate::event::{ClientId, Event, Failure, Incoming, Owner, ServerId};
 use crate::key::{self, ServerIndex};
+use crate::overload::{Neighbours, Overload};
 
 /// How a stack behaves.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct Options {
     /// Server transactions at a time; a request beyond them is answered 503. The default is what 60,000 requests a second
     /// leave behind in the 64*T1 for which each is kept.
     pub max_transactions: usize,
+    /// Ask next hops to say when they are overloaded (RFC 7339), and send them less when they do.
+    pub offers_overload_control: bool,
 }
 
 impl Default for Options {
@@ -43,6 +47,7 @@ impl Default for Options {
             path_mtu: None,
             auto_trying: true,
             max_transactions: 2_000_000,
+            offers_overload_control: false,
         }
     }
 }
@@ -56,6 +61,10 @@ pub struct Stats {
     pub stray_responses: u64,
     /// Requests answered 503 because too many transactions were open.
     pub refused: u64,
+    /// Requests answered 503 because the node was late.
+    pub shed: u64,
+    /// Requests not sent because the next hop had said that it is overloaded.
+    pub left_out: u64,
     /// Responses of the role that RFC 4320 forbids to a request other than INVITE: 408, 101 to 199, an early 100.
     pub suppressed: u64,
 }
@@ -88,6 +97,10 @@ pub struct Stack {
     cancels: BTreeMap<String, ClientId>,
     timers: TimerQueue<(Side, Key, Timer)>,
     events: VecDeque<Event>,
+    overload: Overload,
+    neighbours: Neighbours,
+    /// When the last input or time-out was handed in.
+    utc: Timestamp,
     stats: Stats,
 }
 
@@ -96,7 +109,8 @@ impl Stack {
     pub fn new(listeners: Vec<Listener>, options: Options, mut entropy: Entropy) -> Stack {
         let by_key = ServerIndex::new(entropy.u64());
         Stack {
-            transports: Transports::new(listeners, options.limits, options.path_mtu),
+            transports: Transports::new(listeners, options.limits, options.path_mtu)
+                .offering_overload_control(options.offers_overload_control),
             options,
             entropy,
             clients: Slab::new(),
@@ -107,6 +121,9 @@ impl Stack {
             cancels: BTreeMap::new(),
             timers: TimerQueue::new(),
             events: VecDeque::new(),
+            overload: Overload::default(),
+            neighbours: Neighbours::default(),
+            utc: Timestamp::default(),
             stats: Stats::default(),
         }
     }
@@ -144,6 +161,7 @@ impl Stack {
     /// Takes what came from the network.
     pub fn handle_input(&mut self, input: Input, now: Now) {
         self.check_between_inputs();
+        self.utc = now.utc;
         self.transports.handle_input(input, now.at);
         while let Some(event) = self.transports.poll_event() {
             match event {
@@ -160,6 +178,7 @@ impl Stack {
     /// Fires what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.check_between_inputs();
+        self.utc = now.utc;
         self.by_key.expire(now.at);
         while let Some((due, (side, key, timer))) = self.timers.pop_due(now.at) {
             match side {
@@ -197,6 +216,26 @@ impl Stack {
     /// The next thing for the host to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.transports.poll_output()
+    }
+
+    // ---- overload ----
+
+    /// Takes how long the next input has waited for this node: see [`wire::Node::handle_lag`].
+    pub fn handle_lag(&mut self, lag: Duration, now: Now) {
+        self.overload.note(lag, now.at);
+    }
+
+    /// Whether the next hop has said that it is overloaded, and this new request is one of those to be left out
+    /// (RFC 7339 §5.10.1). To be asked for requests outside dialogs, before a hop is chosen.
+    pub fn is_left_out(&mut self, target: &Target, now: Now) -> bool {
+        let is_left_out = self.neighbours.leaves_out(target.addr, &mut self.entropy, now.at);
+        self.stats.left_out += u64::from(is_left_out);
+        is_left_out
+    }
+
+    /// Next hops that have said something of their load.
+    pub fn neighbours(&self) -> usize {
+        self.neighbours.len()
     }
 
     // ---- the client side ----
@@ -301,8 +340,9 @@ impl Stack {
     pub fn refuse(&mut self, incoming: &Incoming, answer: impl FnOnce(&str) -> Bytes) {
         let Some(server) = self.servers.remove(incoming.tx.0) else { return };
         self.by_key.remove(server.hash, incoming.tx);
-        let tag = stateless_tag(server.hash);
-        self.transports.send_response(&server.path, answer(&tag));
+        let answer = answer(&stateless_tag(server.hash));
+        let answer = if server.wants_oc { self.overload.tell(&answer, self.utc) } else { answer };
+        self.transports.send_response(&server.path, answer);
     }
 
     /// Tells the sender of an INVITE that somebody has taken it on (RFC 3261 §17.2.1), if this stack does so and nothing
@@ -350,6 +390,7 @@ const fn blank_hop(target: &Target) -> Hop {
         branch: String::new(),
         was_udp: false,
         is_reused: false,
+        offers_oc: false,
     }
 }
 

@@ -36,6 +36,11 @@ impl Draft {
         }
     }
 
+    /// Where it goes next.
+    pub(crate) fn target(&self, pinned: Option<&Target>, resolver: &Resolver) -> Option<Target> {
+        pinned.copied().or_else(|| resolver.resolve(&Uri::parse(&self.next_hop).ok()?))
+    }
+
     /// Chooses the hop and prints the request for it. `None` when its next hop cannot be reached.
     pub(crate) fn route(
         &self,
@@ -43,13 +48,7 @@ impl Draft {
         pinned: Option<&Target>,
         resolver: &Resolver,
     ) -> Option<(Hop, Bytes)> {
-        let target = match pinned {
-            Some(target) => *target,
-            None => resolver.resolve(&Uri::parse(&self.next_hop).ok()?)?,
-        };
-        if !target.is_fit_for(&self.uri) {
-            return None;
-        }
+        let target = self.target(pinned, resolver).filter(|target| target.is_fit_for(&self.uri))?;
         let hop = stack.hop(&target, self.size(), "")?;
         let bytes = self.print(&hop.via());
         Some((hop, bytes))

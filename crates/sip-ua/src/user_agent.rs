@@ -70,6 +70,9 @@ pub enum InviteError {
     /// Its next hop leads nowhere, or the node has no such transport.
     #[error("the next hop of the INVITE cannot be reached")]
     NoRoute,
+    /// The next hop has said that it is overloaded (RFC 7339), and this is one of the INVITEs to leave out.
+    #[error("the next hop of the INVITE is overloaded")]
+    LeftOut,
     /// The plan makes no valid request.
     #[error("the plan makes no valid INVITE: {0}")]
     Malformed(#[from] ParseError),
@@ -129,6 +132,10 @@ impl UserAgent {
     pub fn invite(&mut self, stack: &mut Stack, plan: InvitePlan, now: Now) -> Result<SessionKey, InviteError> {
         let draft = self.draft_invite(stack, &plan);
         let pinned = plan.pinned;
+        let target = draft.target(plan.target.or(pinned).as_ref(), &self.shared.resolver);
+        if target.is_some_and(|target| stack.is_left_out(&target, now)) {
+            return Err(InviteError::LeftOut);
+        }
         let (hop, bytes) =
             draft.route(stack, plan.target.or(pinned).as_ref(), &self.shared.resolver).ok_or(InviteError::NoRoute)?;
         let request = match Message::parse_request(bytes.clone()) {

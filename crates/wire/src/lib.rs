@@ -7,6 +7,7 @@
 mod driver;
 mod entropy;
 mod node;
+mod once;
 mod redacted;
 mod slab;
 mod time;
@@ -16,6 +17,7 @@ mod tls;
 pub use driver::{Driver, Effects};
 pub use entropy::Entropy;
 pub use node::{ConnId, Entry, Input, Node, Output, Transport};
+pub use once::OncePerMinute;
 pub use redacted::Redacted;
 pub use slab::{Key, Slab};
 pub use time::{Instant, Now, Timestamp, Timing};

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -226,6 +227,9 @@ pub enum Output {
 pub trait Node {
     /// Takes what came from the network.
     fn handle_input(&mut self, input: Input, now: Now);
+    /// Takes how late the host is: how long the input that comes next has waited at least. A node that cannot keep up
+    /// refuses what it can do without.
+    fn handle_lag(&mut self, _lag: Duration, _now: Now) {}
     /// Takes the passing of time: everything due at `now` happens.
     fn handle_timeout(&mut self, now: Now);
     /// Hands out the next thing to do.

@@ -41,6 +41,7 @@ impl Bench {
         config.trusted = vec![parties.uac.ip(), parties.uas.ip()];
         config.default_profile.max_sessions = 1_000_000;
         config.media_grace = None;
+        config.max_sessions = 1_000_000;
         let node = Participating::new(config, Options::default(), Entropy::from_seed(1));
         Bench { node, parties, at: Instant::ZERO }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
-use node::{Addresses, CorePlan, PfPlan};
+use node::{Addresses, CorePlan, PfPlan, RouteKey};
 use serde::Deserialize as _;
 use toml::de::{DeTable, Deserializer};
 use wire::Transport;
@@ -127,6 +127,7 @@ fn node<R>(
     listen: &[String],
     msrp: Option<SocketAddr>,
     udp_path_mtu: Option<usize>,
+    offers_overload_control: bool,
     role: R,
 ) -> Result<NodePlan<R>, ConfigError> {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
@@ -148,7 +149,7 @@ fn node<R>(
         let cure = "write a number from 576 to 65535, or leave it out";
         return Err(ConfigError::new(format!("{key}.udp_path_mtu"), "is no MTU", cure));
     }
-    let options = sip_tx::Options { path_mtu: udp_path_mtu, ..sip_tx::Options::default() };
+    let options = sip_tx::Options { path_mtu: udp_path_mtu, offers_overload_control, ..sip_tx::Options::default() };
     Ok(NodePlan { name, addresses: Addresses { sip, msrp }, options, role })
 }
 
@@ -164,6 +165,15 @@ fn listener(key: &str, text: &str) -> Result<(Transport, SocketAddr), ConfigErro
     };
     let addr = addr.parse().map_err(|_| wrong("whose address cannot be read"))?;
     Ok((transport, addr))
+}
+
+/// The key of a node's marks. One that can be guessed would be none.
+fn route_key(key: &str, secret: Option<&str>) -> Result<Option<RouteKey>, ConfigError> {
+    if secret.is_some_and(|secret| secret.len() < 16) {
+        let cure = "write at least 16 characters, drawn at random, or leave it out";
+        return Err(ConfigError::new(format!("{key}.key"), "is too short", cure));
+    }
+    Ok(secret.map(|secret| RouteKey::from_secret(secret.as_bytes())))
 }
 
 /// An address-of-record: `sip:user@domain`.

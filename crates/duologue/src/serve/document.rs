@@ -20,6 +20,9 @@ pub(super) struct Core {
     pub(super) name: String,
     pub(super) listen: Vec<String>,
     pub(super) udp_path_mtu: Option<usize>,
+    pub(super) key: Option<String>,
+    #[serde(default)]
+    pub(super) overload_control: bool,
     pub(super) domain: String,
     #[serde(default)]
     pub(super) subscribers: BTreeMap<String, Subscriber>,
@@ -89,6 +92,7 @@ pub(super) struct Pf {
     pub(super) name: String,
     pub(super) listen: Vec<String>,
     pub(super) udp_path_mtu: Option<usize>,
+    pub(super) key: Option<String>,
     pub(super) msrp: String,
     pub(super) media_path: MediaPath,
     #[serde(default)]
@@ -102,6 +106,9 @@ pub(super) struct Pf {
     pub(super) records_size: Option<u64>,
     pub(super) records_files: Option<usize>,
     pub(super) media_grace: Option<u64>,
+    pub(super) max_sessions: Option<usize>,
+    #[serde(default)]
+    pub(super) overload_control: bool,
     #[serde(default)]
     pub(super) profile: Profile,
     #[serde(default)]

@@ -21,6 +21,11 @@ impl Running {
     pub(super) fn start(plan: Plan) -> anyhow::Result<Running> {
         let cores = plan.cores.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
         let pfs = plan.pfs.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
+        let keyless = cores.iter().filter(|(core, _)| core.role.route_key.is_none()).map(|(core, _)| &core.name);
+        let keyless = keyless.chain(pfs.iter().filter(|(pf, _)| pf.role.route_key.is_none()).map(|(pf, _)| &pf.name));
+        for node in keyless {
+            tracing::warn!(%node, "no `key`: requests of sessions from before a restart will be refused");
+        }
         let cores = cores.into_iter().map(|(core, bound)| core.role.start(bound, seat(core.options)));
         let cores = cores.collect::<Result<_, _>>()?;
         let pfs = pfs.into_iter().map(|(pf, bound)| pf.role.start(bound, seat(pf.options)));

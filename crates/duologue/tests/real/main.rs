@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod chat;
+mod flood;
 mod ground;
 mod kamailio_in_front;
 mod kill9;

@@ -67,11 +67,14 @@ pub(super) fn take(from: &State, message: Message, steps: &mut Steps) {
                 sick.net.send(Message::RefusalFrom(x as u8, cseq));
                 step(steps, Patience::Fault, who, pf, "500", sick);
             }
-            let what = if end.is == EndIs::Out { "481" } else { "200" };
+            let (what, answer) = match end.is {
+                EndIs::Up => ("200", Message::OkFrom(x as u8)),
+                EndIs::Leaving | EndIs::Out | EndIs::Dead => ("481", Message::GoneFrom(x as u8)),
+            };
             next.ends[x].is = EndIs::Out;
-            next.net.send(Message::OkFrom(x as u8));
+            next.net.send(answer);
             step(steps, Patience::Prompt, who, pf, what, next);
         }
-        Message::ByeFrom(_) | Message::OkFrom(_) | Message::RefusalFrom(..) => {}
+        Message::ByeFrom(_) | Message::OkFrom(_) | Message::GoneFrom(_) | Message::RefusalFrom(..) => {}
     }
 }

@@ -49,8 +49,8 @@ const fn lost(message: Message) -> &'static str {
         Message::ByeTo(..) => "loses the BYE to end B",
         Message::OkTo(0) | Message::GoneTo(0) => "loses the answer to end A",
         Message::OkTo(_) | Message::GoneTo(_) => "loses the answer to end B",
-        Message::OkFrom(0) | Message::RefusalFrom(0, _) => "loses the answer of end A",
-        Message::OkFrom(_) | Message::RefusalFrom(..) => "loses the answer of end B",
+        Message::OkFrom(0) | Message::GoneFrom(0) | Message::RefusalFrom(0, _) => "loses the answer of end A",
+        Message::OkFrom(_) | Message::GoneFrom(_) | Message::RefusalFrom(..) => "loses the answer of end B",
     }
 }
 
@@ -58,7 +58,9 @@ const fn unheard(message: Message) -> &'static str {
     match message {
         Message::ByeFrom(0) => "brings the BYE of end A to a node that is down",
         Message::ByeFrom(_) => "brings the BYE of end B to a node that is down",
-        Message::OkFrom(_) | Message::RefusalFrom(..) => "brings an answer to a node that is down",
+        Message::OkFrom(_) | Message::GoneFrom(_) | Message::RefusalFrom(..) => {
+            "brings an answer to a node that is down"
+        }
         Message::ByeTo(..) | Message::OkTo(_) | Message::GoneTo(_) => "brings a message to a node that is down",
     }
 }

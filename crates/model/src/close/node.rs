@@ -1,6 +1,6 @@
 //! What a node of the participating function does.
 
-use super::state::{Cause, EndIs, LegIs, Message, Node, SIDES, Session, Side, State, Who};
+use super::state::{Cause, LegIs, Message, Node, SIDES, Session, Side, State, Who};
 use super::{CSEQ_JUMP, Close, Patience, RETRIES, Rule, Steps, is_up, step};
 
 pub(super) fn steps(close: &Close, from: &State, n: usize, steps: &mut Steps) {
@@ -12,7 +12,10 @@ pub(super) fn steps(close: &Close, from: &State, n: usize, steps: &mut Steps) {
         let mut next = *from;
         next.left.crashes -= 1;
         next.nodes[n] = Node::default();
-        // An operator's command that was not written down is forgotten: nobody was told that it was done.
+        // What it was told it will be told again, if the end still lives.
+        next.is_told &= next.journal.closed;
+        // An operator's command that was not written down is forgotten: nobody was told that it was done. A session that
+        // is in the journal is closed for another reason then.
         next.has_cause = next.journal.closing.is_some() || SIDES.iter().any(|x| !is_up(from, *x));
         step(steps, Patience::Fault, Who::Pf(n), None, "crashes", next);
     }
@@ -38,23 +41,23 @@ fn started(close: &Close, from: &State, n: usize) -> State {
     next
 }
 
+/// The media died with the process, so a resumed session is closed: on the leg that has not closed already, or on both.
 fn resume(close: &Close, next: &mut State, n: usize) {
-    let journal = &mut next.journal;
+    let journal = next.journal;
     if !journal.opened || journal.closed {
         return;
     }
-    let mut session = Session { closing: journal.closing, epoch: journal.epoch, ..Session::default() };
-    let cseq = journal.floor + if close.has(Rule::CseqJump) { CSEQ_JUMP } else { 0 };
-    if close.has(Rule::CseqFloor) {
-        journal.floor = cseq;
-    }
+    let restarted = close.has(Rule::RestartCloses).then_some(Cause::Restarted);
+    let (closing, is_kept) = (journal.closing.or(restarted), journal.closing.is_some());
+    let mut session = Session { closing, is_kept, epoch: journal.epoch, ..Session::default() };
+    next.has_cause |= session.closing.is_some();
     for x in SIDES {
         let leg = &mut session.legs[x];
-        leg.cseq = cseq;
-        match journal.closing {
-            None => leg.audit = close.has(Rule::RestartAudit),
+        leg.cseq = if close.has(Rule::CseqJump) { CSEQ_JUMP } else { 0 };
+        match session.closing {
+            None => {}
             Some(Cause::Gone(side)) if usize::from(side) == x => leg.is = LegIs::Closed,
-            Some(Cause::Gone(_) | Cause::Operator) => leg.is = LegIs::Closing,
+            Some(Cause::Gone(_) | Cause::Operator | Cause::Restarted) => leg.is = LegIs::Closing,
         }
     }
     next.nodes[n].session = Some(session);
@@ -96,11 +99,8 @@ fn begin(close: &Close, from: &State, n: usize, session: &Session, steps: &mut S
         if from.left.updates > 0 && is_up(from, x) {
             let mut next = *from;
             next.left.updates -= 1;
-            ask(&mut next, n, session, x);
+            update(&mut next, n, session, x);
             step(steps, Patience::Fault, who, Some(Who::End(x)), "UPDATE", next);
-        }
-        if session.legs[x].audit {
-            audit(close, from, n, session, x, steps);
         }
         if close.has(Rule::SessionTimer) && !is_up(from, x) && !from.net.any(|m| m.is_bye_from(x)) {
             let next = found_gone(from, n, session, x);
@@ -109,42 +109,11 @@ fn begin(close: &Close, from: &State, n: usize, session: &Session, steps: &mut S
     }
 }
 
-/// A request inside the dialog; whether the end takes it.
-fn ask(next: &mut State, n: usize, session: &Session, x: Side) -> bool {
-    let mut asking = *session;
-    asking.legs[x].cseq += 1;
-    let cseq = asking.legs[x].cseq;
-    next.nodes[n].session = Some(asking);
-    let is_fresh = cseq >= next.ends[x].seen;
+/// A request inside the dialog, of which nothing but the sequence number matters.
+fn update(next: &mut State, n: usize, session: &Session, x: Side) {
+    let cseq = session.legs[x].cseq + 1;
+    with(next, n, session, |session| session.legs[x].cseq = cseq);
     next.ends[x].seen = next.ends[x].seen.max(cseq);
-    is_fresh
-}
-
-/// The restart audit asks an end whether it is still in the session.
-fn audit(close: &Close, from: &State, n: usize, session: &Session, x: Side, steps: &mut Steps) {
-    let (who, to) = (Who::Pf(n), Some(Who::End(x)));
-    if !is_up(from, x) {
-        let what = if from.ends[x].is == EndIs::Dead { "OPTIONS: silence" } else { "OPTIONS: 481" };
-        return step(steps, Patience::Audit, who, to, what, found_gone(from, n, session, x));
-    }
-    let mut next = *from;
-    let is_fresh = ask(&mut next, n, session, x);
-    let is_sick = is_fresh && from.left.refusals > 0;
-    if is_fresh {
-        let mut well = next;
-        if let Some(session) = &mut well.nodes[n].session {
-            session.legs[x].audit = false;
-        }
-        step(steps, Patience::Audit, who, to, "OPTIONS: 200", well);
-    }
-    if is_sick || !is_fresh {
-        next.left.refusals -= u8::from(is_sick);
-        if !close.has(Rule::OnlyGoneIsGone) {
-            next = found_gone(&next, n, session, x);
-        }
-        let patience = if is_sick { Patience::Fault } else { Patience::Audit };
-        step(steps, patience, who, to, "OPTIONS: 500", next);
-    }
 }
 
 fn found_gone(from: &State, n: usize, session: &Session, x: Side) -> State {
@@ -161,7 +130,6 @@ const fn expired(x: Side) -> &'static str {
 fn closing(session: &Session, x: Side) -> Session {
     let mut closing = *session;
     closing.closing = closing.closing.or(Some(Cause::Gone(x as u8)));
-    closing.legs.iter_mut().for_each(|leg| leg.audit = false);
     closing.legs[x].is = LegIs::Closed;
     let other = &mut closing.legs[1 - x];
     if other.is == LegIs::Up {
@@ -178,13 +146,14 @@ fn is_owner(close: &Close, from: &State, session: &Session) -> bool {
 /// The intent to close goes to the journal.
 fn journal(close: &Close, from: &State, n: usize, session: &Session, steps: &mut Steps) {
     let Some(cause) = session.closing else { return };
-    if from.journal.closing.is_some() && is_owner(close, from, session) {
+    if session.is_kept && is_owner(close, from, session) {
         return;
     }
     let is_time = close.has(Rule::IntentBefore200) || session.legs.iter().all(|leg| !leg.owes_answer);
     if is_owner(close, from, session) && is_time {
         let mut next = *from;
         next.journal.closing = Some(cause);
+        with(&mut next, n, session, |session| session.is_kept = true);
         return step(steps, Patience::Prompt, Who::Pf(n), None, "journal: closing", next);
     }
     if !is_owner(close, from, session) && close.has(Rule::Fence) {
@@ -197,10 +166,11 @@ fn journal(close: &Close, from: &State, n: usize, session: &Session, steps: &mut
 /// What is sent on one leg.
 fn leg(close: &Close, from: &State, n: usize, session: &Session, x: Side, steps: &mut Steps) {
     let (who, to, leg) = (Who::Pf(n), Some(Who::End(x)), session.legs[x]);
-    let is_written = from.journal.closing.is_some() || !close.has(Rule::IntentBefore200);
+    let is_written = session.is_kept || !close.has(Rule::IntentBefore200);
     if leg.owes_answer && is_written {
         let mut next = *from;
-        next.answered[x] = true;
+        let cause = if session.is_kept { from.journal.closing } else { session.closing };
+        next.promised = next.promised.or(cause);
         next.net.send(Message::OkTo(x as u8));
         with(&mut next, n, session, |session| session.legs[x].owes_answer = false);
         step(steps, Patience::Prompt, who, to, "200", next);
@@ -213,7 +183,8 @@ fn leg(close: &Close, from: &State, n: usize, session: &Session, x: Side, steps:
     }
     if leg.sent < close.bounds.sends && comes_after {
         let mut next = *from;
-        let cseq = leg.cseq + u8::from(leg.sent == 0);
+        // A BYE that was refused has its next number already.
+        let cseq = leg.cseq + u8::from(leg.sent == 0 && leg.refused == 0);
         next.net.send(Message::ByeTo(x as u8, cseq));
         with(&mut next, n, session, |session| {
             session.legs[x].cseq = cseq;
@@ -226,7 +197,9 @@ fn leg(close: &Close, from: &State, n: usize, session: &Session, x: Side, steps:
         };
         step(steps, Patience::Prompt, who, to, what, next);
     }
-    let answer_comes = from.net.any(|m| m.side() == x && matches!(m, Message::OkFrom(_) | Message::RefusalFrom(..)));
+    let answer_comes = from
+        .net
+        .any(|m| m.side() == x && matches!(m, Message::OkFrom(_) | Message::GoneFrom(_) | Message::RefusalFrom(..)));
     if leg.sent == close.bounds.sends && !answer_comes && close.has(Rule::TimerFEndsTheLeg) {
         let mut next = *from;
         with(&mut next, n, session, |session| session.legs[x].is = LegIs::Closed);
@@ -253,9 +226,17 @@ pub(super) fn take(close: &Close, from: &State, n: usize, message: Message, step
             changed.legs[x].owes_answer = true;
             "reads the BYE"
         }
-        Message::OkFrom(_) => {
+        Message::OkFrom(_) | Message::GoneFrom(_) => {
             if session.legs[x].is == LegIs::Closing {
                 changed.legs[x].is = LegIs::Closed;
+            }
+            // The end had closed while nobody was here.
+            let had_closed = matches!(message, Message::GoneFrom(_)) && session.closing == Some(Cause::Restarted);
+            if had_closed && session.legs[x].is == LegIs::Closing {
+                next.is_told = true;
+                if close.has(Rule::GoneIsTheCause) {
+                    changed.closing = Some(Cause::Gone(x as u8));
+                }
             }
             "has the answer"
         }
@@ -277,6 +258,7 @@ fn refused(close: &Close, session: &mut Session, x: Side) {
     }
     if close.has(Rule::RefusalIsNotClosed) && leg.refused < RETRIES {
         leg.refused += 1;
+        leg.cseq += 1;
         leg.sent = 0;
     } else {
         leg.is = LegIs::Closed;
@@ -299,14 +281,14 @@ pub(super) fn take_without_session(from: &State, n: usize, message: Message, ste
 /// Both legs are closed: the session ends, and its record goes to the outbox.
 fn finish(close: &Close, from: &State, n: usize, session: &Session, steps: &mut Steps) {
     let is_over = session.legs.iter().all(|leg| leg.is == LegIs::Closed && !leg.owes_answer);
-    let is_written = from.journal.closing.is_some();
-    if !is_over || !is_written || !is_owner(close, from, session) {
+    if !is_over || !session.is_kept || !is_owner(close, from, session) {
         return;
     }
     let mut next = *from;
     next.journal.closed = true;
+    next.journal.closing = session.closing;
     next.nodes[n].session = None;
-    if close.has(Rule::OneAppend) {
+    if close.has(Rule::OneEntry) {
         next.journal.outbox |= 1 << session.epoch;
         return step(steps, Patience::Prompt, Who::Pf(n), None, "journal: closed, with its record", next);
     }
@@ -321,6 +303,7 @@ fn outbox(close: &Close, from: &State, n: usize, steps: &mut Steps) {
         let mut next = *from;
         next.nodes[n].unwritten = false;
         next.sink.records += 1;
+        next.sink.cause = from.journal.closing;
         step(steps, Patience::Prompt, who, None, "hands the record over", next);
     }
     if from.journal.outbox == 0 {
@@ -335,6 +318,7 @@ fn outbox(close: &Close, from: &State, n: usize, steps: &mut Steps) {
     let new = if close.has(Rule::RecordKey) { from.journal.outbox & !from.sink.keys } else { from.journal.outbox };
     next.sink.records = (from.sink.records + new.count_ones() as u8).min(3);
     next.sink.keys |= new;
+    next.sink.cause = from.journal.closing;
     next.nodes[n].delivered = true;
     step(steps, Patience::Prompt, who, None, "hands the record over", next);
 }

@@ -16,11 +16,13 @@ pub struct State {
     pub(crate) net: Net,
     /// What may still go wrong.
     pub(crate) left: Left,
-    /// Sides whose BYE was answered 200.
-    pub(crate) answered: [bool; 2],
+    /// Why the session was being closed when a BYE was first answered 200.
+    pub(crate) promised: Option<Cause>,
+    /// The node was told by a 481 that an end had closed while it was down.
+    pub(crate) is_told: bool,
     /// Sides that sent a BYE.
     pub(crate) byes: [bool; 2],
-    /// An end left or died, or an operator closed: from here on, closing is right.
+    /// An end left or died, an operator closed, or media died with a node: from here on, closing is right.
     pub(crate) has_cause: bool,
 }
 
@@ -74,6 +76,8 @@ pub(crate) struct Session {
     pub(crate) legs: [Leg; 2],
     /// Why it is being closed.
     pub(crate) closing: Option<Cause>,
+    /// The journal has been told that it is being closed.
+    pub(crate) is_kept: bool,
     /// The ownership under which it was opened or taken over.
     pub(crate) epoch: u8,
 }
@@ -89,8 +93,6 @@ pub(crate) struct Leg {
     pub(crate) refused: u8,
     /// The sequence number of the last request.
     pub(crate) cseq: u8,
-    /// The restart audit has still to ask.
-    pub(crate) audit: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -108,6 +110,8 @@ pub(crate) enum Cause {
     Gone(u8),
     /// Nobody left: the operator closes.
     Operator,
+    /// The node died, and the media with it.
+    Restarted,
 }
 
 /// What is on disk.
@@ -116,8 +120,7 @@ pub(crate) struct Journal {
     /// The session's state was written at set-up.
     pub(crate) opened: bool,
     pub(crate) closing: Option<Cause>,
-    /// No request of this session has a higher sequence number than this, but for those since the last restart.
-    pub(crate) floor: u8,
+    /// The session is over; what its record says is in `closing`.
     pub(crate) closed: bool,
     /// Records that have still to be delivered, one bit for each epoch that made one.
     pub(crate) outbox: u8,
@@ -130,6 +133,8 @@ pub(crate) struct Journal {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Sink {
     pub(crate) records: u8,
+    /// What the last one says.
+    pub(crate) cause: Option<Cause>,
     /// The keys that it knows, one bit for each.
     pub(crate) keys: u8,
 }
@@ -140,6 +145,7 @@ pub(crate) struct Sink {
 pub(crate) enum Message {
     ByeFrom(u8),
     OkFrom(u8),
+    GoneFrom(u8),
     RefusalFrom(u8, u8),
     OkTo(u8),
     GoneTo(u8),
@@ -150,7 +156,7 @@ impl Message {
     /// Whose leg it is on.
     pub(crate) fn side(self) -> Side {
         match self {
-            Message::ByeFrom(x) | Message::OkFrom(x) | Message::RefusalFrom(x, _) => x.into(),
+            Message::ByeFrom(x) | Message::OkFrom(x) | Message::GoneFrom(x) | Message::RefusalFrom(x, _) => x.into(),
             Message::OkTo(x) | Message::GoneTo(x) | Message::ByeTo(x, _) => x.into(),
         }
     }

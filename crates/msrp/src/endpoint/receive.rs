@@ -83,7 +83,11 @@ impl Endpoint {
                 Ok(Some(Frame::Body(data))) => self.on_body(conn, data, now),
                 Ok(Some(Frame::End(flag))) => self.on_end(conn, flag, now),
                 Ok(None) => drop(link.inbox.pop_front()),
-                Err(_) => self.lose(conn, true, now),
+                Err(_) => {
+                    let source = link.source;
+                    self.strangers.note(|refusals| &mut refusals.not_msrp, source, "no MSRP", now.at);
+                    self.lose(conn, true, now);
+                }
             }
         }
         let head_by = now.at + self.options.head_timeout;
@@ -102,7 +106,10 @@ impl Endpoint {
             Start::Request(Method::Send | Method::Auth | Method::Other) => {
                 match self.on_request(conn, &head, &mut chunk, now) {
                     Ok(()) => chunk.request = Some(head),
-                    Err(Refusal::Answer(status)) => self.answer(conn, &head, failure_report, status, now),
+                    Err(Refusal::Answer(status)) => {
+                        self.note_stranger(conn, status, now);
+                        self.answer(conn, &head, failure_report, status, now);
+                    }
                     Err(Refusal::Ignore) => {}
                 }
                 self.count_strike(conn, chunk.request.is_none(), now);
@@ -415,6 +422,21 @@ impl Endpoint {
         }
         if let Some(text) = print::response(request, status, &self.options.heads) {
             self.write_frame(conn, text, now);
+        }
+    }
+
+    /// Notes a request for a session that its sender is not in.
+    fn note_stranger(&mut self, conn: ConnId, status: Status, now: Now) {
+        let source = self.connections.get(&conn).and_then(|link| link.source);
+        if status == Status::NO_SUCH_SESSION {
+            self.strangers.note(|refusals| &mut refusals.unknown_session, source, "no such session", now.at);
+        } else if status == Status::SESSION_IN_USE {
+            self.strangers.note(
+                |refusals| &mut refusals.session_in_use,
+                source,
+                "a session that is not its own",
+                now.at,
+            );
         }
     }
 

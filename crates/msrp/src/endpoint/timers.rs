@@ -57,7 +57,12 @@ impl Endpoint {
             link.armed = None;
         }
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now.at);
-        if is_due(link.bind_by) || is_due(link.head_by) {
+        if is_due(link.bind_by) {
+            let source = link.source;
+            self.strangers.note(|refusals| &mut refusals.unbound, source, "a connection without a session", now.at);
+            return self.lose(conn, true, now);
+        }
+        if is_due(link.head_by) {
             self.lose(conn, true, now);
             return;
         }

@@ -398,5 +398,7 @@ fn config(sip: SocketAddr, msrp: SocketAddr, plan: &Plan) -> Config {
         intervals: role_participating::Intervals::default(),
         durable: false,
         media_grace: Some(Duration::from_secs(5)),
+        max_sessions: 1000,
+        route_key: None,
     }
 }

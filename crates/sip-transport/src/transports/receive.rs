@@ -123,7 +123,10 @@ impl Transports {
     pub(super) fn on_malformed(&mut self, malformed: Malformed, flow: &Flow, now: Instant) {
         self.stats.malformed += 1;
         let Malformed { error, message } = malformed;
-        self.complaints.malformed(flow.remote.ip(), &error, now);
+        let source = flow.remote.ip();
+        if self.complaints.is_due(source, now) {
+            tracing::warn!(%source, %error, "malformed SIP (logged once a minute per source)");
+        }
         if error.status == 0 {
             return;
         }

@@ -58,6 +58,7 @@ impl Stack {
     pub(super) fn carry_out_server(&mut self, id: ServerId, fx: Effects) {
         let Some(server) = self.servers.get(id.0) else { return };
         for bytes in fx.send {
+            let bytes = if server.wants_oc { self.overload.tell(&bytes, self.utc) } else { bytes };
             self.transports.send_response(&server.path, bytes);
         }
         let mut over = None;

@@ -26,6 +26,11 @@ impl Stack {
             self.stats.stray_responses += 1;
             return;
         };
+        if self.options.offers_overload_control
+            && let Some(client) = self.clients.get(id.0)
+        {
+            self.neighbours.listen(&response, client.hop.remote, now);
+        }
         let Some((client, cx)) = self.client(id, now) else { return };
         let mut fx = Effects::default();
         let cancel = client.machine.on_response(&response, &cx, &mut fx);

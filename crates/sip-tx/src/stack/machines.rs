@@ -19,6 +19,8 @@ pub(super) struct Server {
     pub(super) hash: u64,
     pub(super) path: ReturnPath,
     pub(super) owner: Option<Owner>,
+    /// The client wants to be told of overload (RFC 7339).
+    pub(super) wants_oc: bool,
 }
 
 #[derive(Debug)]

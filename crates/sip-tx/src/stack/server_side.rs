@@ -9,6 +9,7 @@ use super::{Stack, stateless_tag};
 use crate::effects::{Effects, Timer};
 use crate::event::{Event, Incoming, ServerId};
 use crate::key::{self, Found, ServerKey};
+use crate::overload::{Class, wants_oc};
 use crate::tombstones::StoneId;
 
 impl Stack {
@@ -26,7 +27,7 @@ impl Stack {
         }
         let cancelled = (method == Method::Cancel).then(|| self.cancelled_by(&request)).flatten();
         // A CANCEL makes room, and an INVITE has one at most: there is always room for it.
-        if self.by_key.len() >= self.options.max_transactions && cancelled.is_none() {
+        if cancelled.is_none() && self.has_no_room(&request) {
             return self.refuse_overload(hash, &request, &flow);
         }
         let tx = self.open_server(hash, &key, &request, &flow, now);
@@ -35,6 +36,22 @@ impl Stack {
         } else {
             self.on_new_request(tx, request, flow);
         }
+    }
+
+    /// Whether a request is refused for want of time or room. What ends something is served last of all: of the room for
+    /// transactions, a tenth is kept for what is inside a dialog and another tenth for what closes one.
+    fn has_no_room(&mut self, request: &Request) -> bool {
+        let class = Class::of(request);
+        let (open, most) = (self.by_key.len(), self.options.max_transactions);
+        let bound = match class {
+            Class::Closing => most,
+            Class::Refresh => most - most / 10,
+            Class::New | Class::Background => most - most / 5,
+        };
+        let (is_full, is_late) = (open >= bound, self.overload.sheds(class));
+        self.stats.refused += u64::from(is_full);
+        self.stats.shed += u64::from(is_late && !is_full);
+        is_full || is_late
     }
 
     /// The INVITE that a CANCEL is for.
@@ -94,15 +111,18 @@ impl Stack {
     fn open_server(&mut self, hash: u64, key: &ServerKey, request: &Request, flow: &Flow, now: Instant) -> ServerId {
         let machine = ServerMachine::new(request.method(), now);
         let path = self.transports.return_path(request, flow);
-        let id = ServerId(self.servers.insert(Server { machine, hash, path, owner: None }));
+        let wants_oc = wants_oc(request);
+        let id = ServerId(self.servers.insert(Server { machine, hash, path, owner: None, wants_oc }));
         self.by_key.insert(hash, key, id);
         id
     }
 
-    /// Too much is open: answered without keeping anything (RFC 3261 §21.5.4).
+    /// Too much is open, or too much waits: answered without keeping anything (RFC 3261 §21.5.4).
     fn refuse_overload(&mut self, hash: u64, request: &Request, flow: &Flow) {
-        self.stats.refused += 1;
-        let answer = request.respond(503, &stateless_tag(hash)).header(Name::RetryAfter, "5").finish();
+        // Drawn, or all who are refused at once would be back at once.
+        let after = (1 + self.entropy.below(10)).to_string();
+        let answer = request.respond(503, &stateless_tag(hash)).header(Name::RetryAfter, after).finish();
+        let answer = if wants_oc(request) { self.overload.tell(&answer, self.utc) } else { answer };
         let path = self.transports.return_path(request, flow);
         self.transports.send_response(&path, answer);
     }

@@ -3,6 +3,7 @@
 
 mod cancel;
 mod matching;
+mod overload;
 mod retransmission;
 mod robustness;
 mod role;

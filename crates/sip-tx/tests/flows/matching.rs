@@ -156,7 +156,7 @@ fn what_is_too_much_is_answered_503_without_keeping_anything() {
     for branch in ["a", "b", "c", "c", "d"] {
         let sent = bench.datagram(request("INVITE", &format!("10.0.0.9;branch=z9hG4bK{branch}"), ""));
         let refused = ["c", "d"].contains(&branch);
-        assert_eq!(sent.iter().any(|text| text.contains("503") && text.contains("Retry-After: 5")), refused);
+        assert_eq!(sent.iter().any(|text| text.contains("503") && text.contains("Retry-After: ")), refused);
         if branch == "c" {
             // The same request gets the same tag, although nothing was kept of it.
             let its =

@@ -21,9 +21,10 @@ pub(super) fn read(key: &str, core: document::Core) -> Result<NodePlan<CorePlan>
             .enumerate()
             .map(|(i, p)| peer(&format!("{key}.peers[{i}]"), p))
             .collect::<Result<_, _>>()?,
+        route_key: super::route_key(key, core.key.as_deref())?,
         registration: registration(&format!("{key}.registration"), &core.registration)?,
     };
-    super::node(key, core.name, &core.listen, None, core.udp_path_mtu, role)
+    super::node(key, core.name, &core.listen, None, core.udp_path_mtu, core.overload_control, role)
 }
 
 fn domain(key: &str, text: &str) -> Result<String, ConfigError> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile, Reason, Service};
-use node::{Intervals, MEDIA_GRACE, PfPlan, RecordsPlan, SILENT_SESSION};
+use node::{Intervals, MAX_SESSIONS, MEDIA_GRACE, PfPlan, RecordsPlan, SILENT_SESSION};
 
 use super::{ConfigError, NodePlan};
 use crate::serve::document::{self, MediaPath};
@@ -34,6 +34,8 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         profiles,
         trusted: trusted(&format!("{key}.trusted"), &pf.trusted)?,
         silent_session: pf.silent_session.map_or(SILENT_SESSION, Duration::from_secs),
+        max_sessions: max_sessions(key, pf.max_sessions)?,
+        route_key: super::route_key(key, pf.key.as_deref())?,
         intervals,
         journal: pf.journal,
         records: records(key, pf.records, pf.records_size, pf.records_files)?,
@@ -43,7 +45,7 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         let cure = "write an IP address and a port, such as \"127.0.0.1:2855\"";
         ConfigError::new(format!("{key}.msrp"), &format!("is `{}`", pf.msrp), cure)
     })?;
-    super::node(key, pf.name, &pf.listen, Some(msrp), pf.udp_path_mtu, role)
+    super::node(key, pf.name, &pf.listen, Some(msrp), pf.udp_path_mtu, pf.overload_control, role)
 }
 
 /// Session intervals that RFC 4028 allows.
@@ -146,6 +148,13 @@ fn profile(key: &str, entry: &document::Profile, usual: &Profile) -> Result<Prof
         idle_session: entry.idle_session.map_or(usual.idle_session, seconds),
         supervised: entry.supervised.unwrap_or(usual.supervised),
     })
+}
+
+fn max_sessions(key: &str, number: Option<usize>) -> Result<usize, ConfigError> {
+    match number {
+        Some(0) => Err(ConfigError::new(format!("{key}.max_sessions"), "is 0", "allow at least one session")),
+        number => Ok(number.unwrap_or(MAX_SESSIONS)),
+    }
 }
 
 /// A time that 0 turns off.

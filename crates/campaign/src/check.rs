@@ -1,0 +1,135 @@
+//! What must hold at the end (reliability, invariants I1 to I4); `scenarios::audit` looks at what was on the wire.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use flow::MediaPath;
+use role_client::Event;
+use scenarios::{Site, System, audit};
+use wire::Transport;
+
+use crate::{Kind, Plan, What};
+
+/// A message that a client took from its user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Posted {
+    pub(crate) from: Site,
+    pub(crate) id: String,
+    pub(crate) text: String,
+}
+
+/// Whether a close surely gets through: nobody dies, and what holds it up is over well before Timer F. A connection that is
+/// asked for while nothing crosses is given up sooner; with losses, few repetitions are left.
+pub(crate) fn is_gentle(plan: &Plan) -> bool {
+    let held_up: Duration = plan.events.iter().map(|event| event.what.lasts()).sum();
+    let late: Duration = plan.events.iter().map(|event| delay(&event.what)).sum();
+    let most = if plan.link.loss > 0.0 {
+        0
+    } else if plan.topology.transport == Transport::Tcp {
+        8
+    } else {
+        20
+    };
+    !plan.strikes(&[Kind::Crash, Kind::BlackHole]) && held_up + late <= Duration::from_secs(most)
+}
+
+const fn delay(what: &What) -> Duration {
+    if let What::Delay(_, extra) = what { *extra } else { Duration::ZERO }
+}
+
+/// Whether a BYE may pass a function off the media path by, because nobody sends it or it does not get so far.
+pub(crate) fn may_miss_a_bye(plan: &Plan) -> bool {
+    !is_gentle(plan)
+}
+
+/// All of it.
+///
+/// # Panics
+/// When something does not hold.
+pub(crate) fn all(plan: &Plan, system: &System, posted: &[Posted]) {
+    audit(system, &plan.crashed());
+    assert_eq!(system.open(), [], "I2: something is still held");
+    records(plan, system);
+    messages(plan, system, posted);
+}
+
+/// I3: a session that was up on both sides has one record at each participating function: one that did not die, or that has
+/// a journal and is on the media path, where no session is up before it is kept. That it has not two is looked at by the
+/// audit.
+fn records(plan: &Plan, system: &System) {
+    let crashed = plan.crashed();
+    if crashed.contains(&Site::ClientA) || crashed.contains(&Site::ClientB) {
+        return;
+    }
+    let count = |name: &str| system.told_by(name).filter(|event| matches!(event, Event::Established { .. })).count();
+    let calls = plan.events.iter().filter(|event| event.what == What::Call).count();
+    let surely_both = (count("client-a") + count("client-b")).saturating_sub(calls);
+    for (pf, place) in [(Site::PfA, plan.topology.pf_a), (Site::PfB, plan.topology.pf_b)] {
+        let written = system.records.iter().filter(|(site, _)| *site == pf).count();
+        let forgets = crashed.contains(&pf) && !(plan.durable && place == MediaPath::On);
+        let fits = written >= surely_both || forgets;
+        assert!(fits, "I3: {} wrote {written} records of {surely_both} sessions or more", pf.name());
+    }
+}
+
+/// I4: no message comes twice, or changed; one that was taken comes, or its sender is told; a sender is told once.
+fn messages(plan: &Plan, system: &System, posted: &[Posted]) {
+    let crashed = plan.crashed();
+    let mut came: BTreeMap<&str, BTreeSet<&[u8]>> = BTreeMap::new();
+    for (who, event) in &system.told {
+        if let Event::Message { content, .. } = event {
+            let is_first = came.entry(who).or_default().insert(content);
+            assert!(is_first, "I4: {who} got a message twice: {event:?}");
+            let is_known = posted.iter().any(|posted| posted.text.as_bytes() == &**content);
+            assert!(is_known, "I4: {who} got what nobody sent");
+        }
+    }
+    for Posted { from, id, text } in posted.iter().filter(|posted| !crashed.contains(&posted.from)) {
+        let to = if *from == Site::ClientA { Site::ClientB } else { Site::ClientA };
+        let has_come = came.get(to.name()).is_some_and(|came| came.contains(text.as_bytes()));
+        let mut ends = system.told_by(from.name()).filter_map(|event| end_of(event, id));
+        let end = ends.next().unwrap_or_else(|| panic!("I4: {} was told nothing of message {id}", from.name()));
+        assert_eq!(ends.next(), None, "I4: {} was told twice of message {id}", from.name());
+        // A message dies with its receiver, and with a function that holds part of it.
+        let may_die = crashed.contains(&to)
+            || (crashed.contains(&Site::PfA) && plan.topology.pf_a == MediaPath::On)
+            || (crashed.contains(&Site::PfB) && plan.topology.pf_b == MediaPath::On);
+        match end {
+            End::Sent => assert!(has_come || may_die, "I4: message {id} was taken and did not come"),
+            End::NotSent { unknown } => {
+                assert!(
+                    !has_come || unknown || may_die,
+                    "I4: message {id} came, and its sender was told that it did not"
+                );
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Sent,
+    NotSent { unknown: bool },
+}
+
+fn end_of(event: &Event, id: &str) -> Option<End> {
+    match event {
+        Event::Sent { message_id, .. } if message_id == id => Some(End::Sent),
+        Event::NotSent { message_id, unknown, .. } if message_id == id => Some(End::NotSent { unknown: *unknown }),
+        Event::Sent { .. }
+        | Event::NotSent { .. }
+        | Event::Registered { .. }
+        | Event::RegistrationFailed { .. }
+        | Event::Unregistered
+        | Event::Incoming { .. }
+        | Event::Ringing { .. }
+        | Event::Established { .. }
+        | Event::Failed { .. }
+        | Event::Closed { .. }
+        | Event::MediaUp { .. }
+        | Event::Message { .. }
+        | Event::Delivered { .. }
+        | Event::Displayed { .. }
+        | Event::Composing { .. } => None,
+    }
+}
