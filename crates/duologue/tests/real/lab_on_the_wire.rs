@@ -57,7 +57,9 @@ fn seen(capture: &Capture, flow: &Value) -> Vec<Seen> {
         if !nodes.iter().any(|(_, n)| *n == from || *n == to) {
             continue;
         }
-        all.push((from, to, pick(4, 5), row[6].clone(), row[7].clone()));
+        // The core tells a function of a registration with the whole REGISTER as body: tshark reads both.
+        let outer = |text: &str| text.split('|').next().unwrap_or_default().to_owned();
+        all.push((from, to, outer(&pick(4, 5)), outer(&row[6]), outer(&row[7])));
     }
     all
 }
