@@ -42,7 +42,7 @@ fn a_line_tells_who_when_how_much_and_why() {
             r#"{"key":"000000000000001f","served_user":"sip:alice@home1.test","case":"originating","#,
             r#""peer":"sip:bob@home2.test","conversation_id":"c","contribution_id":"d","media_path":"on","#,
             r#""started":"1970-01-01T00:00:01Z","ended":"1970-01-01T00:01:01.500Z","closed_by":"peer","released":null,"#,
-            r#""cause":"SIP;cause=200;text=\"Bye\"","sent":{"messages":2,"octets":40},"#,
+            r#""cause":"SIP;cause=200;text=\"Bye\"","bye":200,"sent":{"messages":2,"octets":40},"#,
             r#""received":{"messages":0,"octets":0}}"#,
             "\n"
         )
