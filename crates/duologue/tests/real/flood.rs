@@ -64,6 +64,8 @@ fn f56_sessions_live_through_a_flood_and_close() {
     assert!(sent.iter().all(|sent| *sent > 1_000), "it was a flood: {sent:?}");
     for node in [core_a, a] {
         let from = "127.0.0.1".parse().unwrap();
-        assert_eq!(options(node, Transport::Udp, from, Duration::from_secs(5)), Some(200), "{node} is well");
+        // What is left of the flood is still in its socket, and is worked off first.
+        let is_well = || options(node, Transport::Udp, from, Duration::from_secs(1)).filter(|status| *status == 200);
+        assert!(interop::until(Duration::from_secs(10), is_well).is_some(), "{node} is well");
     }
 }

@@ -57,7 +57,9 @@ fn seen(capture: &Capture, flow: &Value) -> Vec<Seen> {
         if !nodes.iter().any(|(_, n)| *n == from || *n == to) {
             continue;
         }
-        all.push((from, to, pick(4, 5), row[6].clone(), row[7].clone()));
+        // A third-party REGISTER encloses the client's: tshark shows both, the outer one first.
+        let outer = |text: String| text.split('|').next().unwrap_or_default().to_owned();
+        all.push((from, to, outer(pick(4, 5)), outer(row[6].clone()), outer(row[7].clone())));
     }
     all
 }
