@@ -65,7 +65,7 @@ fn f56_sessions_live_through_a_flood_and_close() {
     // What is left of the flood is still in the sockets, and is worked off first.
     for node in [core_a, a] {
         nodes.wait_ready(&format!("{node} is well again"), ground::SOON, || {
-            options(node, Transport::Udp, node.ip(), Duration::from_secs(1)) == Some(200)
+            options(node, Transport::Udp, lease.ip(), Duration::from_secs(1)) == Some(200)
         });
     }
 }
