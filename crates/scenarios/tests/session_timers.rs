@@ -6,7 +6,7 @@ use std::time::Duration;
 use cpm::Closing;
 use flow::MediaPath;
 use role_client::{ClosedBy, Event};
-use scenarios::{Ask, BOB, Cast, Setup, Site, System, Topology, header};
+use scenarios::{Ask, BOB, Cast, Phone, Setup, Site, System, Topology, header};
 use sip::{Method, Name};
 use sip_ua::Intervals;
 use wire::Instant;
@@ -30,6 +30,8 @@ fn quiet(seed: u64, topology: Topology) -> Setup {
         // The phones here speak SIP alone.
         pf.media_grace = None;
     }
+    // Nor does a registration run out first, which would end the sessions of its user too.
+    (setup.client_a.expires, setup.client_b.expires) = (3600, 3600);
     setup
 }
 
@@ -205,7 +207,12 @@ fn phones_without_timers_are_not_refreshed_on_the_media_path() {
 fn a_phone_that_takes_no_update_is_refreshed_by_reinvite_with_the_same_description() {
     for topology in plain().filter(|topology| is_on(*topology)) {
         let mut cast = Cast::new(quiet(106, topology));
-        let callee = cast.callee;
+        let (caller, callee) = (cast.caller, cast.callee);
+        for phone in [caller, callee] {
+            let register = |phone: &mut Phone, now| phone.ask(phone.registration().with("Expires", "3600"), now);
+            cast.system.net.node_mut(phone, register);
+        }
+        cast.system.settle();
         cast.phone(callee).says = vec![(Name::SessionExpires, "1800;refresher=uac".to_owned())];
         cast.ask(Ask::invite(BOB));
         cast.system.run_for(905 * SECOND);
