@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use wire::Instant;
+use wire::{Instant, PeerCertificate};
 
 use crate::decode::Decoder;
 use crate::head::{Head, Name};
@@ -93,6 +94,8 @@ pub(crate) struct Connection {
     pub(crate) is_tls: bool,
     /// Where it came from, if it was accepted.
     pub(crate) source: Option<IpAddr>,
+    /// What TLS has found out about the peer.
+    pub(crate) peer: Option<Arc<PeerCertificate>>,
     pub(crate) sessions: Vec<SessionId>,
     pub(crate) route: Option<Route>,
     pub(crate) strikes: usize,
@@ -128,6 +131,7 @@ impl Connection {
             is_up,
             is_tls,
             source: None,
+            peer: None,
             sessions: Vec::new(),
             route: None,
             strikes: 0,

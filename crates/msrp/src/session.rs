@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use hashbrown::HashSet;
-use wire::{ConnId, Instant};
+use wire::{ConnId, Instant, Verify};
 
 use crate::history::History;
 use crate::path;
@@ -36,6 +36,8 @@ pub(crate) struct Session {
     pub(crate) options: SessionOptions,
     /// The two paths as requests carry them.
     pub(crate) paths: Bytes,
+    /// Who must be on its connection, over TLS.
+    pub(crate) wanted: Option<Verify>,
     pub(crate) conn: Option<ConnId>,
     pub(crate) is_bound: bool,
     /// It has a new URI, and its peer's is to come.
@@ -59,6 +61,7 @@ impl Session {
         let mut session = Session {
             paths: Bytes::new(),
             options,
+            wanted: None,
             conn: None,
             is_bound: false,
             is_renewed: false,

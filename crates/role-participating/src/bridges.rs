@@ -208,9 +208,15 @@ impl Participating {
         admission: &Admission,
         now: Now,
     ) {
+        // The caller is answered over what it offers, the callee is offered what this node prefers.
+        let Some(answering) = self.config.msrp.answering(incoming.request.body()).cloned() else {
+            tracing::info!("MSRP is offered over a protocol that has no listener here");
+            return self.ua.refuse(&mut self.stack, &incoming, &Reject::new(488), now);
+        };
         let max_size = self.control.profile(&served.aor).max_message_size;
-        let media = [(), ()].map(|()| LegMedia::new(self.config.msrp, max_size, self.stack.entropy()));
-        let [toward_caller, toward_callee] = media;
+        let offered = self.config.msrp.offered().clone();
+        let [toward_caller, toward_callee] =
+            [answering, offered].map(|listener| LegMedia::new(listener, max_size, self.stack.entropy()));
         let invite = incoming.request.clone();
         let transport = incoming.flow.transport;
         let plan = self.invite_plan(&invite, pre, admission, &toward_callee, transport);
@@ -225,7 +231,7 @@ impl Participating {
                 let legs = [(caller, toward_caller), (callee, toward_callee)];
                 let facts = Facts::new(self.stack.entropy().u64(), served, &invite);
                 self.bridges.insert(Bridge::new(facts, admission.service, legs, relay));
-                self.name_peer(caller);
+                self.name_peer(caller, now);
             }
             Err(error) => {
                 tracing::warn!(%error, "the second leg could not be called");
@@ -271,7 +277,7 @@ impl Participating {
     }
 
     fn contact(&self, transport: Transport) -> Bytes {
-        let addr = self.stack.transports().local(transport).unwrap_or(self.config.msrp);
+        let addr = self.stack.transports().local(transport).unwrap_or(self.config.msrp.offered().addr);
         let param = match transport {
             Transport::Udp => "",
             Transport::Tcp => ";transport=tcp",
@@ -318,6 +324,10 @@ impl Participating {
         let caller = bridge.session(Leg::Originating);
         let media = bridge.media(Leg::Originating).clone();
         let theirs = Body::of(response).filter(Body::is_sdp);
+        if owes_answer && !theirs.as_ref().is_some_and(|offer| self.answer_over(session, &offer.bytes)) {
+            let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &Reject::new(488), now);
+            return self.close_unasked(session, now);
+        }
         let offer = self.ua.session(caller).and_then(|s| s.remote_sdp()).map(|body| body.bytes.clone());
         let body = theirs.and_then(|theirs| match (&offer, owes_answer) {
             (Some(offer), false) => media.answer(&theirs.bytes, offer),
@@ -335,7 +345,7 @@ impl Participating {
                     bridge.started(now);
                 }
                 if owes_answer {
-                    self.name_peer(session);
+                    self.name_peer(session, now);
                 } else {
                     self.join_leg(session, Connector::Offerer, now);
                     self.join_leg(caller, Connector::Answerer, now);
@@ -344,6 +354,17 @@ impl Participating {
             // The caller has left while the callee answered (R10, R22): the ACK is out, now the BYE. There was no session.
             Err(_) => self.close_unasked(session, now),
         }
+    }
+
+    /// The callee makes the offer: its leg is over what it offers. False when there is no listener for that.
+    fn answer_over(&mut self, callee: SessionKey, offer: &[u8]) -> bool {
+        let Some(listener) = self.config.msrp.answering(offer).cloned() else { return false };
+        let Some((bridge, leg)) = self.bridges.of(callee) else { return false };
+        let uri = bridge.listen_on(leg, listener);
+        if let Some([media, _]) = self.bridges.media_of(callee) {
+            self.media.endpoint.set_local(media, uri);
+        }
+        true
     }
 
     /// The callee refused: so do we, in its words.

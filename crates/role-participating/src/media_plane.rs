@@ -1,10 +1,9 @@
 //! The media plane: one MSRP endpoint beside the SIP stack, and the way of inputs and events to each.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 
 use bytes::Bytes;
-use msrp::{Confirm, Endpoint, Event, IncomingId, Link, Remedy, SessionOptions, Status};
+use msrp::{Confirm, Endpoint, Event, IncomingId, Link, Listeners, Remedy, SessionOptions, Status};
 use sdp::{Connector, MsrpMedia, SessionDescription};
 use sip::Method;
 use sip_ua::{Body, Headers, SessionKey};
@@ -30,7 +29,7 @@ const MESSAGES: usize = 256;
 #[derive(Debug)]
 pub(crate) struct MediaPlane {
     pub(crate) endpoint: Endpoint,
-    listener: SocketAddr,
+    listeners: Listeners,
     /// Connections opened so far.
     opened: u64,
     sides: BTreeMap<msrp::SessionId, Side>,
@@ -55,10 +54,10 @@ struct Side {
 }
 
 impl MediaPlane {
-    pub(crate) fn new(listener: SocketAddr, entropy: Entropy) -> MediaPlane {
+    pub(crate) fn new(listeners: Listeners, entropy: Entropy) -> MediaPlane {
         MediaPlane {
             endpoint: Endpoint::new(msrp::Options { messages: MESSAGES, ..msrp::Options::default() }, entropy),
-            listener,
+            listeners,
             opened: 0,
             sides: BTreeMap::new(),
             screens: BTreeMap::new(),
@@ -69,7 +68,7 @@ impl MediaPlane {
 
     /// Whether an input is for the media plane.
     pub(crate) fn takes(&self, input: &Input) -> bool {
-        self.endpoint.takes(input, self.listener)
+        self.listeners.iter().any(|listener| self.endpoint.takes(input, listener.addr))
     }
 
     /// Opens the sessions of two legs. They are open before their descriptions leave, because a peer that connects is
@@ -89,9 +88,9 @@ impl MediaPlane {
     }
 
     /// Tells a session where its peer is.
-    fn name_peer(&mut self, session: msrp::SessionId, theirs: &Bytes) {
+    fn name_peer(&mut self, session: msrp::SessionId, theirs: &Bytes, now: Now) {
         if let Some(media) = msrp_media(theirs) {
-            self.endpoint.set_remote(session, media.path);
+            self.endpoint.set_peer(session, &media, now);
         }
     }
 
@@ -125,7 +124,8 @@ impl MediaPlane {
         match remedy {
             Some(Remedy::Connect(place)) => {
                 self.opened += 1;
-                self.endpoint.connect(session, ConnId::opened_in(LANE, self.opened), self.listener, place, now);
+                let local = self.listeners.addr(self.endpoint.protocol(session));
+                self.endpoint.connect(session, ConnId::opened_in(LANE, self.opened), local, place, now);
             }
             Some(Remedy::GiveUp) => tracing::info!("an MSRP connection of a leg does not come back"),
             Some(remedy) => self.remedies.push_back((session, remedy)),
@@ -195,10 +195,10 @@ impl Participating {
     }
 
     /// A leg has its peer's offer and owes the answer.
-    pub(crate) fn name_peer(&mut self, leg: SessionKey) {
+    pub(crate) fn name_peer(&mut self, leg: SessionKey, now: Now) {
         let offer = self.ua.session(leg).and_then(|known| known.remote_sdp());
         if let (Some([session, _]), Some(offer)) = (self.bridges.media_of(leg), offer) {
-            self.media.name_peer(session, &offer.bytes);
+            self.media.name_peer(session, &offer.bytes, now);
         }
     }
 

@@ -132,7 +132,10 @@ impl Endpoint {
         let success_report = head.success_report().map_err(bad)?;
         let range = head.byte_range().map_err(bad)?;
         let id = head.message_id().and_then(MessageId::parse).ok_or(Refusal::Answer(Status::BAD_REQUEST))?;
-        self.bind_to(session, conn);
+        if !self.bind_to(session, conn) {
+            self.send_away(session, conn, now);
+            return Err(Refusal::Ignore);
+        }
         chunk.next = range.start;
         chunk.end = range.end;
         chunk.target = self.target(session, head, &id, &range, success_report, now)?;
@@ -172,11 +175,20 @@ impl Endpoint {
         }
     }
 
-    fn bind_to(&mut self, session: SessionId, conn: ConnId) {
+    /// Gives a session without a connection this one; false when its peer is not the one of the session.
+    fn bind_to(&mut self, session: SessionId, conn: ConnId) -> bool {
         if self.sessions.get(session.0).is_some_and(|known| known.conn.is_none()) {
-            self.join_connection(session, conn);
-            self.bind(session);
+            match self.is_wanted(session, conn) {
+                Some(false) => return false,
+                Some(true) => {
+                    self.join_connection(session, conn);
+                    self.bind(session);
+                }
+                // Joined, so that nobody else is; bound when its description says that it is the one.
+                None => self.join_connection(session, conn),
+            }
         }
+        true
     }
 
     /// Where the octets of a SEND go.
