@@ -49,7 +49,7 @@ impl Hop {
         let mut hop = Hop { endpoint, bridge, peers, now, number: 0 };
         for (conn, (local, remote)) in peers.into_iter().zip([(NEAR, FROM), (FAR, TO)]) {
             let addr = "192.0.2.9:2855".parse().unwrap();
-            hop.handle(Input::Accepted { conn, transport: Transport::Tcp, local: addr, remote: addr });
+            hop.handle(Input::Accepted { conn, transport: Transport::Tcp, local: addr, remote: addr, peer: None });
             let bind = format!(
                 "MSRP bind SEND\r\nTo-Path: {local}\r\nFrom-Path: {remote}\r\nMessage-ID: bind\r\n-------bind$\r\n"
             );
