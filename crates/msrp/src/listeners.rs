@@ -53,10 +53,9 @@ impl Listeners {
 
     /// What an answer to this description names: [`Listeners::offered`] if it is no offer of MSRP.
     pub fn answering(&self, offer: &[u8]) -> Option<&Listener> {
-        let offer = sdp::SessionDescription::parse(offer).ok();
-        match offer.as_ref().and_then(sdp::SessionDescription::msrp) {
-            Some(media) => self.over(media.protocol),
-            None => Some(&self.offered),
+        match sdp::glance(offer) {
+            Ok(Some(media)) => self.over(media.protocol),
+            Ok(None) | Err(_) => Some(&self.offered),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
 use msrp::{Confirm, Endpoint, Event, IncomingId, Link, Listeners, Remedy, SessionOptions, Status};
 use sdp::{Connector, MsrpMedia, SessionDescription};
 use sip::Method;
@@ -88,9 +87,9 @@ impl MediaPlane {
     }
 
     /// Tells a session where its peer is.
-    fn name_peer(&mut self, session: msrp::SessionId, theirs: &Bytes, now: Now) {
-        if let Some(media) = msrp_media(theirs) {
-            self.endpoint.set_peer(session, &media, now);
+    fn name_peer(&mut self, session: msrp::SessionId, theirs: &SessionDescription, now: Now) {
+        if let Some(media) = theirs.msrp() {
+            self.endpoint.set_peer(session, media, now);
         }
     }
 
@@ -177,36 +176,42 @@ impl MediaPlane {
     }
 }
 
-fn msrp_media(description: &Bytes) -> Option<MsrpMedia> {
-    SessionDescription::parse(description).ok()?.msrp().cloned()
+/// What a description says; `None` if it is none.
+pub(crate) fn read(body: &Body) -> Option<SessionDescription> {
+    SessionDescription::parse(&body.bytes).ok()
 }
 
 impl Participating {
     /// Offer and answer of a leg are exchanged: its side of the media may connect. `we` wrote the offer or the answer.
     pub(crate) fn join_leg(&mut self, leg: SessionKey, we: Connector, now: Now) {
+        if let Some(theirs) = self.ua.session(leg).and_then(|known| known.remote_sdp()).and_then(read) {
+            self.join_leg_to(leg, &theirs, we, now);
+        }
+    }
+
+    /// As [`Participating::join_leg`], for who has read the peer's description already: reading one costs as much as
+    /// forwarding a message.
+    pub(crate) fn join_leg_to(&mut self, leg: SessionKey, theirs: &SessionDescription, we: Connector, now: Now) {
         let Some([session, far]) = self.bridges.media_of(leg) else { return };
-        let Some(known) = self.ua.session(leg) else { return };
-        let (ours, theirs) = (known.local_sdp(), known.remote_sdp());
-        if let Some(descriptions) =
-            ours.and_then(|b| msrp_media(&b.bytes)).zip(theirs.and_then(|b| msrp_media(&b.bytes)))
-        {
-            self.media.join(session, far, (&descriptions.0, &descriptions.1), we, now);
+        let ours = self.ua.session(leg).and_then(|known| known.local_sdp()).and_then(read);
+        if let Some((ours, theirs)) = ours.as_ref().and_then(SessionDescription::msrp).zip(theirs.msrp()) {
+            self.media.join(session, far, (ours, theirs), we, now);
         }
     }
 
     /// A leg has its peer's offer and owes the answer.
-    pub(crate) fn name_peer(&mut self, leg: SessionKey, now: Now) {
-        let offer = self.ua.session(leg).and_then(|known| known.remote_sdp());
-        if let (Some([session, _]), Some(offer)) = (self.bridges.media_of(leg), offer) {
-            self.media.name_peer(session, &offer.bytes, now);
+    pub(crate) fn name_peer(&mut self, leg: SessionKey, offer: &SessionDescription, now: Now) {
+        if let Some([session, _]) = self.bridges.media_of(leg) {
+            self.media.name_peer(session, offer, now);
         }
     }
 
     /// Whether the description that a leg's peer has just sent names another path than the one in use.
     pub(crate) fn has_moved(&mut self, leg: SessionKey) -> bool {
         let Some([session, _]) = self.bridges.media_of(leg) else { return false };
-        let offer = self.ua.session(leg).and_then(|known| msrp_media(&known.remote_sdp()?.bytes));
-        offer.is_some_and(|media| !media.path.is_empty() && media.path != self.media.endpoint.remote(session))
+        let offer = self.ua.session(leg).and_then(|known| known.remote_sdp()).and_then(read);
+        let media = offer.as_ref().and_then(SessionDescription::msrp);
+        media.is_some_and(|media| !media.path.is_empty() && media.path != self.media.endpoint.remote(session))
     }
 
     /// A leg has a new path of ours.
@@ -233,7 +238,7 @@ impl Participating {
     }
 
     fn offer_path(&mut self, leg: SessionKey, session: msrp::SessionId, remedy: Remedy, now: Now) {
-        let ours = self.ua.session(leg).and_then(|known| known.local_sdp()).map(|body| body.bytes.clone());
+        let ours = self.ua.session(leg).and_then(|known| known.local_sdp()).and_then(read);
         let Some((media, ours)) = self.bridges.media_at(leg).zip(ours) else { return };
         let renewed = media.renewed(self.stack.entropy());
         let media = if remedy == Remedy::Offer { renewed } else { media.again_without_cema() };
