@@ -4,7 +4,7 @@ use std::time::Duration;
 use sip::{Method, Name, Request, Uri};
 use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, Reject, RouteKey, preprocess};
 use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
-use wire::{Entropy, Input, Instant, Node, Now, OncePerMinute, Output};
+use wire::{Entropy, Input, Instant, Node, Now, OncePerMinute, Output, Transport};
 
 use crate::Config;
 use crate::identity::disbelieve;
@@ -171,6 +171,18 @@ impl Core {
     /// Whether a URI means this core or its domain, not one of its users.
     fn is_here(&self, uri: &Uri<'_>) -> bool {
         uri.is_sip() && (self.is_home(uri) || self.stack.transports().is_our_uri(uri))
+    }
+
+    /// Where this core is found over a transport: host and port, and the parameter that a URI needs besides. Over one without
+    /// a listener it is where it is found at all.
+    pub(crate) fn place(&self, transport: Transport) -> (String, &'static str) {
+        let addr = self.stack.transports().local(transport);
+        let param = match transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        };
+        (addr.map_or_else(|| self.host.clone(), |addr| addr.to_string()), param)
     }
 
     pub(crate) fn is_home(&self, uri: &Uri<'_>) -> bool {

@@ -7,7 +7,7 @@ use sip::{Builder, Name, Request};
 use sip_tx::{Flow, Incoming};
 use sip_ua::Reject;
 use sip_ua::digest::{Authenticator, Check, Secret, Side};
-use wire::{Entropy, Now, Redacted};
+use wire::{Entropy, Now, Redacted, Transport};
 
 use crate::location::{Binding, Bindings, Sequence, Stale};
 use crate::{Core, DigestOffer};
@@ -150,16 +150,19 @@ impl Core {
             let uri = String::from_utf8_lossy(&binding.uri);
             answer = answer.header(Name::Contact, format!("<{uri}>;expires={left}{}", instance.unwrap_or_default()));
         }
-        let transport = request_transport(request);
+        let (host, param) = self.place(request_transport(request));
         answer = answer.copied(request, Name::Path);
-        answer = answer.header(Name::ServiceRoute, format!("<sip:{}{transport};lr;orig>", self.host));
+        answer = answer.header(Name::ServiceRoute, format!("<sip:{host}{param};lr;orig>"));
         self.associated(aor).into_iter().fold(answer, |answer, uri| answer.header(Name::PAssociatedUri, uri)).finish()
     }
 }
 
 /// A client that registers over a stream sends everything else over it as well.
-fn request_transport(request: &Request) -> &'static str {
-    if request.via().transport.eq_ignore_ascii_case(b"TCP") { ";transport=tcp" } else { "" }
+fn request_transport(request: &Request) -> Transport {
+    let token = request.via().transport;
+    let all = [Transport::Tcp, Transport::Tls];
+    let named = all.into_iter().find(|transport| token.eq_ignore_ascii_case(transport.via_token().as_bytes()));
+    named.unwrap_or(Transport::Udp)
 }
 
 fn binding(contact: &ContactAddress<'_>, request: &Request, flow: &Flow, interval: Duration, now: Now) -> Binding {

@@ -3,10 +3,22 @@
 use cpm::{ServedUser, SessionCase};
 use sip::{Method, Name, Request};
 use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Reject};
-use wire::Instant;
+use wire::{Instant, Transport};
 
 use crate::Core;
 use crate::odi::Odi;
+
+/// The transport that a URI of a participating function names.
+fn transport_of(uri: &str) -> Transport {
+    let is = |token: &str| uri.split(';').skip(1).any(|param| param.eq_ignore_ascii_case(token));
+    if is("transport=tls") {
+        Transport::Tls
+    } else if is("transport=tcp") {
+        Transport::Tcp
+    } else {
+        Transport::Udp
+    }
+}
 
 impl Core {
     /// Through the participating function, with the way back below it (3GPP TS 24.229 §5.4.3.2 step 4).
@@ -23,8 +35,10 @@ impl Core {
             SessionCase::Terminating => &trigger.terminating,
         };
         let odi = Odi { case: served.case, served: served.aor.clone() };
-        let transport = if uri.contains(";transport=tcp") { ";transport=tcp" } else { "" };
-        let routes = [format!("<{uri};lr>"), format!("<{}{transport}>", odi.uri(&self.host))];
+        // It comes back over the transport on which it leaves.
+        let transport = transport_of(uri);
+        let (host, param) = self.place(transport);
+        let routes = [format!("<{uri};lr>"), format!("<{}{param}>", odi.uri(&host))];
         let state = if is_registered { "reg" } else { "unreg" };
         edits.set(Name::PServedUser, format!("<{}>;sescase={};regstate={state}", served.aor, served.case.as_str()));
         Plan {
@@ -54,6 +68,23 @@ impl Core {
         match odi.case {
             SessionCase::Terminating if !is_retargeted => self.deliver(request, pre, now),
             SessionCase::Originating | SessionCase::Terminating => self.onward(request, pre, Edits::new(), now),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trigger_names_its_transport_in_any_case() {
+        for (uri, expected) in [
+            ("sip:orig@10.0.0.3:5060", Transport::Udp),
+            ("sip:10.0.0.3:5060;transport=udp;lr", Transport::Udp),
+            ("sip:10.0.0.3:5060;lr;Transport=TCP", Transport::Tcp),
+            ("sip:10.0.0.3:5061;transport=tls", Transport::Tls),
+        ] {
+            assert_eq!(transport_of(uri), expected, "{uri}");
         }
     }
 }

@@ -1,7 +1,7 @@
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
-    SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 
 use super::identity::{Identity, TlsError, key_der};
@@ -16,6 +16,7 @@ impl Authority {
     /// A new authority with a key of its own.
     pub fn new() -> Result<Authority, TlsError> {
         let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name.push(DnType::CommonName, "Duologue authority of one process");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         Ok(Authority { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
@@ -46,6 +47,9 @@ impl Authority {
         for uri in names.iter().filter(is_uri) {
             params.subject_alt_names.push(SanType::URI(Ia5String::try_from(uri.as_str())?));
         }
+        // A subject of its own: one that is its issuer's makes OpenSSL take the certificate for a self-signed one.
+        let subject = names.first().map_or("nobody", String::as_str);
+        params.distinguished_name.push(DnType::CommonName, subject);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let now = rustls::pki_types::UnixTime::now().as_secs() as i64;
         let (from, to) = if expired { (now - 2 * DAY, now - DAY) } else { (now - DAY, now + DAY) };
