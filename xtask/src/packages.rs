@@ -12,6 +12,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "sipp", package: "sip-tester", role: "foreign SIP clients" },
     Tool { program: "kamailio", package: "kamailio", role: "foreign SIP/IP core" },
     Tool { program: "tshark", package: "tshark", role: "independent view of the wire" },
+    Tool { program: "openssl", package: "openssl", role: "foreign TLS peers" },
     Tool { program: "valgrind", package: "valgrind", role: "counts instructions and allocations" },
     Tool { program: "ip", package: "iproute2", role: "network namespaces" },
 ];

@@ -71,6 +71,18 @@ pub(crate) struct Client {
     /// The core to register with: transport, IP address, port
     #[arg(long, value_name = "ADDRESS", default_value = "udp:127.0.0.1:5060", value_parser = core_address)]
     pub(crate) core: sip_tx::Target,
+    /// What the media of our invitations runs over: MSRP over tcp or tls. As the core's transport, if that is not said
+    #[arg(long, value_enum, value_name = "TRANSPORT")]
+    pub(crate) msrp: Option<MsrpTransport>,
+    /// The trust anchors in PEM: over TLS, one of them must vouch for the user's domain
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<String>,
+    /// The client's own certificate in PEM; otherwise one is made, which is enough for MSRP
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<String>,
+    /// The private key of the certificate
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<String>,
     /// The IP address to listen on; the kernel chooses the ports
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub(crate) listen: std::net::IpAddr,
@@ -88,11 +100,12 @@ pub(crate) struct Client {
 
 /// `udp:127.0.0.1:5060`.
 fn core_address(text: &str) -> Result<sip_tx::Target, String> {
-    let cure = "write a transport, an IP address and a port, such as udp:127.0.0.1:5060 or tcp:[::1]:5060";
+    let cure = "write a transport, an IP address and a port, such as udp:127.0.0.1:5060 or tls:[::1]:5061";
     let (transport, addr) = text.split_once(':').ok_or(cure)?;
     let transport = match transport {
         "udp" => wire::Transport::Udp,
         "tcp" => wire::Transport::Tcp,
+        "tls" => wire::Transport::Tls,
         _ => return Err(cure.to_owned()),
     };
     addr.parse().map(|addr| sip_tx::Target::new(transport, addr)).map_err(|_| cure.to_owned())
@@ -112,7 +125,7 @@ pub(crate) struct Lab {
     /// Who closes the session; `both` at the same moment
     #[arg(long, value_enum, default_value = "a", value_name = "WHO")]
     pub(crate) close_by: CloseBy,
-    /// Transport of SIP
+    /// Transport of SIP; with tls, MSRP runs over TLS as well, with certificates that are made for the run
     #[arg(long, value_enum, default_value = "udp")]
     pub(crate) transport: SipTransport,
     /// CPIM messages that each client sends before the close
@@ -121,7 +134,7 @@ pub(crate) struct Lab {
     /// Size of each message in octets
     #[arg(long, value_name = "BYTES", default_value_t = 100)]
     pub(crate) size: u64,
-    /// Write what was on the wire as a capture file for Wireshark and tshark
+    /// Write what was on the wire as a capture file for Wireshark and tshark; TLS is shown decrypted, as TCP
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
     /// Print the result as one JSON document, and nothing else, on standard output
@@ -152,6 +165,12 @@ pub(crate) enum CloseBy {
     A,
     B,
     Both,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum MsrpTransport {
+    Tcp,
+    Tls,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use engine::{Clock, Handle};
+use engine::{ClientAuth, Clock, Handle, Tls};
 use node::{Addresses, Bound, ClientPlan, Seat};
 use role_client::{Client, Event, SessionId};
 use wire::{Entropy, Instant, Transport};
@@ -20,7 +20,8 @@ use wire::{Entropy, Instant, Transport};
 use self::command::{Command, Wait};
 use self::screen::Screen;
 use self::sessions::Sessions;
-use crate::cli;
+use crate::cli::{self, MsrpTransport};
+use crate::tls::{self, Names};
 
 /// How long `/wait` waits when it does not say.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,8 +50,21 @@ pub(crate) fn run(options: &cli::Client) -> anyhow::Result<ExitCode> {
 /// Binds, and starts the client in an engine of its own.
 fn start(options: &cli::Client, clock: Clock, queue: &Sender<Signal>) -> anyhow::Result<Handle<Client>> {
     let any = std::net::SocketAddr::new(options.listen, 0);
-    let wanted = Addresses { sip: vec![(Transport::Udp, any), (Transport::Tcp, any)], msrp: Some(any) };
-    let bound = Bound::bind("client", &wanted)?;
+    let is_secure = options.core.transport == Transport::Tls;
+    // With TLS nothing leaves in the clear but what is asked for.
+    let sip = if is_secure { vec![Transport::Tls] } else { vec![Transport::Udp, Transport::Tcp] };
+    let msrp = match options.msrp {
+        Some(MsrpTransport::Tls) => [Transport::Tls, Transport::Tcp],
+        None if is_secure => [Transport::Tls, Transport::Tcp],
+        Some(MsrpTransport::Tcp) | None => [Transport::Tcp, Transport::Tls],
+    };
+    let with_port = |transport| (transport, any);
+    let wanted = Addresses {
+        sip: sip.into_iter().map(with_port).collect(),
+        msrp: msrp.map(with_port).to_vec(),
+        client_auth: ClientAuth::Asked,
+    };
+    let bound = Bound::bind("client", &wanted, Some(tls(options)?))?;
     let plan = ClientPlan {
         aor: options.aor.clone(),
         password: options.password.clone(),
@@ -68,6 +82,17 @@ fn start(options: &cli::Client, clock: Clock, queue: &Sender<Signal>) -> anyhow:
     let host = engine::Options { tap: None, on_idle: Some(Box::new(tell)), clock };
     let seat = Seat { options: sip_tx::Options::default(), entropy: Entropy::from_os(), host };
     Ok(plan.start(bound, seat)?)
+}
+
+/// What the command line says about TLS.
+fn tls(options: &cli::Client) -> anyhow::Result<Tls> {
+    if options.core.transport == Transport::Tls && options.ca.is_none() {
+        cli::refuse("client", "a core over TLS is known by a trust anchor; name a file with --ca");
+    }
+    let names =
+        Names { certificate: options.certificate.as_deref(), key: options.key.as_deref(), ca: options.ca.as_deref() };
+    let read = tls::read(names, &|file| std::fs::read(file));
+    read.map_err(|wrong| anyhow::anyhow!("--{} {}; {}", wrong.which, wrong.problem, wrong.cure))
 }
 
 /// Lines of the script, or what a person types. Reading blocks, so it has a thread of its own, which ends with the process.

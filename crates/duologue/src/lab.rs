@@ -10,7 +10,7 @@ use flow::ladder::Style;
 use lab::{Played, Report, Scenario, Settings};
 use wire::{Entropy, Transport};
 
-use crate::cli::{self, CloseBy, Figure, Lab, Place, SipTransport};
+use crate::cli::{CloseBy, Figure, Lab, Place, SipTransport};
 
 /// Seeds that are drawn stay below this, so that a person can type one.
 const SEEDS: u64 = 1_000_000_000;
@@ -19,7 +19,7 @@ pub(crate) fn run(options: &Lab) -> anyhow::Result<ExitCode> {
     let transport = match options.transport {
         SipTransport::Udp => Transport::Udp,
         SipTransport::Tcp => Transport::Tcp,
-        SipTransport::Tls => cli::refuse("lab", "`--transport tls`: TLS is not available yet; use udp or tcp"),
+        SipTransport::Tls => Transport::Tls,
     };
     let pcap = options.pcap.as_ref().map(|path| {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;

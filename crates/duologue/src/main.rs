@@ -7,6 +7,7 @@ mod lab;
 mod load;
 mod logs;
 mod serve;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -49,7 +49,8 @@ fn load(path: &Path) -> anyhow::Result<Plan> {
             "cannot read {shown}; name another file with --config, or make one with `duologue serve --print-defaults`"
         )
     })?;
-    Plan::read(&text, &|name| std::env::var(name).ok()).with_context(|| format!("{shown} is wrong"))
+    Plan::read(&text, &|name| std::env::var(name).ok(), &|file| std::fs::read(file))
+        .with_context(|| format!("{shown} is wrong"))
 }
 
 fn serve(plan: Plan) -> anyhow::Result<()> {
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_default_configuration_is_right() {
-        let plan = Plan::read(DEFAULTS, &|_| None).unwrap();
+        let plan = Plan::read(DEFAULTS, &|_| None, &|_| Ok(Vec::new())).unwrap();
         assert_eq!(plan.summary(), "1 core, 1 participating function");
     }
 }

@@ -112,6 +112,11 @@ fn every_close_conforms_over_tcp() {
 }
 
 #[test]
+fn every_close_conforms_over_tls() {
+    every_close_conforms("tls");
+}
+
+#[test]
 fn both_figures_are_played_unless_one_is_asked_for() {
     let played = flows(&[]);
     let ids: Vec<&str> = played.iter().map(|flow| flow["flow"].as_str().unwrap()).collect();
@@ -152,7 +157,7 @@ fn a_person_sees_the_ladder_and_the_verdict() {
     assert!(stdout.ends_with("\n1 of 1 flows conform\n"), "{stdout}");
     assert_eq!(stdout.matches(" BYE ").count(), 7, "{stdout}");
     assert!(!stdout.contains('\u{1b}'), "colour is for terminals");
-    assert!(stdout.contains("\n  MSRP connections: client-a to client-b\n"), "{stdout}");
+    assert!(stdout.contains("\n  MSRP connections: client-a to client-b (tcp)\n"), "{stdout}");
     assert!(stdout.contains("\n  Messages: 6 sent, 6 delivered, 100 octets each\n"), "{stdout}");
     assert_eq!(stderr, "");
 }
@@ -160,7 +165,7 @@ fn a_person_sees_the_ladder_and_the_verdict() {
 /// Messages go both ways before the close; a participating function on the media path splits the connection.
 #[test]
 fn messages_are_delivered_through_each_topology() {
-    let hop = |from: &str, to: &str| serde_json::json!({ "from": from, "to": to });
+    let hop = |from: &str, to: &str| serde_json::json!({ "from": from, "to": to, "transport": "tcp" });
     for (figure, connections) in [
         ("9", vec![hop("client-a", "client-b")]),
         ("10", vec![hop("client-a", "pf-a"), hop("pf-a", "pf-b"), hop("pf-b", "client-b")]),
@@ -174,11 +179,25 @@ fn messages_are_delivered_through_each_topology() {
     }
 }
 
+/// Everything over TLS: many messages, and some that are too large for any buffer.
+#[test]
+fn messages_are_delivered_over_tls() {
+    for (figure, hops) in [("9", 1), ("10", 3)] {
+        for (messages, size) in [("40", "20000"), ("2", "2000000")] {
+            let what = format!("{figure}, {messages} of {size}");
+            let flow = flow(&["--figure", figure, "--transport", "tls", "--messages", messages, "--size", size]);
+            let all = 2 * messages.parse::<u64>().unwrap();
+            assert_eq!(flow["messages"], serde_json::json!({ "sent": all, "delivered": all }), "{what}");
+            assert_eq!(texts(&flow["msrp"], "transport"), vec!["tls"; hops], "{what}");
+            assert_eq!(flow["conforms"], true, "{what}");
+        }
+    }
+}
+
 #[test]
 fn wrong_options_end_with_status_2_and_say_which_are_right() {
     for (arguments, expected) in [
         (&["--figure", "11"][..], "[possible values: 9, 10, all]"),
-        (&["--transport", "tls"], "TLS is not available yet"),
         (&["--figure", "9", "--pf-a", "on"], "'--figure <FIGURE>' cannot be used with '--pf-a <PLACE>'"),
     ] {
         let output = lab(arguments);

@@ -8,4 +8,6 @@ mod host;
 
 pub use handle::{CallError, Caller, Handle};
 pub use host::{Engine, OnIdle, Options};
-pub use net::{BindError, Clock, Counters, Limits, Listen, Sockets, Tap};
+pub use net::{
+    Authority, BindError, ClientAuth, Clock, Counters, Identity, Limits, Listen, Sockets, Tap, Tls, TlsError,
+};

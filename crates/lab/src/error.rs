@@ -4,8 +4,11 @@ use wire::Transport;
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// A node has no socket for this transport.
-    #[error("the lab has no {0} sockets: TLS is not available yet")]
+    #[error("a node of the lab has no {0} socket")]
     Transport(Transport),
+    /// There is no certificate for a node.
+    #[error("a certificate {0}")]
+    Tls(#[from] engine::TlsError),
     /// A socket could not be had.
     #[error(transparent)]
     Bind(#[from] engine::BindError),

@@ -3,7 +3,7 @@
 //! The octets, their order and their times are those of the taps: datagrams and pieces of streams as the kernel took them.
 //! The headers around them are made here, since a tap sees no headers: Ethernet with empty addresses as on a Linux
 //! loopback, IP, UDP, and for each connection a handshake where it opened, segments and acknowledgements with sequence
-//! numbers that fit, and an end.
+//! numbers that fit, and an end. TLS looks like TCP: a tap sees what is inside.
 
 mod tcp;
 

@@ -129,12 +129,16 @@ impl Recording {
             .dialled
             .iter()
             .filter(|(path, _)| to_msrp(path))
-            .filter_map(|(path, from)| Some((*from, self.owner(path.0, path.2, path.1)?)))
+            .filter_map(|(path, from)| Some((*from, self.owner(path.0, path.2, path.1)?, path.0)))
             .collect();
         found.sort_unstable();
         found
             .into_iter()
-            .map(|(from, to)| Connection { from: NODES[from].to_owned(), to: NODES[to].to_owned() })
+            .map(|(from, to, transport)| Connection {
+                from: NODES[from].to_owned(),
+                to: NODES[to].to_owned(),
+                transport: transport.to_string(),
+            })
             .collect()
     }
 

@@ -68,6 +68,8 @@ pub struct Connection {
     pub from: String,
     /// Who accepted it.
     pub to: String,
+    /// `tcp` or `tls`.
+    pub transport: String,
 }
 
 /// A node and its sockets.

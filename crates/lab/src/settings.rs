@@ -4,7 +4,7 @@ use wire::Transport;
 /// What a lab run is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// SIP runs over UDP or TCP; every node listens on both.
+    /// What SIP runs over. Over UDP and TCP every node listens on both, and MSRP runs over TCP; over TLS, MSRP does, too.
     pub transport: Transport,
     /// Same seed, same tags, branches and identifiers in every node.
     pub seed: u64,

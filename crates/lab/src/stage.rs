@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::Sender;
 
 use cpm::{MediaPathPolicy, Profile};
-use engine::{BindError, Clock, Handle};
+use engine::{Authority, ClientAuth, Clock, Handle, Tls};
 use flow::MediaPath;
 use node::{Addresses, Bound, ClientPlan, CorePlan, PfPlan, Seat};
 use role_client::Client;
@@ -78,7 +78,7 @@ impl Stage {
         queue: &Sender<Signal>,
         recording: &mut Recording,
     ) -> Result<Stage, LabError> {
-        let bound = bind(recording)?;
+        let bound = bind(settings.transport, recording)?;
         let addrs = bound.iter().map(|b| sip_addr(b, settings.transport)).collect::<Result<Vec<_>, _>>()?;
         let nodes = bound.iter().zip(&addrs).map(|(b, sip)| report(b, *sip)).collect();
         let uris = addrs.iter().map(|addr| node::sip_uri(settings.transport, *addr)).collect();
@@ -166,21 +166,36 @@ fn password(user: &str) -> String {
     format!("{user}-in-the-lab")
 }
 
-fn bind(recording: &mut Recording) -> Result<[Bound; 6], BindError> {
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+fn bind(transport: Transport, recording: &mut Recording) -> Result<[Bound; 6], LabError> {
+    let any = |transport| (transport, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    // Over TLS nothing else is open, so nothing can leave in the clear.
+    let (sip, media) = match transport {
+        Transport::Udp | Transport::Tcp => (vec![any(Transport::Udp), any(Transport::Tcp)], any(Transport::Tcp)),
+        Transport::Tls => (vec![any(Transport::Tls)], any(Transport::Tls)),
+    };
+    let authority = (transport == Transport::Tls).then(Authority::new).transpose()?;
     let mut bind = |index: NodeIndex| {
-        let msrp = (!CORES.contains(&index)).then_some(any);
-        let wanted = Addresses { sip: vec![(Transport::Udp, any), (Transport::Tcp, any)], msrp };
-        let bound = Bound::bind(NODES[index], &wanted)?;
+        let msrp = if CORES.contains(&index) { vec![] } else { vec![media] };
+        let wanted = Addresses { sip: sip.clone(), msrp, client_auth: ClientAuth::Required };
+        let tls = authority.as_ref().map(|authority| tls(authority, index)).transpose()?;
+        let bound = Bound::bind(NODES[index], &wanted, tls)?;
         for listener in bound.listeners() {
             recording.listens(index, listener.transport, listener.addr, Purpose::Sip);
         }
-        if let Some(addr) = bound.msrp() {
-            recording.listens(index, Transport::Tcp, addr, Purpose::Msrp);
+        for listener in bound.msrp().into_iter().flat_map(|listeners| listeners.iter()) {
+            recording.listens(index, media.0, listener.addr, Purpose::Msrp);
         }
-        Ok(bound)
+        Ok::<_, LabError>(bound)
     };
     Ok([bind(0)?, bind(1)?, bind(2)?, bind(3)?, bind(4)?, bind(5)?])
+}
+
+/// The certificate of a node: its address, and for a core the domain that it stands for (RFC 5922 §7). All trust one authority,
+/// which is made for the flow.
+fn tls(authority: &Authority, node: NodeIndex) -> Result<Tls, LabError> {
+    let domain = CORES.iter().position(|core| *core == node).map(|side| USERS[side].1.to_owned());
+    let names: Vec<String> = domain.into_iter().chain([Ipv4Addr::LOCALHOST.to_string()]).collect();
+    Ok(Tls::new(authority.issue(&names)?).trust(authority.pem().as_bytes())?)
 }
 
 fn sip_addr(bound: &Bound, transport: Transport) -> Result<SocketAddr, LabError> {
@@ -188,5 +203,6 @@ fn sip_addr(bound: &Bound, transport: Transport) -> Result<SocketAddr, LabError>
 }
 
 fn report(bound: &Bound, sip: SocketAddr) -> NodeReport {
-    NodeReport { name: bound.name().to_owned(), sip, msrp: bound.msrp() }
+    let msrp = bound.msrp().map(|listeners| listeners.offered().addr);
+    NodeReport { name: bound.name().to_owned(), sip, msrp }
 }

@@ -16,7 +16,7 @@ pub fn text(report: &FlowReport, settings: &Settings, style: &Style) -> String {
     for part in parts.registrations.iter().chain([&parts.set_up]) {
         line(&mut out, format_args!("  {}: {}", part.flow.title, summary(part)));
     }
-    let connections: Vec<_> = report.msrp.iter().map(|c| format!("{} to {}", c.from, c.to)).collect();
+    let connections: Vec<_> = report.msrp.iter().map(|c| format!("{} to {} ({})", c.from, c.to, c.transport)).collect();
     let none = if connections.is_empty() { "none".to_owned() } else { connections.join(", ") };
     line(&mut out, format_args!("  MSRP connections: {none}"));
     if report.messages.sent > 0 {

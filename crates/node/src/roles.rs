@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile};
 use engine::Handle;
+use msrp::Listeners;
 use role_client::Client;
 use role_core::{Core, Peer, Registration, Subscriber, Trigger};
 use role_participating::Participating;
@@ -118,7 +119,7 @@ impl PfPlan {
         let config = role_participating::Config {
             name: bound.name().to_owned(),
             listeners: bound.listeners().to_vec(),
-            msrp: msrp(&bound)?.into(),
+            msrp: msrp(&bound)?,
             media_path: self.media_path,
             default_profile: self.default_profile,
             profiles: self.profiles,
@@ -138,7 +139,7 @@ impl ClientPlan {
             password: self.password,
             core: self.core,
             listeners: bound.listeners().to_vec(),
-            msrp: msrp(&bound)?.into(),
+            msrp: msrp(&bound)?,
             auto_accept: self.auto_accept,
             user_agent: concat!("duologue/", env!("CARGO_PKG_VERSION")).to_owned(),
             expires: self.expires,
@@ -148,8 +149,8 @@ impl ClientPlan {
     }
 }
 
-fn msrp(bound: &Bound) -> Result<SocketAddr, StartError> {
-    bound.msrp().ok_or_else(|| StartError::NoMsrp(bound.name().to_owned()))
+fn msrp(bound: &Bound) -> Result<Listeners, StartError> {
+    bound.msrp().cloned().ok_or_else(|| StartError::NoMsrp(bound.name().to_owned()))
 }
 
 fn run<N: wire::Node + Send + 'static>(

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile};
 use flow::MediaPath;
+use msrp::Listeners;
 use role_client::Client;
 use role_core::{Core, Peer, Registration, Subscriber, Trigger};
 use role_participating::Participating;
 use sim::{Net, addr};
 use sip_tx::{Listener, Options, Target};
-use wire::{Entropy, Transport};
+use wire::{Entropy, Fingerprint, Hash, PeerCertificate, Transport};
 
 use crate::pf::{BrokenPf, Fault};
 use crate::{System, Topology};
@@ -66,6 +67,20 @@ impl Site {
 
     pub(crate) fn msrp(self) -> SocketAddr {
         SocketAddr::new(self.sip().ip(), 2855)
+    }
+
+    /// What others find out about it over TLS: a certificate that vouches for itself.
+    pub fn certificate(self) -> PeerCertificate {
+        let fingerprint = Fingerprint { hash: Hash::Sha256, digest: vec![self as u8; 32] };
+        PeerCertificate { fingerprints: vec![fingerprint], names: Vec::new() }
+    }
+
+    /// MSRP over TCP and over TLS, one of them offered.
+    fn both_msrp(self, offers_tls: bool) -> Listeners {
+        let tcp = msrp::Listener { addr: self.msrp(), fingerprint: None };
+        let fingerprint = self.certificate().fingerprints.first().map(msrp::fingerprint);
+        let tls = msrp::Listener { addr: SocketAddr::new(self.sip().ip(), 2856), fingerprint };
+        if offers_tls { Listeners::new(tls, Some(tcp)) } else { Listeners::new(tcp, Some(tls)) }
     }
 
     fn listeners(self) -> Vec<Listener> {
@@ -136,6 +151,15 @@ impl Setup {
             pf.msrp = six(pf.msrp.offered().addr).into();
             pf.trusted.iter_mut().for_each(|ip| *ip = six(SocketAddr::new(*ip, 0)).ip());
         }
+        self
+    }
+
+    /// MSRP over TCP and over TLS at all nodes: those in `offering` offer TLS, the others TCP.
+    #[must_use]
+    pub fn msrp_over_tls(mut self, offering: &[Site]) -> Setup {
+        let listeners = |site: Site| site.both_msrp(offering.contains(&site));
+        (self.client_a.msrp, self.client_b.msrp) = (listeners(Site::ClientA), listeners(Site::ClientB));
+        (self.pf_a.msrp, self.pf_b.msrp) = (listeners(Site::PfA), listeners(Site::PfB));
         self
     }
 

@@ -1,12 +1,14 @@
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use cpm::SessionRecord;
 use flow::{CloseBy, Dialogs, MediaPath, Observed, Verdict};
+use msrp::Listeners;
 use role_client::{Client, Event, SessionId};
 use role_core::Core;
 use sim::{Arrow, Ladder, Net, NodeId};
 use sip_tx::Target;
-use wire::{Instant, Now, Transport};
+use wire::{Instant, Node, Now, Transport};
 
 use crate::pf::{BrokenPf, Fault};
 use crate::phone::Phone;
@@ -112,26 +114,22 @@ impl System {
     pub(crate) fn build(setup: Setup) -> System {
         let mut net = setup.net();
         System {
-            client_a: net.add(
-                "client-a",
-                &[setup.client_a.listeners[0].addr, setup.client_a.msrp.offered().addr],
+            client_a: join(
+                &mut net,
+                Site::ClientA,
+                setup.client_a.listeners[0].addr,
+                &setup.client_a.msrp,
                 setup.client(Site::ClientA, 0),
             ),
             core_a: net.add("core-a", &[setup.core_a.listeners[0].addr], setup.core(Site::CoreA, 0)),
-            pf_a: net.add(
-                "pf-a",
-                &[setup.pf_a.listeners[0].addr, setup.pf_a.msrp.offered().addr],
-                setup.pf(Site::PfA, 0),
-            ),
+            pf_a: join(&mut net, Site::PfA, setup.pf_a.listeners[0].addr, &setup.pf_a.msrp, setup.pf(Site::PfA, 0)),
             core_b: net.add("core-b", &[setup.core_b.listeners[0].addr], setup.core(Site::CoreB, 0)),
-            pf_b: net.add(
-                "pf-b",
-                &[setup.pf_b.listeners[0].addr, setup.pf_b.msrp.offered().addr],
-                setup.pf(Site::PfB, 0),
-            ),
-            client_b: net.add(
-                "client-b",
-                &[setup.client_b.listeners[0].addr, setup.client_b.msrp.offered().addr],
+            pf_b: join(&mut net, Site::PfB, setup.pf_b.listeners[0].addr, &setup.pf_b.msrp, setup.pf(Site::PfB, 0)),
+            client_b: join(
+                &mut net,
+                Site::ClientB,
+                setup.client_b.listeners[0].addr,
+                &setup.client_b.msrp,
                 setup.client(Site::ClientB, 0),
             ),
             net,
@@ -358,6 +356,17 @@ impl System {
         }
         open
     }
+}
+
+/// Adds a node with its listeners for SIP and MSRP.
+fn join<N: Node + 'static>(net: &mut Net, site: Site, sip: SocketAddr, msrp: &Listeners, machine: N) -> NodeId<N> {
+    let plain = msrp.iter().filter(|listener| !listener.is_tls()).map(|listener| listener.addr);
+    let node = net.add(site.name(), &[sip].into_iter().chain(plain).collect::<Vec<_>>(), machine);
+    for secured in msrp.iter().filter(|listener| listener.is_tls()) {
+        net.listen(node, Transport::Tls, secured.addr);
+        net.set_certificate(node, site.certificate());
+    }
+    node
 }
 
 /// Flows and ladders are about SIP; MSRP runs beside it.

@@ -7,13 +7,15 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
+use engine::{ClientAuth, Tls};
 use node::{Addresses, CorePlan, PfPlan};
 use serde::Deserialize as _;
 use toml::de::{DeTable, Deserializer};
 use wire::Transport;
 
-use super::document::Document;
+use super::document::{self, Document};
 use super::expand::{self, Variables};
+use crate::tls::{self, Files, Names};
 
 /// Why a configuration is refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -44,16 +46,17 @@ pub(crate) struct Plan {
 pub(crate) struct NodePlan<R> {
     pub(crate) name: String,
     pub(crate) addresses: Addresses,
+    pub(crate) tls: Option<Tls>,
     pub(crate) options: sip_tx::Options,
     pub(crate) role: R,
 }
 
 impl Plan {
     /// Reads a configuration file.
-    pub(crate) fn read(text: &str, variables: Variables<'_>) -> Result<Plan, ConfigError> {
+    pub(crate) fn read(text: &str, variables: Variables<'_>, files: Files<'_>) -> Result<Plan, ConfigError> {
         let document = parse(text, variables)?;
-        let cores = each("core", document.core, core::read)?;
-        let pfs = each("pf", document.pf, pf::read)?;
+        let cores = each("core", document.core, |key, core| core::read(key, core, files))?;
+        let pfs = each("pf", document.pf, |key, pf| pf::read(key, pf, files))?;
         let plan = Plan { cores, pfs };
         plan.check()?;
         Ok(plan)
@@ -80,9 +83,10 @@ impl Plan {
                 let problem = format!("is `{name}`, as that of another node");
                 return Err(ConfigError::new(format!("{key}.name"), &problem, "give every node a name of its own"));
             }
-            let msrp = addresses.msrp.map(|addr| (Transport::Tcp, addr));
-            for (transport, addr) in addresses.sip.iter().copied().chain(msrp).filter(|(_, addr)| addr.port() != 0) {
-                if !taken.insert((transport, addr)) {
+            let all = addresses.sip.iter().chain(&addresses.msrp).copied();
+            for (transport, addr) in all.filter(|(_, addr)| addr.port() != 0) {
+                // TLS listens on TCP.
+                if !taken.insert((transport == Transport::Udp, addr)) {
                     let cure = "give every listener a port of its own";
                     return Err(ConfigError::new(key, &format!("listens on {transport} {addr}, which is taken"), cure));
                 }
@@ -110,15 +114,18 @@ fn each<D, R>(
     documents.into_iter().enumerate().map(|(i, document)| read(&format!("{key}[{i}]"), document)).collect()
 }
 
-/// What nodes of all roles have.
-fn node<R>(
-    key: &str,
+/// What nodes of all roles have in the file.
+struct Common {
     name: String,
-    listen: &[String],
-    msrp: Option<SocketAddr>,
+    listen: Vec<String>,
+    /// Where it listens for MSRP, read already.
+    msrp: Vec<(Transport, SocketAddr)>,
     udp_path_mtu: Option<usize>,
-    role: R,
-) -> Result<NodePlan<R>, ConfigError> {
+    tls: Option<document::Tls>,
+}
+
+fn node<R>(key: &str, common: Common, files: Files<'_>, role: R) -> Result<NodePlan<R>, ConfigError> {
+    let Common { name, listen, msrp, udp_path_mtu, tls } = common;
     let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     if name.is_empty() || !name.bytes().all(is_name) {
         let cure = "use letters, digits, `-`, `.` and `_`";
@@ -139,7 +146,44 @@ fn node<R>(
         return Err(ConfigError::new(format!("{key}.udp_path_mtu"), "is no MTU", cure));
     }
     let options = sip_tx::Options { path_mtu: udp_path_mtu, ..sip_tx::Options::default() };
-    Ok(NodePlan { name, addresses: Addresses { sip, msrp }, options, role })
+    let client_auth = match tls.as_ref().map(|tls| tls.client_auth).unwrap_or_default() {
+        document::ClientAuth::Asked => ClientAuth::Asked,
+        document::ClientAuth::Required => ClientAuth::Required,
+    };
+    let addresses = Addresses { sip, msrp, client_auth };
+    let tls = secure(key, tls, &addresses, files)?;
+    Ok(NodePlan { name, addresses, tls, options, role })
+}
+
+/// What the node needs for TLS, if it has any.
+fn secure(
+    key: &str,
+    tls: Option<document::Tls>,
+    addresses: &Addresses,
+    files: Files<'_>,
+) -> Result<Option<Tls>, ConfigError> {
+    let is_tls = |(transport, _): &(Transport, SocketAddr)| *transport == Transport::Tls;
+    let sip = addresses.sip.iter().position(is_tls);
+    if tls.is_none() && sip.is_none() && !addresses.msrp.iter().any(is_tls) {
+        return Ok(None);
+    }
+    let tls = tls.unwrap_or_default();
+    // Those who connect for SIP know names and no fingerprints.
+    if let (Some(i), None) = (sip, &tls.certificate) {
+        let cure = format!("write `certificate` and `key` of {key}.tls");
+        return Err(ConfigError::new(format!("{key}.listen[{i}]"), "asks for TLS without a certificate", &cure));
+    }
+    if tls.client_auth == document::ClientAuth::Required && tls.ca.is_none() {
+        let cure = "write `ca` as well, or set it to \"asked\"";
+        return Err(ConfigError::new(
+            format!("{key}.tls.client_auth"),
+            "would refuse everybody, as nobody is trusted",
+            cure,
+        ));
+    }
+    let names = Names { certificate: tls.certificate.as_deref(), key: tls.key.as_deref(), ca: tls.ca.as_deref() };
+    let wrong = |wrong: tls::Wrong| ConfigError::new(format!("{key}.tls.{}", wrong.which), &wrong.problem, wrong.cure);
+    tls::read(names, files).map(Some).map_err(wrong)
 }
 
 fn listener(key: &str, text: &str) -> Result<(Transport, SocketAddr), ConfigError> {
@@ -149,8 +193,8 @@ fn listener(key: &str, text: &str) -> Result<(Transport, SocketAddr), ConfigErro
     let transport = match transport {
         "udp" => Transport::Udp,
         "tcp" => Transport::Tcp,
-        "tls" => return Err(ConfigError::new(key, "asks for TLS, which is not available yet", "use udp or tcp")),
-        _ => return Err(wrong("whose transport is neither udp nor tcp")),
+        "tls" => Transport::Tls,
+        _ => return Err(wrong("whose transport is none of udp, tcp and tls")),
     };
     let addr = addr.parse().map_err(|_| wrong("whose address cannot be read"))?;
     Ok((transport, addr))

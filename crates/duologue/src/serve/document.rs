@@ -19,6 +19,7 @@ pub(super) struct Core {
     pub(super) name: String,
     pub(super) listen: Vec<String>,
     pub(super) udp_path_mtu: Option<usize>,
+    pub(super) tls: Option<Tls>,
     pub(super) domain: String,
     #[serde(default)]
     pub(super) subscribers: BTreeMap<String, Subscriber>,
@@ -29,6 +30,32 @@ pub(super) struct Core {
     pub(super) peers: Vec<Peer>,
     #[serde(default)]
     pub(super) registration: Registration,
+}
+
+/// All of them names of files, but for the last one.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) certificate: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) ca: Option<String>,
+    #[serde(default)]
+    pub(super) client_auth: ClientAuth,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ClientAuth {
+    #[default]
+    Asked,
+    Required,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum MsrpTransport {
+    Tcp,
+    Tls,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +115,10 @@ pub(super) struct Pf {
     pub(super) name: String,
     pub(super) listen: Vec<String>,
     pub(super) udp_path_mtu: Option<usize>,
-    pub(super) msrp: String,
+    pub(super) tls: Option<Tls>,
+    pub(super) msrp: Option<String>,
+    pub(super) msrp_tls: Option<String>,
+    pub(super) msrp_transport: Option<MsrpTransport>,
     pub(super) media_path: MediaPath,
     #[serde(default)]
     pub(super) auto: Vec<String>,

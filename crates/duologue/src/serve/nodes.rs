@@ -53,12 +53,14 @@ impl Running {
 }
 
 fn bind<R>(plan: NodePlan<R>) -> anyhow::Result<(NodePlan<R>, Bound)> {
-    let bound = Bound::bind(&plan.name, &plan.addresses).with_context(|| format!("node {}", plan.name))?;
+    let bound =
+        Bound::bind(&plan.name, &plan.addresses, plan.tls.clone()).with_context(|| format!("node {}", plan.name))?;
     for listener in bound.listeners() {
         tracing::info!(node = %plan.name, transport = %listener.transport, addr = %listener.addr, "listening");
     }
-    if let Some(addr) = bound.msrp() {
-        tracing::info!(node = %plan.name, transport = %"msrp", %addr, "listening");
+    for listener in bound.msrp().into_iter().flat_map(|listeners| listeners.iter()) {
+        let transport = if listener.is_tls() { "msrps" } else { "msrp" };
+        tracing::info!(node = %plan.name, %transport, addr = %listener.addr, "listening");
     }
     Ok((plan, bound))
 }

@@ -1,5 +1,5 @@
 //! Our nodes as processes (`duologue serve`), against software that we did not write: SIPp as clients, Kamailio as cores,
-//! tshark as observer, and the torture messages of RFC 4475 and RFC 5118.
+//! OpenSSL as TLS peer, tshark as observer, and the torture messages of RFC 4475 and RFC 5118.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,5 +8,6 @@ mod ground;
 mod kamailio_in_front;
 mod lab_on_the_wire;
 mod load;
+mod secured;
 mod sipp_clients;
 mod torture;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use node::{CorePlan, UriError};
 use role_core::{DigestOffer, Registration, Subscriber, Trigger};
 
-use super::{ConfigError, NodePlan};
+use super::{Common, ConfigError, NodePlan};
 use crate::serve::document;
+use crate::tls::Files;
 
-pub(super) fn read(key: &str, core: document::Core) -> Result<NodePlan<CorePlan>, ConfigError> {
+pub(super) fn read(key: &str, core: document::Core, files: Files<'_>) -> Result<NodePlan<CorePlan>, ConfigError> {
     let role = CorePlan {
         domain: domain(&format!("{key}.domain"), &core.domain)?,
         subscribers: subscribers(key, core.subscribers)?,
@@ -23,7 +24,8 @@ pub(super) fn read(key: &str, core: document::Core) -> Result<NodePlan<CorePlan>
             .collect::<Result<_, _>>()?,
         registration: registration(&format!("{key}.registration"), &core.registration)?,
     };
-    super::node(key, core.name, &core.listen, None, core.udp_path_mtu, role)
+    let document::Core { name, listen, udp_path_mtu, tls, .. } = core;
+    super::node(key, Common { name, listen, msrp: Vec::new(), udp_path_mtu, tls }, files, role)
 }
 
 fn domain(key: &str, text: &str) -> Result<String, ConfigError> {

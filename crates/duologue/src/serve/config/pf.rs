@@ -1,12 +1,15 @@
 //! `[[pf]]`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile, Reason, Service};
 use node::{MEDIA_GRACE, PfPlan, SILENT_SESSION};
+use wire::Transport;
 
-use super::{ConfigError, NodePlan};
-use crate::serve::document::{self, MediaPath};
+use super::{Common, ConfigError, NodePlan};
+use crate::serve::document::{self, MediaPath, MsrpTransport};
+use crate::tls::Files;
 
 /// The words for services.
 const SERVICES: [(Service, &str); 7] = [
@@ -19,7 +22,7 @@ const SERVICES: [(Service, &str); 7] = [
     (Service::SystemMessage, "system-message"),
 ];
 
-pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, ConfigError> {
+pub(super) fn read(key: &str, pf: document::Pf, files: Files<'_>) -> Result<NodePlan<PfPlan>, ConfigError> {
     let default_profile = profile(&format!("{key}.profile"), &pf.profile, &Profile::default())?;
     let mut profiles = std::collections::BTreeMap::new();
     for (user, entry) in &pf.profiles {
@@ -34,11 +37,39 @@ pub(super) fn read(key: &str, pf: document::Pf) -> Result<NodePlan<PfPlan>, Conf
         silent_session: pf.silent_session.map_or(SILENT_SESSION, Duration::from_secs),
         media_grace: pf.media_grace.map_or(Some(MEDIA_GRACE), seconds),
     };
-    let msrp = pf.msrp.parse().map_err(|_| {
-        let cure = "write an IP address and a port, such as \"127.0.0.1:2855\"";
-        ConfigError::new(format!("{key}.msrp"), &format!("is `{}`", pf.msrp), cure)
-    })?;
-    super::node(key, pf.name, &pf.listen, Some(msrp), pf.udp_path_mtu, role)
+    let msrp = msrp(key, &pf)?;
+    let document::Pf { name, listen, udp_path_mtu, tls, .. } = pf;
+    super::node(key, Common { name, listen, msrp, udp_path_mtu, tls }, files, role)
+}
+
+/// Where it listens for MSRP: first what it offers.
+fn msrp(key: &str, pf: &document::Pf) -> Result<Vec<(Transport, SocketAddr)>, ConfigError> {
+    let place = |name: &str, text: &Option<String>| {
+        let Some(text) = text else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| {
+            let cure = "write an IP address and a port, such as \"127.0.0.1:2855\"";
+            ConfigError::new(format!("{key}.{name}"), &format!("is `{text}`"), cure)
+        })
+    };
+    let (tcp, tls) = (place("msrp", &pf.msrp)?, place("msrp_tls", &pf.msrp_tls)?);
+    let (tcp, tls) = (tcp.map(|addr| (Transport::Tcp, addr)), tls.map(|addr| (Transport::Tls, addr)));
+    let (offered, other) = match pf.msrp_transport {
+        Some(MsrpTransport::Tls) if tls.is_none() => return Err(no_listener(key, "tls", "msrp_tls")),
+        Some(MsrpTransport::Tcp) if tcp.is_none() => return Err(no_listener(key, "tcp", "msrp")),
+        Some(MsrpTransport::Tls) => (tls, tcp),
+        Some(MsrpTransport::Tcp) | None => (tcp, tls),
+    };
+    let all: Vec<_> = offered.into_iter().chain(other).collect();
+    if all.is_empty() {
+        let cure = "write an IP address and a port, such as \"127.0.0.1:2855\", there or for `msrp_tls`";
+        return Err(ConfigError::new(format!("{key}.msrp"), "is missing", cure));
+    }
+    Ok(all)
+}
+
+fn no_listener(key: &str, transport: &str, listener: &str) -> ConfigError {
+    let cure = format!("write `{listener}` as well");
+    ConfigError::new(format!("{key}.msrp_transport"), &format!("is `{transport}`, for which nothing listens"), &cure)
 }
 
 fn media_path(key: &str, place: MediaPath, reasons: &[String]) -> Result<MediaPathPolicy, ConfigError> {

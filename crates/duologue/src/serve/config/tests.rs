@@ -1,4 +1,7 @@
+use std::sync::LazyLock;
+
 use cpm::{MediaPathPolicy, Reason};
+use engine::Authority;
 
 use super::*;
 use crate::serve::DEFAULTS;
@@ -26,7 +29,22 @@ profiles = { "sip:carol@home1.test" = { records_messages = true } }
 "#;
 
 fn read(text: &str) -> Result<Plan, ConfigError> {
-    Plan::read(text, &|name| (name == "PASSWORD").then(|| "a\"b".to_owned()))
+    Plan::read(text, &|name| (name == "PASSWORD").then(|| "a\"b".to_owned()), &file)
+}
+
+/// Files that are there: a certificate, its key, the authority, and something else.
+fn file(name: &str) -> std::io::Result<Vec<u8>> {
+    static FILES: LazyLock<[String; 3]> = LazyLock::new(|| {
+        let authority = Authority::new().unwrap();
+        let (certificate, key) = authority.issue_pem(&["home1.test".to_owned()], false).unwrap();
+        [certificate, key, authority.pem()]
+    });
+    match name {
+        "/etc/duologue/node.pem" => Ok(FILES[0].clone().into_bytes()),
+        "/etc/duologue/node.key" => Ok(FILES[1].clone().into_bytes()),
+        "/etc/duologue/ca.pem" => Ok(FILES[2].clone().into_bytes()),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    }
 }
 
 /// The refusal of [`SMALL`] with one thing changed.
@@ -46,7 +64,7 @@ fn a_small_configuration_is_read() {
     assert_eq!(trigger.terminating, "sip:term@127.0.0.1:7060;transport=tcp");
     assert_eq!(core.role.peers[0].addr.to_string(), "127.0.0.1:5062");
     assert_eq!(pf.role.media_path, MediaPathPolicy::Auto(vec![Reason::Recording]));
-    assert_eq!(pf.addresses.msrp.unwrap().port(), 2855);
+    assert_eq!(pf.addresses.msrp[0].1.port(), 2855);
     // What one user does not say is as for all users.
     let carol = &pf.role.profiles["sip:carol@home1.test"];
     assert_eq!((carol.records_messages, carol.max_sessions), (true, 3));
@@ -62,14 +80,18 @@ fn a_wrong_value_is_named_with_its_cure() {
         (
             "udp:127.0.0.1:0",
             "127.0.0.1:0",
-            "core[0].listen[0] is `127.0.0.1:0`, whose transport is neither udp nor tcp",
+            "core[0].listen[0] is `127.0.0.1:0`, whose transport is none of udp, tcp and tls",
         ),
         (
             "tcp:127.0.0.1:0",
             "tcp:localhost:0",
             "core[0].listen[1] is `tcp:localhost:0`, whose address cannot be read; write",
         ),
-        ("tcp:127.0.0.1:0", "tls:127.0.0.1:0", "core[0].listen[1] asks for TLS, which is not available yet; use udp"),
+        (
+            "tcp:127.0.0.1:0",
+            "tls:127.0.0.1:0",
+            "core[0].listen[1] asks for TLS without a certificate; write `certificate`",
+        ),
         (
             "udp:127.0.0.1:0",
             "tcp:127.0.0.1:2855",
@@ -130,8 +152,8 @@ fn a_wrong_key_is_shown_in_its_line_with_the_right_ones() {
     let unknown = refusal("trusted =", "trust =");
     assert!(unknown.contains("unknown field `trust`") && unknown.contains("`trusted`"), "{unknown}");
     assert!(unknown.contains("trust = [\"127.0.0.1\"]") && unknown.contains("line 17"), "{unknown}");
-    let missing = refusal("msrp = \"127.0.0.1:2855\"", "");
-    assert!(missing.contains("missing field `msrp`"), "{missing}");
+    let missing = refusal("media_path = \"auto\"", "");
+    assert!(missing.contains("missing field `media_path`"), "{missing}");
     let kind = refusal("max_sessions = 3", "max_sessions = \"3\"");
     assert!(kind.contains("max_sessions") && kind.contains("invalid type: string"), "{kind}");
     let place = refusal("media_path = \"auto\"", "media_path = \"maybe\"");
@@ -140,6 +162,62 @@ fn a_wrong_key_is_shown_in_its_line_with_the_right_ones() {
     assert!(uri.contains("a table with the URIs `originating` and `terminating`"), "{uri}");
     assert!(read("[[core]").unwrap_err().to_string().contains("line 1"));
     assert_eq!(read("").unwrap_err().to_string(), "the file names no node; add a [[core]] or a [[pf]]");
+}
+
+const TLS: &str = "tls = { certificate = \"/etc/duologue/node.pem\", key = \"/etc/duologue/node.key\", ca = \"/etc/duologue/ca.pem\" }";
+
+#[test]
+fn tls_is_for_sip_with_a_certificate_and_for_msrp_also_without() {
+    let secured = SMALL
+        .replace("tcp:127.0.0.1:0", "tls:127.0.0.1:5061")
+        .replace("domain = \"Home1.test\"", &format!("domain = \"home1.test\"\n{TLS}"))
+        .replace(
+            "msrp = \"127.0.0.1:2855\"",
+            "msrp_tls = \"127.0.0.1:2856\"\nmsrp = \"127.0.0.1:2855\"\nmsrp_transport = \"tls\"",
+        );
+    let plan = read(&secured).unwrap();
+    let (core, pf) = (&plan.cores[0], &plan.pfs[0]);
+    assert_eq!(core.addresses.sip[1].0, Transport::Tls);
+    assert!(core.tls.as_ref().unwrap().trusts_somebody());
+    // Offered first.
+    assert_eq!(pf.addresses.msrp.iter().map(|(_, addr)| addr.port()).collect::<Vec<_>>(), [2856, 2855]);
+    assert!(pf.tls.is_some() && read(SMALL).unwrap().pfs[0].tls.is_none());
+
+    let refused = |from: &str, to: &str| read(&secured.replacen(from, to, 1)).unwrap_err().to_string();
+    for (from, to, expected) in [
+        ("node.pem", "none.pem", "core[0].tls.certificate names /etc/duologue/none.pem, which cannot be read: "),
+        (
+            "node.key",
+            "ca.pem",
+            "core[0].tls.key names /etc/duologue/ca.pem, which has no private key in it; name a PEM",
+        ),
+        (
+            "ca.pem",
+            "node.key",
+            "core[0].tls.ca names /etc/duologue/node.key, which has no certificate in it; name a PEM",
+        ),
+        (
+            "ca = \"/etc/duologue/ca.pem\"",
+            "client_auth = \"required\"",
+            "core[0].tls.client_auth would refuse everybody",
+        ),
+        (
+            "msrp_tls = \"127.0.0.1:2856\"",
+            "",
+            "pf[0].msrp_transport is `tls`, for which nothing listens; write `msrp_tls`",
+        ),
+        ("msrp_tls = \"127.0.0.1:2856\"", "msrp_tls = \"x\"", "pf[0].msrp_tls is `x`; write an IP address and a port"),
+        (
+            "127.0.0.1:2856",
+            "127.0.0.1:5061",
+            "pf[0] listens on tls 127.0.0.1:5061, which is taken; give every listener",
+        ),
+    ] {
+        let error = refused(from, to);
+        assert!(error.starts_with(expected), "{to}: {error}");
+    }
+    let silent = refusal("msrp = \"127.0.0.1:2855\"", "");
+    assert!(silent.starts_with("pf[0].msrp is missing; write an IP address"), "{silent}");
 }
 
 /// Every key that a table may have, as the reader itself says when it meets an unknown one.
@@ -158,6 +236,7 @@ fn every_key_is_documented_and_every_documented_key_is_read() {
         "[[core]]\n[core.subscribers]\na = { x = 1 }",
         "[[core]]\n[[core.peers]]\nx = 1",
         "[[core]]\n[core.registration]\nx = 1",
+        "[[core]]\n[core.tls]\nx = 1",
         "[[pf]]\n[pf.profile]\nx = 1",
     ];
     for key in tables.into_iter().flat_map(keys) {
