@@ -33,6 +33,8 @@ pub(crate) enum Sent {
     Bind(SessionId),
     /// The bodiless SEND that keeps a connection open.
     KeepAlive,
+    /// AUTH, to a relay.
+    Auth,
 }
 
 /// The chunk that is being written and can be interrupted.
@@ -86,6 +88,8 @@ pub(crate) struct Connection {
     pub(crate) is_tls: bool,
     /// Where it came from, if it was accepted.
     pub(crate) source: Option<IpAddr>,
+    /// It leads to a relay, and stays without a session, too.
+    pub(crate) is_to_relay: bool,
     pub(crate) sessions: Vec<SessionId>,
     pub(crate) route: Option<Route>,
     pub(crate) strikes: usize,
@@ -121,6 +125,7 @@ impl Connection {
             is_up,
             is_tls,
             source: None,
+            is_to_relay: false,
             sessions: Vec::new(),
             route: None,
             strikes: 0,

@@ -1,5 +1,6 @@
 //! The endpoint: its sessions and connections, its public face. What happens on the wire is in the modules below.
 
+mod auth;
 mod close;
 mod receive;
 mod send;
@@ -12,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use sdp::{MediaTypes, MsrpUri};
 use wire::{ConnId, Entropy, Input, Instant, Now, Output, Slab, TimerQueue, Transport};
 
+pub(crate) use self::auth::Heard;
 use crate::connection::Connection;
 use crate::incoming::Incoming;
 use crate::outgoing::Outgoing;
@@ -39,6 +41,8 @@ pub struct Endpoint {
     out: VecDeque<Output>,
     events: VecDeque<Event>,
     strangers: Strangers,
+    /// What happened on connections to relays.
+    heard: VecDeque<(ConnId, Heard)>,
 }
 
 impl Endpoint {
@@ -57,6 +61,7 @@ impl Endpoint {
             out: VecDeque::new(),
             events: VecDeque::new(),
             strangers: Strangers::default(),
+            heard: VecDeque::new(),
         }
     }
 
@@ -297,6 +302,9 @@ impl Endpoint {
     fn on_connected(&mut self, conn: ConnId, now: Now) {
         let Some(link) = self.connections.get_mut(&conn) else { return };
         link.is_up = true;
+        if link.is_to_relay {
+            self.heard.push_back((conn, Heard::Up));
+        }
         for session in link.sessions.clone() {
             self.greet(session, conn, now);
         }

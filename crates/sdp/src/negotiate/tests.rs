@@ -17,6 +17,7 @@ pub(crate) fn local() -> LocalMedia {
         fingerprint: Some("SHA-256 AB:CD".parse().unwrap()),
         direction: Direction::SendRecv,
         max_size: None,
+        relays: Vec::new(),
     }
 }
 
@@ -35,6 +36,23 @@ m=message 2855 TCP/MSRP *\r\na=accept-types:message/cpim application/im-iscompos
 a=accept-wrapped-types:text/plain message/imdn+xml\r\na=setup:actpass\r\na=connection:new\r\n\
 a=path:msrp://192.0.2.50:2855/0ur5;tcp\r\na=msrp-cema\r\na=sendrecv\r\n";
     assert_eq!(text(&offer(&LocalMedia { setup: Setup::ActPass, ..local() }, ID)), expected);
+}
+
+#[test]
+fn relays_stand_before_us_in_the_path_and_the_first_is_where_others_connect() {
+    let relay = |text: &str| crate::MsrpUri::parse(text).unwrap();
+    for (first, address, port) in [
+        ("msrp://192.0.2.9:9000/r1;tcp", "192.0.2.9", 9000),
+        ("msrp://192.0.2.9/r1;tcp", "192.0.2.9", 2855),
+        ("msrp://relay.example.org:9000/r1;tcp", "192.0.2.50", 2855),
+    ] {
+        let relays = vec![relay(first), relay("msrp://192.0.2.8:1/r2;tcp")];
+        let local = LocalMedia { relays: relays.clone(), cema: false, ..local() };
+        let description = samples::parse(&offer(&local, ID));
+        let media = description.msrp().unwrap();
+        assert_eq!(media.path, [&relays[..], &[local.uri()]].concat());
+        assert_eq!((&media.address, media.port), (&Some(crate::Host::Ip(address.parse().unwrap())), port), "{first}");
+    }
 }
 
 #[test]
