@@ -28,7 +28,7 @@ usage: cargo xtask COMMAND
                    (installs the foreign software that the tests need, when run as root)
   ci               what CI runs: formatting, clippy, layers, docs, licences, then test
   bench [WORKLOAD…] [--against kamailio,null] [--json] [--rounds N] [--seconds S]
-                   measure what a call costs, ours and others in turn, and write docs/benchmarks.md
+                   measure what a call or message costs, ours and others in turn, and write docs/benchmarks.md
   kill9 [--runs N] kill a participating function at each of 40 points of a session, N times (1), and see both ends closed
   model            search the model of the durable close in its full bounds, and leave each of its rules out once: minutes,
                    and some gigabytes of memory (the tests search smaller bounds)

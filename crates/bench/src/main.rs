@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use bench::{Load, Options, Pace, Plan, Server, Work};
+use anyhow::{Context as _, Result, ensure};
+use bench::{Load, MediaPlan, Options, Pace, Plan, Server, Work};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// What a call costs
@@ -27,6 +27,13 @@ enum Command {
         /// Where it listens
         listen: SocketAddr,
     },
+    /// Only the floor of W3: forwards the octets of TCP connections
+    Splice {
+        /// Where it listens
+        listen: SocketAddr,
+        /// Where it connects to
+        target: SocketAddr,
+    },
 }
 
 #[derive(Args)]
@@ -39,10 +46,10 @@ struct Run {
     /// How often each server runs
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
-    /// Measured time of one run in seconds; every round has two runs of each server
+    /// Measured time of one run in seconds; every round has two runs of each server, of W3 six
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Time before the measurement in seconds; more than 32, or transactions only begin and never end
+    /// Time before the measurement in seconds; more than 32, or transactions only begin and never end; W3 warms up for 1
     #[arg(long, default_value_t = 35, value_parser = clap::value_parser!(u64).range(0..=600))]
     warm_up: u64,
     /// Sessions held in W6
@@ -116,12 +123,18 @@ fn main() -> Result<()> {
             ensure!(listen.ip().is_loopback(), "{listen} is no loopback address");
             bench::null(listen)
         }
+        Command::Splice { listen, target } => {
+            ensure!(
+                listen.ip().is_loopback() && target.ip().is_loopback(),
+                "{listen} or {target} is no loopback address"
+            );
+            bench::splice(listen, target)
+        }
     }
 }
 
 fn measure(run: &Run) -> Result<()> {
-    let all = [Workload::Message, Workload::W1, Workload::W2, Workload::W4, Workload::W5, Workload::W6];
-    let workloads = if run.workloads.is_empty() { &all[..] } else { &run.workloads };
+    let workloads = if run.workloads.is_empty() { Workload::value_variants() } else { &run.workloads };
     let machine = bench::machine();
     let mut results = serde_json::Map::new();
     for workload in workloads {
@@ -132,7 +145,12 @@ fn measure(run: &Run) -> Result<()> {
             }
             Workload::W1 => compared(run, bench::Workload::W1)?,
             Workload::W2 => compared(run, bench::Workload::W2)?,
-            Workload::W3 => bail!("W3 is not measured yet"),
+            Workload::W3 => {
+                let servers = std::iter::once(Server::Duologue).chain(peers(run)).collect();
+                let measured = Duration::from_secs(run.seconds);
+                let compared = bench::compare_media(MediaPlan { servers, rounds: run.rounds.into(), measured })?;
+                ("W3", bench::media_table(&compared), bench::media_json(&compared))
+            }
             Workload::W4 => compared(run, bench::Workload::W4)?,
             Workload::W5 => compared(run, bench::Workload::W5)?,
             Workload::W6 => {
@@ -160,21 +178,24 @@ fn compared(run: &Run, workload: bench::Workload) -> Result<(&'static str, Strin
 }
 
 fn plan(run: &Run, workload: bench::Workload) -> Plan {
-    let peers = run.against.iter().map(|peer| match peer {
-        Peer::Kamailio => Server::Kamailio,
-        Peer::Null => Server::Null,
-    });
     Plan {
         workload,
         servers: [Server::Duologue, Server::Durable]
             .into_iter()
-            .chain(peers)
+            .chain(peers(run))
             .filter(|server| workload.suits(*server))
             .collect(),
         rounds: run.rounds.into(),
         warm_up: Duration::from_secs(run.warm_up),
         measured: Duration::from_secs(run.seconds),
     }
+}
+
+fn peers(run: &Run) -> impl Iterator<Item = Server> {
+    run.against.iter().map(|peer| match peer {
+        Peer::Kamailio => Server::Kamailio,
+        Peer::Null => Server::Null,
+    })
 }
 
 fn load(args: &LoadArgs) -> Result<()> {

@@ -90,7 +90,7 @@ fn line(out: &mut String, text: &str) {
     let _ok = writeln!(out, "{text}");
 }
 
-fn spread(spread: Spread) -> String {
+pub(crate) fn spread(spread: Spread) -> String {
     format!("{:.2} ({:.2} to {:.2})", spread.median, spread.min, spread.max)
 }
 
@@ -141,7 +141,7 @@ fn medians(rounds: &[&Round], pick: Pick) -> Map<String, Value> {
     figures.into_iter().map(|(name, figure)| (name.to_owned(), value!(rounded(median(figure))))).collect()
 }
 
-fn rounded(figure: f64) -> f64 {
+pub(crate) fn rounded(figure: f64) -> f64 {
     (figure * 100.0).round() / 100.0
 }
 

@@ -73,7 +73,7 @@ pub(crate) struct Running {
     _own: Loopback,
 }
 
-const START: Duration = Duration::from_secs(30);
+pub(crate) const START: Duration = Duration::from_secs(30);
 
 impl Running {
     /// Starts a server that ends by itself after `lifetime`, whatever becomes of who started it.
@@ -81,8 +81,7 @@ impl Running {
         let (own, uac, uas) = (Loopback::lease(), Loopback::lease(), Loopback::lease());
         let listen = own.at(5060);
         let scratch = Process::scratch();
-        let mut command = Command::new("timeout");
-        command.arg("--kill-after=5").arg((lifetime.as_secs() + 30).to_string());
+        let mut command = bounded(lifetime);
         let address = listen.to_string();
         match server {
             Server::Duologue | Server::Durable => {
@@ -135,12 +134,19 @@ impl Running {
     }
 }
 
+/// What ends the program after its arguments by itself, whatever becomes of who started it.
+pub(crate) fn bounded(lifetime: Duration) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg("--kill-after=5").arg((lifetime.as_secs() + 30).to_string());
+    command
+}
+
 /// The users of [`crate::messages`], as the configuration has them.
 fn subscribers() -> String {
     let user = |number| format!("{} = {{ password = \"{PASSWORD}\" }}\n", subscriber(number));
     (0..SUBSCRIBERS).map(user).collect()
 }
 
-fn write(file: &std::path::Path, text: &str) {
+pub(crate) fn write(file: &std::path::Path, text: &str) {
     fs::write(file, text).expect("the scratch folder can be written");
 }

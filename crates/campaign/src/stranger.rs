@@ -71,7 +71,13 @@ impl Stranger {
 
     fn stream(&mut self, remote: SocketAddr, text: String) {
         let conn = ConnId::opened(self.forged);
-        self.out.push_back(Output::Connect { conn, transport: Transport::Tcp, local: self.address, remote });
+        self.out.push_back(Output::Connect {
+            conn,
+            transport: Transport::Tcp,
+            local: self.address,
+            remote,
+            verify: None,
+        });
         self.out.push_back(Output::Write { conn, data: Bytes::from(text) });
         self.out.push_back(Output::Close { conn });
     }

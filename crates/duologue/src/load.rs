@@ -38,6 +38,7 @@ fn plan(options: &Load) -> Plan {
         sessions,
         messages,
         size: options.size,
+        chunk: options.chunk,
         warm_up: seconds(options.warm_up),
         measured: seconds(options.duration),
         close_by: match options.close_by {

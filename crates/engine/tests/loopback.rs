@@ -212,9 +212,9 @@ fn a_stream_comes_back_whole_and_ends_in_order() {
 fn two_engines_talk_over_a_connection_that_one_opens() {
     let (a, b) = (echo(), echo());
     let conn = ConnId::opened(7);
-    a.put_out(Output::Connect { conn, transport: Transport::Tcp, local: a.bound[1], remote: b.bound[1] });
+    a.put_out(Output::Connect { conn, transport: Transport::Tcp, local: a.bound[1], remote: b.bound[1], verify: None });
     a.put_out(Output::Write { conn, data: Bytes::from_static(b"hello") });
-    let Input::Connected { conn: up, local } = a.heard() else { panic!("not connected") };
+    let Input::Connected { conn: up, local, .. } = a.heard() else { panic!("not connected") };
     assert_eq!((up, local.ip()), (conn, a.bound[1].ip()));
     let Input::Accepted { conn: accepted, local: listener, remote, .. } = b.heard() else { panic!("not accepted") };
     assert_eq!((listener, remote), (b.bound[1], local));

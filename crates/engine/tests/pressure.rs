@@ -137,7 +137,7 @@ fn a_node_that_stops_reading_holds_the_other_one_up_and_goes_on_without_loss() {
     let (source, remote, sending) = start(Tube::default());
     let (sink, local, reading) = start(Tube { stops_at: Some(1 << 20), ..Tube::default() });
     let conn = ConnId::opened(0);
-    let connect = Output::Connect { conn, transport: Transport::Tcp, local, remote };
+    let connect = Output::Connect { conn, transport: Transport::Tcp, local, remote, verify: None };
     sink.cast(move |node, _| node.out.push_back(connect)).unwrap();
     let (sent, unsent, _) = standstill(&sending);
     assert!(unsent >= BUDGET && sent < TOTAL, "{sent} sent, {unsent} of them not written");

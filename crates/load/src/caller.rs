@@ -207,6 +207,9 @@ impl Caller {
                 }
                 self.take_due(now.at.min(to), now);
                 if now.at >= to {
+                    while self.sending.as_mut().and_then(|schedule| schedule.take(to)).is_some() {
+                        self.tally.error("message: no session");
+                    }
                     (self.opening, self.sending) = (None, None);
                     self.phase = Phase::Draining { by: now.at + self.plan.patience };
                     self.notes.push_back(Note::Measured);
@@ -246,7 +249,10 @@ impl Caller {
                 self.tally.error("set-up: too many sessions are open");
             }
         }
-        while let Some(due) = self.sending.as_mut().and_then(|schedule| schedule.take(until)) {
+        // Where no session is up, messages wait for the next one, and their latency counts.
+        while !self.up.is_empty()
+            && let Some(due) = self.sending.as_mut().and_then(|schedule| schedule.take(until))
+        {
             self.send_next(due, now);
         }
     }
@@ -307,9 +313,8 @@ impl Node for Caller {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let schedule = |schedule: &Option<Schedule>| schedule.as_ref().and_then(Schedule::next);
-        [self.end.poll_timeout(), self.dues.next(), schedule(&self.opening), schedule(&self.sending), self.phase_due()]
-            .into_iter()
-            .flatten()
-            .min()
+        let sending = schedule(&self.sending).filter(|_| !self.up.is_empty());
+        let dues = [self.end.poll_timeout(), self.dues.next(), schedule(&self.opening), sending, self.phase_due()];
+        dues.into_iter().flatten().min()
     }
 }

@@ -11,6 +11,7 @@ use sip_ua::digest::Account;
 use sip_ua::{Headers, Registration, RegistrationEvent, RegistrationPlan, Resolver, SessionKey, UaEvent, UserAgent};
 use wire::{ConnId, Entropy, Input, Instant, Now, Output, Transport};
 
+use crate::Plan;
 use crate::plan::User;
 
 /// The owner of the registration's transactions.
@@ -31,6 +32,7 @@ pub(crate) struct End {
     contact: Bytes,
     service_route: Vec<Bytes>,
     msrp: SocketAddr,
+    chunk: usize,
     opened: u64,
 }
 
@@ -55,9 +57,9 @@ pub(crate) enum Happened {
 }
 
 impl End {
-    pub(crate) fn new(place: Place, options: msrp::Options, mut entropy: Entropy) -> End {
+    pub(crate) fn new(place: Place, plan: &Plan, mut entropy: Entropy) -> End {
         let Place { name, listeners, msrp, user, outbound } = place;
-        let endpoint = Endpoint::new(options, entropy.fork());
+        let endpoint = Endpoint::new(plan.msrp_options(), entropy.fork());
         let config = sip_ua::Config {
             product: concat!("duologue-load/", env!("CARGO_PKG_VERSION")).to_owned(),
             ..sip_ua::Config::default()
@@ -82,7 +84,17 @@ impl End {
             };
             Registration::new(plan, Owner::Role(REGISTRATION), &mut stack)
         });
-        End { stack, ua, endpoint, registration, contact, service_route: Vec::new(), msrp, opened: 0 }
+        End {
+            stack,
+            ua,
+            endpoint,
+            registration,
+            contact,
+            service_route: Vec::new(),
+            msrp,
+            chunk: plan.chunk,
+            opened: 0,
+        }
     }
 
     /// Begins or ends the registration, if there is one.
@@ -124,8 +136,7 @@ impl End {
     /// Opens an MSRP session; before its description leaves, because a peer that connects may be faster than SIP.
     pub(crate) fn open(&mut self, local: MsrpUri) -> Option<msrp::SessionId> {
         let options = SessionOptions::new(local, Vec::new());
-        // Large chunks that can be interrupted: what is measured is the server.
-        self.endpoint.open(SessionOptions { chunk: 1 << 20, max_size: 1 << 30, ..options })
+        self.endpoint.open(SessionOptions { chunk: self.chunk, max_size: 1 << 30, ..options })
     }
 
     /// Offer and answer are exchanged: says where the peer is, and connects if that is up to us.

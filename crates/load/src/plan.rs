@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use msrp::HeadLimits;
 use sip_tx::Target;
+use wire::Transport;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Plan {
     pub messages: Messages,
     /// Octets of a message, its CPIM header included; at least [`SMALLEST`].
     pub size: usize,
+    /// Octets of the largest chunk of a message. Those above 2048 are sent so that they can be interrupted.
+    pub chunk: usize,
     /// Time before the measurement in which all goes on as in it.
     pub warm_up: Duration,
     /// Time that is measured.
@@ -68,6 +71,13 @@ pub struct User {
 pub struct Direct {
     /// Its SIP address.
     pub function: Target,
+}
+
+impl Direct {
+    /// A participating function that listens on UDP there.
+    pub const fn over_udp(addr: SocketAddr) -> Direct {
+        Direct { function: Target::new(Transport::Udp, addr) }
+    }
 }
 
 /// What MSRP passes through.

@@ -204,7 +204,7 @@ fn start(plan: &Plan, clock: Clock) -> Result<Started, LoadError> {
         (Sessions::Held(_), _) | (_, CloseBy::Caller) => None,
         (Sessions::PerSecond { hold, .. }, by) => Some((hold + CALLEE_WAITS, by == CloseBy::Half)),
     };
-    let mut callee = Callee::new(End::new(place, plan.msrp_options(), entropy.fork()), closes);
+    let mut callee = Callee::new(End::new(place, plan, entropy.fork()), closes);
     let places = match (&plan.way, plan.sessions) {
         (Way::Relay(_), Sessions::Held(count)) => callee.expect(count),
         (Way::Relay(_), Sessions::PerSecond { .. }) => callee.expect(sessions_of(plan)),
@@ -213,7 +213,7 @@ fn start(plan: &Plan, clock: Clock) -> Result<Started, LoadError> {
     let callee = Running::start("callee", sockets, callee, Callee::poll_note, clock)?;
 
     let (sockets, place) = bind(plan, "caller", plan.caller, 0, caller_user)?;
-    let end = End::new(place, plan.msrp_options(), entropy.fork());
+    let end = End::new(place, plan, entropy.fork());
     let caller = Caller::new(end, plan.clone(), whom(plan, contact));
     Ok(((Running::start("caller", sockets, caller, Caller::poll_note, clock)?, places), callee))
 }

@@ -1,6 +1,5 @@
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
+use hashbrown::HashMap;
 use wire::Now;
 
 use crate::{
@@ -26,9 +25,9 @@ pub enum Acknowledge {
 pub struct Bridge {
     sides: [SessionId; 2],
     acknowledge: Acknowledge,
-    /// Messages on their way, by both their names.
-    incoming: BTreeMap<IncomingId, OutgoingId>,
-    outgoing: BTreeMap<OutgoingId, Passing>,
+    /// Messages on their way, by both their names. Walked only to be counted.
+    incoming: HashMap<IncomingId, OutgoingId, foldhash::fast::RandomState>,
+    outgoing: HashMap<OutgoingId, Passing, foldhash::fast::RandomState>,
     /// Messages that hold a side up, by that side.
     holding: [usize; 2],
 }
@@ -48,8 +47,9 @@ struct Passing {
 
 impl Bridge {
     /// A bridge between two sessions.
-    pub const fn new(a: SessionId, b: SessionId, acknowledge: Acknowledge) -> Bridge {
-        Bridge { sides: [a, b], acknowledge, incoming: BTreeMap::new(), outgoing: BTreeMap::new(), holding: [0, 0] }
+    pub fn new(a: SessionId, b: SessionId, acknowledge: Acknowledge) -> Bridge {
+        let (incoming, outgoing) = (HashMap::default(), HashMap::default());
+        Bridge { sides: [a, b], acknowledge, incoming, outgoing, holding: [0, 0] }
     }
 
     /// The two sessions.

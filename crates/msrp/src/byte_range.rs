@@ -44,8 +44,15 @@ fn star_or_number(text: &str) -> Option<Option<u64>> {
 
 impl fmt::Display for ByteRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let star = |number: Option<u64>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
-        write!(f, "{}-{}/{}", self.start, star(self.end), star(self.total))
+        let star = |f: &mut fmt::Formatter<'_>, number: Option<u64>| match number {
+            Some(number) => number.fmt(f),
+            None => f.write_str("*"),
+        };
+        self.start.fmt(f)?;
+        f.write_str("-")?;
+        star(f, self.end)?;
+        f.write_str("/")?;
+        star(f, self.total)
     }
 }
 

@@ -1,11 +1,12 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use wire::Instant;
+use wire::{Instant, PeerCertificate};
 
 use crate::decode::Decoder;
-use crate::head::Head;
+use crate::head::{Head, Name};
 use crate::print::TransactionId;
 use crate::{FailureReport, HeadLimits, IncomingId, MessageId, OutgoingId, SessionId};
 
@@ -79,6 +80,13 @@ pub(crate) struct Route {
     pub(crate) session: SessionId,
 }
 
+impl Route {
+    /// Whether a request has these paths.
+    pub(crate) fn is_of(&self, head: &Head) -> bool {
+        head.raw(Name::ToPath) == Some(&self.to[..]) && head.raw(Name::FromPath) == Some(&self.from[..])
+    }
+}
+
 /// One connection: the stream that comes in, what goes out on it, and the sessions that it serves.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -86,6 +94,8 @@ pub(crate) struct Connection {
     pub(crate) is_tls: bool,
     /// Where it came from, if it was accepted.
     pub(crate) source: Option<IpAddr>,
+    /// What TLS has found out about the peer.
+    pub(crate) peer: Option<Arc<PeerCertificate>>,
     pub(crate) sessions: Vec<SessionId>,
     pub(crate) route: Option<Route>,
     pub(crate) strikes: usize,
@@ -121,6 +131,7 @@ impl Connection {
             is_up,
             is_tls,
             source: None,
+            peer: None,
             sessions: Vec::new(),
             route: None,
             strikes: 0,
@@ -146,7 +157,11 @@ impl Connection {
     /// When something is due on it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let transaction = self.transactions.front().and_then(|transaction| transaction.deadline);
-        [self.bind_by, self.head_by, self.keep_alive_at, transaction].into_iter().flatten().min()
+        let earlier = |a: Option<Instant>, b: Option<Instant>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        earlier(earlier(self.bind_by, self.head_by), earlier(self.keep_alive_at, transaction))
     }
 
     /// Takes the transaction with this identifier.

@@ -1,9 +1,15 @@
+use std::sync::LazyLock;
+
 use bytes::{Buf, Bytes, BytesMut};
+use memchr::memmem::Finder;
 use smallvec::SmallVec;
 
 use crate::frame::{Flag, Frame};
 use crate::parse::{self, StartLine};
 use crate::{HeadLimits, ParseError};
+
+/// What every end-line begins with, and the line break before it.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n-------"));
 
 /// How much of a head that came in pieces is gathered at a time.
 const GATHER: usize = 1024;
@@ -223,12 +229,9 @@ impl Decoder {
             }
         }
         let text = &input[..];
-        let mut from = 0;
+        let mut ends = END.find_iter(text);
         let hold = loop {
-            let Some(found) = memchr::memmem::find(&text[from..], &self.mark) else {
-                break from + self.possible_start(&text[from..]);
-            };
-            let at = from + found;
+            let Some(at) = ends.next() else { break self.possible_start(text) };
             match self.end_line(&text[at..]) {
                 Match::End(flag, len) if at == 0 => {
                     self.count(len);
@@ -241,7 +244,7 @@ impl Decoder {
                     return Some(Frame::Body(input.split_to(at)));
                 }
                 Match::Partial => break at,
-                Match::No => from = at + 2,
+                Match::No => {}
             }
         };
         self.count(input.len());

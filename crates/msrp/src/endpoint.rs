@@ -1,16 +1,19 @@
 //! The endpoint: its sessions and connections, its public face. What happens on the wire is in the modules below.
 
 mod close;
+mod peer;
 mod receive;
 mod send;
 mod timers;
 mod write;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use sdp::{MediaTypes, MsrpUri};
-use wire::{ConnId, Entropy, Input, Instant, Now, Output, Slab, TimerQueue, Transport};
+use hashbrown::HashMap;
+use sdp::{MediaTypes, MsrpUri, Protocol};
+use wire::{ConnId, Entropy, Input, Instant, Now, Output, PeerCertificate, Slab, TimerQueue, Transport};
 
 use crate::connection::Connection;
 use crate::incoming::Incoming;
@@ -30,11 +33,14 @@ pub struct Endpoint {
     entropy: Entropy,
     sessions: Slab<Session>,
     by_id: BTreeMap<String, SessionId>,
-    connections: BTreeMap<ConnId, Connection>,
+    /// Nothing that reaches the wire depends on their order here.
+    connections: HashMap<ConnId, Connection, foldhash::fast::RandomState>,
     /// Connections without a session.
     unbound: usize,
     incoming: Slab<Incoming>,
     outgoing: Slab<Outgoing>,
+    /// See [`Endpoint::refused_peers`].
+    refused_peers: u64,
     timers: TimerQueue<timers::Timer>,
     out: VecDeque<Output>,
     events: VecDeque<Event>,
@@ -49,10 +55,11 @@ impl Endpoint {
             entropy,
             sessions: Slab::new(),
             by_id: BTreeMap::new(),
-            connections: BTreeMap::new(),
+            connections: HashMap::default(),
             unbound: 0,
             incoming: Slab::new(),
             outgoing: Slab::new(),
+            refused_peers: 0,
             timers: TimerQueue::new(),
             out: VecDeque::new(),
             events: VecDeque::new(),
@@ -81,7 +88,21 @@ impl Endpoint {
         Some(session)
     }
 
-    /// Sets where requests go: when the peer's description comes, or a new one. What waits goes there, too.
+    /// Gives a session another URI of ours with the same session-id: for an answer over another protocol than was prepared.
+    pub fn set_local(&mut self, session: SessionId, local: MsrpUri) {
+        if let Some(known) = self.sessions.get_mut(session.0) {
+            debug_assert_eq!(known.options.local.session_id(), local.session_id(), "the session-id stays");
+            known.options.local = local;
+            self.print_paths(session);
+        }
+    }
+
+    /// Over what a session is described.
+    pub fn protocol(&self, session: SessionId) -> Protocol {
+        Protocol::over(self.sessions.get(session.0).is_some_and(|known| known.options.local.is_tls()))
+    }
+
+    /// Sets where requests go, without TLS; see [`Endpoint::set_peer`]. What waits goes there, too.
     pub fn set_remote(&mut self, session: SessionId, remote: Vec<MsrpUri>) {
         if let Some(known) = self.sessions.get_mut(session.0) {
             known.options.remote = remote;
@@ -125,6 +146,7 @@ impl Endpoint {
         let Some(known) = self.sessions.get_mut(session.0) else { return false };
         let old = std::mem::replace(&mut known.options.local, local);
         known.options.remote.clear();
+        known.wanted = None;
         known.is_renewed = true;
         old.session_id().and_then(|id| self.by_id.remove(id));
         self.by_id.insert(id, session);
@@ -161,14 +183,16 @@ impl Endpoint {
         self.connections.insert(conn, Connection::new(self.options.heads, false, is_tls));
         self.join_connection(session, conn);
         let transport = if is_tls { Transport::Tls } else { Transport::Tcp };
-        self.out.push_back(Output::Connect { conn, transport, local, remote });
+        let verify = self.sessions.get(session.0).and_then(|known| known.wanted.clone()).filter(|_| is_tls);
+        self.out.push_back(Output::Connect { conn, transport, local, remote, verify });
         self.check_invariants();
     }
 
-    /// Lets a session use a connection that another session has (RFC 4975 §5.4). False when there is no such connection.
+    /// Lets a session use a connection that another session has (RFC 4975 §5.4). False when there is no such connection,
+    /// or when it is TLS and does not lead to the peer of the session.
     pub fn attach(&mut self, session: SessionId, conn: ConnId, now: Now) -> bool {
         let Some(is_up) = self.connections.get(&conn).map(|link| link.is_up) else { return false };
-        if self.sessions.get(session.0).is_none() {
+        if self.is_wanted(session, conn) != Some(true) {
             return false;
         }
         self.leave_connection(session, now);
@@ -230,10 +254,12 @@ impl Endpoint {
     /// and those that were accepted on the node's MSRP listener.
     pub fn handle_input(&mut self, input: Input, now: Now) {
         match input {
-            Input::Accepted { conn, transport, remote, .. } => {
-                self.on_accepted(conn, transport == Transport::Tls, remote.ip(), now);
+            Input::Accepted { conn, transport, remote, peer, .. } => {
+                let mut link = Connection::new(self.options.heads, true, transport == Transport::Tls);
+                (link.source, link.peer) = (Some(remote.ip()), peer);
+                self.on_accepted(conn, link, now);
             }
-            Input::Connected { conn, .. } => self.on_connected(conn, now),
+            Input::Connected { conn, peer, .. } => self.on_connected(conn, peer, now),
             Input::Stream { conn, data } => self.on_stream(conn, data, now),
             Input::Written { conn, octets } => self.on_written(conn, octets, now),
             Input::Closed { conn, .. } => self.lose(conn, false, now),
@@ -281,22 +307,20 @@ impl Endpoint {
         session.conn
     }
 
-    fn on_accepted(&mut self, conn: ConnId, is_tls: bool, source: IpAddr, now: Now) {
+    fn on_accepted(&mut self, conn: ConnId, mut link: Connection, now: Now) {
         if self.unbound >= self.options.unbound {
             self.out.push_back(Output::Close { conn });
             return;
         }
-        let mut link = Connection::new(self.options.heads, true, is_tls);
-        link.source = Some(source);
         link.bind_by = Some(now.at + self.options.bind_timeout);
         self.connections.insert(conn, link);
         self.unbound += 1;
         self.settle(conn, now);
     }
 
-    fn on_connected(&mut self, conn: ConnId, now: Now) {
+    fn on_connected(&mut self, conn: ConnId, peer: Option<Arc<PeerCertificate>>, now: Now) {
         let Some(link) = self.connections.get_mut(&conn) else { return };
-        link.is_up = true;
+        (link.is_up, link.peer) = (true, peer);
         for session in link.sessions.clone() {
             self.greet(session, conn, now);
         }
@@ -309,7 +333,9 @@ impl Endpoint {
         link.unsent = link.unsent.saturating_sub(octets);
         let written = link.handed - link.unsent as u64;
         let deadline = now.at + self.options.transaction_timeout;
-        for transaction in link.transactions.iter_mut().filter(|t| t.deadline.is_none() && t.mark <= written) {
+        // They are written in their order: the time of those before these runs already.
+        let waiting = link.transactions.iter_mut().rev().take_while(|transaction| transaction.deadline.is_none());
+        for transaction in waiting.filter(|transaction| transaction.mark <= written) {
             transaction.deadline = Some(deadline);
         }
         self.process(conn, now);
@@ -353,10 +379,14 @@ impl Endpoint {
         }
     }
 
-    /// Whether the connection is not to be read on: a session asks for it, or the peer does not read our answers.
+    /// Whether the connection is not to be read on: a session asks for it, or waits to be told who its peer is, or the peer
+    /// does not read our answers.
     fn is_stopped(&self, link: &Connection) -> bool {
         let is_clogged = link.unsent > self.options.backlog;
-        let is_paused = |session: &SessionId| self.sessions.get(session.0).is_some_and(|session| session.is_paused);
+        let is_paused = |session: &SessionId| {
+            let known = self.sessions.get(session.0);
+            known.is_some_and(|known| known.is_paused || (link.is_tls && known.wanted.is_none()))
+        };
         is_clogged || link.sessions.iter().any(is_paused)
     }
 

@@ -16,6 +16,21 @@ const fn is_ident_char(byte: u8) -> bool {
 
 /// A character of a header field name.
 pub(crate) const fn is_token_char(byte: u8) -> bool {
+    TOKEN[byte as usize]
+}
+
+/// Every octet of every name is looked up here.
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = is_token(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

@@ -188,6 +188,17 @@ impl Head {
         std::str::from_utf8(&self.bytes[field.value.range()]).ok()
     }
 
+    /// The octets of a value, for comparing.
+    pub(crate) fn raw(&self, name: Name) -> Option<&[u8]> {
+        let field = self.fields.iter().find(|field| field.name == name)?;
+        Some(&self.bytes[field.value.range()])
+    }
+
+    /// Copies it out of what was read, which it would keep alive as a whole otherwise.
+    pub(crate) fn detach(&mut self) {
+        self.bytes = Bytes::copy_from_slice(&self.bytes);
+    }
+
     /// The value of a header field as a slice that keeps what came alive.
     pub fn value_bytes(&self, name: Name) -> Option<Bytes> {
         let field = self.fields.iter().find(|field| field.name == name)?;
@@ -236,8 +247,11 @@ impl Head {
             name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"Content-"))
                 || name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"MIME-"))
         };
-        let lines = self.fields().filter(|(name, _)| is_mime(name));
-        lines.flat_map(|(name, value)| [name, b": ", value, b"\r\n"].concat()).collect()
+        let lines =
+            || self.fields().filter(|(name, _)| is_mime(name)).map(|(name, value)| [name, b": ", value, b"\r\n"]);
+        let mut out = Vec::with_capacity(lines().flatten().map(<[u8]>::len).sum());
+        lines().flatten().for_each(|part| out.extend_from_slice(part));
+        out
     }
 }
 

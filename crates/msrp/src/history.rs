@@ -1,4 +1,6 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
 
 use crate::MessageId;
 
@@ -6,13 +8,14 @@ use crate::MessageId;
 #[derive(Debug)]
 pub(crate) struct History<T> {
     limit: usize,
-    known: BTreeMap<MessageId, T>,
+    /// Only looked up, never walked.
+    known: HashMap<MessageId, T, foldhash::fast::RandomState>,
     order: VecDeque<MessageId>,
 }
 
 impl<T: Copy> History<T> {
-    pub(crate) const fn new(limit: usize) -> History<T> {
-        History { limit, known: BTreeMap::new(), order: VecDeque::new() }
+    pub(crate) fn new(limit: usize) -> History<T> {
+        History { limit, known: HashMap::default(), order: VecDeque::new() }
     }
 
     pub(crate) fn insert(&mut self, id: MessageId, what: T) {

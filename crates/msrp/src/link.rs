@@ -88,7 +88,7 @@ impl Link {
             Connector::Answerer => (theirs, ours),
         };
         self.place = place(ours, theirs).filter(|_| sdp::connector(offer.setup, answer.setup) == Some(we));
-        endpoint.set_remote(self.session, theirs.path.clone());
+        endpoint.set_peer(self.session, theirs, now);
         if we == Connector::Offerer && sdp::needs_fallback(ours, theirs) {
             return Some(Remedy::OfferWithoutCema);
         }

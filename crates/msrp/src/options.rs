@@ -36,7 +36,8 @@ pub struct Options {
     /// Octets kept unread on one connection while it is paused, for a host that was asked not to read and goes on for a
     /// while; more ends the connection.
     pub inbox: usize,
-    /// Messages coming in at a time in one session; a further one is answered 413.
+    /// Messages coming in at a time in one session, those included that the caller has not confirmed yet; a further one is
+    /// answered 413.
     pub messages: usize,
     /// Ended messages remembered in each session and direction, to know duplicates and what reports are about.
     pub history: usize,

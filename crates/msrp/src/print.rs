@@ -1,12 +1,14 @@
 //! Printing heads and end-lines, and the choice of transaction identifiers.
 
+use std::fmt::Write as _;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use wire::Entropy;
 
 use crate::frame::Flag;
 use crate::head::{Head, Method, Name, Start};
 use crate::path;
-use crate::{HeadLimits, Status};
+use crate::{ByteRange, HeadLimits, Status};
 
 /// A transaction identifier of ours: 64 random bits as 16 hexadecimal characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -48,6 +50,34 @@ pub fn field(out: &mut BytesMut, name: &str, value: &str) {
     lines(out, &[name.as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
 }
 
+/// Prints the header field `Byte-Range`.
+pub(crate) fn byte_range(out: &mut BytesMut, range: &ByteRange) {
+    out.put_slice(b"Byte-Range: ");
+    number(out, range.start);
+    for (before, bound) in [(b'-', range.end), (b'/', range.total)] {
+        out.put_u8(before);
+        match bound {
+            Some(bound) => number(out, bound),
+            None => out.put_u8(b'*'),
+        }
+    }
+    out.put_slice(b"\r\n");
+}
+
+/// Prints a number in decimal, which every chunk has three of.
+fn number(out: &mut BytesMut, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] += (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return out.put_slice(&digits[at..]);
+        }
+    }
+}
+
 /// Prints an end-line. The CRLF that divides it from a body is the caller's.
 pub fn end_line(out: &mut BytesMut, id: &[u8], flag: Flag) {
     lines(out, &[b"-------", id, &[flag.byte()], b"\r\n"]);
@@ -56,14 +86,18 @@ pub fn end_line(out: &mut BytesMut, id: &[u8], flag: Flag) {
 /// The answer to a request, unless its paths cannot be read: then there is nobody to answer, nor is there to a REPORT or a
 /// response. RFC 4975 §7.2: a SEND is answered hop by hop, any other request all the way.
 pub fn response(request: &Head, status: Status, limits: &HeadLimits) -> Option<Bytes> {
-    let Start::Request(method) = request.start() else { return None };
     let (to, from) = (request.value(Name::ToPath)?, request.value(Name::FromPath)?);
-    if method == Method::Report || !path::is_path(to, limits.path) || !path::is_path(from, limits.path) {
-        return None;
-    }
+    if path::is_path(to, limits.path) && path::is_path(from, limits.path) { answer(request, status) } else { None }
+}
+
+/// The same for a request whose paths are known to be paths.
+pub(crate) fn answer(request: &Head, status: Status) -> Option<Bytes> {
+    let Start::Request(method @ (Method::Send | Method::Auth | Method::Other)) = request.start() else { return None };
+    let (to, from) = (request.value(Name::ToPath)?, request.value(Name::FromPath)?);
     let back = if method == Method::Send { path::first(from) } else { from };
     let mut out = BytesMut::with_capacity(96 + back.len() + to.len());
-    lines(&mut out, &[b"MSRP ", request.transaction_id(), b" ", status.to_string().as_bytes(), b"\r\n"]);
+    lines(&mut out, &[b"MSRP ", request.transaction_id(), b" "]);
+    write!(out, "{status}\r\n").expect("a buffer in memory takes everything");
     field(&mut out, "To-Path", back);
     field(&mut out, "From-Path", path::first(to));
     end_line(&mut out, request.transaction_id(), Flag::Complete);
@@ -79,6 +113,15 @@ fn lines(out: &mut BytesMut, parts: &[&[u8]]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_is_printed_as_it_is_read() {
+        for text in ["1-*/*", "1-0/0", "2049-4096/5000", "6-5/5", "1-18446744073709551615/*"] {
+            let mut out = BytesMut::new();
+            byte_range(&mut out, &ByteRange::parse(text).unwrap());
+            assert_eq!(out, format!("Byte-Range: {text}\r\n"));
+        }
+    }
 
     #[test]
     fn an_identifier_whose_mark_is_in_the_body_is_drawn_again() {

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use wire::{ConnId, Instant};
+use hashbrown::HashSet;
+use wire::{ConnId, Instant, Verify};
 
 use crate::history::History;
 use crate::path;
@@ -35,6 +36,8 @@ pub(crate) struct Session {
     pub(crate) options: SessionOptions,
     /// The two paths as requests carry them.
     pub(crate) paths: Bytes,
+    /// Who must be on its connection, over TLS.
+    pub(crate) wanted: Option<Verify>,
     pub(crate) conn: Option<ConnId>,
     pub(crate) is_bound: bool,
     /// It has a new URI, and its peer's is to come.
@@ -42,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) is_paused: bool,
     pub(crate) incoming: BTreeMap<MessageId, IncomingId>,
     pub(crate) outgoing: Vec<OutgoingId>,
+    /// The identifiers of these; only looked up, never walked.
+    pub(crate) sending: HashSet<MessageId, foldhash::fast::RandomState>,
     pub(crate) ended: History<Outcome>,
     /// Messages that were sent and that reports may come on.
     pub(crate) reportable: History<()>,
@@ -56,12 +61,14 @@ impl Session {
         let mut session = Session {
             paths: Bytes::new(),
             options,
+            wanted: None,
             conn: None,
             is_bound: false,
             is_renewed: false,
             is_paused: false,
             incoming: BTreeMap::new(),
             outgoing: Vec::new(),
+            sending: HashSet::default(),
             ended: History::new(history),
             reportable: History::new(history),
             drain_by: None,
@@ -83,6 +90,14 @@ impl Session {
     pub(crate) fn is_peer(&self, from: &str) -> bool {
         let Some(ours) = self.options.remote.last() else { return true };
         sdp::MsrpUri::parse(path::last(from)).is_ok_and(|theirs| theirs.session_id() == ours.session_id())
+    }
+
+    /// A message is no longer going out. Most end in the order in which they began.
+    pub(crate) fn forget_outgoing(&mut self, outgoing: OutgoingId, id: &MessageId) {
+        if let Some(at) = self.outgoing.iter().position(|other| *other == outgoing) {
+            self.outgoing.remove(at);
+        }
+        self.sending.remove(id);
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -232,7 +232,9 @@ fn probe_other(run: &mut Run, name: &str) {
     let conn = ConnId::accepted(1_000_000);
     let (local, remote) = (sim::addr("127.0.0.1:2855"), sim::addr("127.0.0.1:7"));
     run.raw.conn = conn;
-    run.raw.endpoint.handle_input(Input::Accepted { conn, transport: Transport::Tcp, local, remote }, run.raw.now);
+    run.raw
+        .endpoint
+        .handle_input(Input::Accepted { conn, transport: Transport::Tcp, local, remote, peer: None }, run.raw.now);
     let paths = "To-Path: msrp://127.0.0.1:2855/bystander;tcp\r\nFrom-Path: msrp://127.0.0.1:7/friend;tcp\r\n";
     let answer = run.raw.put(probe(paths).as_bytes());
     assert!(answer.starts_with("MSRP probe 200 OK\r\n"), "{name}: the other session is harmed: {answer}");

@@ -250,7 +250,7 @@ fn a_peer_that_refuses_to_bind_is_left() {
     let conn = ConnId::opened(0);
     raw.endpoint.connect(raw.session, conn, sim::addr("127.0.0.1:2855"), sim::addr("127.0.0.1:9000"), raw.now);
     raw.conn = conn;
-    raw.endpoint.handle_input(Input::Connected { conn, local: sim::addr("127.0.0.1:50000") }, raw.now);
+    raw.endpoint.handle_input(Input::Connected { conn, local: sim::addr("127.0.0.1:50000"), peer: None }, raw.now);
     let text = raw.drain();
     raw.put(&answer(&transactions(&text)[0], "481 No"));
     assert!(raw.is_closed());

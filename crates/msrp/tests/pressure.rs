@@ -183,9 +183,10 @@ fn world(seed: u64, chunks: [usize; 3]) -> World {
         let session = nodes[client].session;
         nodes[client].endpoint.connect(session, out, at[client], at[1], now);
         let _connect = nodes[client].endpoint.poll_output();
-        let accepted = Input::Accepted { conn: into, transport: Transport::Tcp, local: at[1], remote: at[client] };
+        let accepted =
+            Input::Accepted { conn: into, transport: Transport::Tcp, local: at[1], remote: at[client], peer: None };
         nodes[1].endpoint.handle_input(accepted, now);
-        nodes[client].endpoint.handle_input(Input::Connected { conn: out, local: at[client] }, now);
+        nodes[client].endpoint.handle_input(Input::Connected { conn: out, local: at[client], peer: None }, now);
         nodes[client].settle(now);
         pipes.push(Pipe { from: client, to: 1, out, into, octets: BytesMut::new() });
         pipes.push(Pipe { from: 1, to: client, out: into, into: out, octets: BytesMut::new() });

@@ -1,23 +1,30 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use mio::net::TcpStream;
-use wire::ConnId;
+use wire::{ConnId, Now, PeerCertificate};
 
 use crate::effects::Effects;
 use crate::pool::{READ_MAX, ReadPool};
 use crate::tap::Path;
+use crate::tls::{Handshake, Session};
 
 /// Pieces handed to the kernel in one call.
 const GATHER: usize = 64;
+
+/// Octets sealed at once: as many as a TLS record holds (RFC 8446 §5.1). What is sealed and has not left counts as unwritten.
+const RECORD: usize = 16 * 1024;
 
 /// How far a connection is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
     /// The peer has not accepted yet; what is written waits.
     Connecting,
+    /// TLS: the two sides have not proved yet who they are; what is written waits.
+    Handshaking,
     /// Both directions may be open.
     Open,
     /// We closed our direction and discard what still comes, so that the kernel does not answer it with a reset, which
@@ -29,6 +36,8 @@ pub(crate) enum Phase {
 pub(crate) struct Conn {
     pub(crate) id: ConnId,
     pub(crate) stream: TcpStream,
+    /// TLS on it, if it is to be a secret.
+    tls: Option<Box<Session>>,
     pub(crate) path: Path,
     pub(crate) phase: Phase,
     /// The node knows it: false once the node closed it or was told that it ended.
@@ -54,6 +63,8 @@ pub(crate) struct Conn {
     blocked: bool,
     queue: VecDeque<Bytes>,
     queued: usize,
+    /// Octets that TLS has sealed and the kernel has not taken whole. They count among `queued`.
+    sealed: usize,
 }
 
 /// What came of reading once.
@@ -65,10 +76,11 @@ pub(crate) enum ReadOutcome {
 }
 
 impl Conn {
-    pub(crate) fn new(id: ConnId, stream: TcpStream, path: Path, phase: Phase) -> Conn {
+    pub(crate) fn new(id: ConnId, stream: TcpStream, tls: Option<Session>, path: Path, phase: Phase) -> Conn {
         Conn {
             id,
             stream,
+            tls: tls.map(Box::new),
             path,
             phase,
             owned: true,
@@ -83,7 +95,35 @@ impl Conn {
             blocked: false,
             queue: VecDeque::new(),
             queued: 0,
+            sealed: 0,
         }
+    }
+
+    /// Whether TLS is spoken on it.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Goes on with the handshake of TLS.
+    pub(crate) fn handshake(&mut self) -> io::Result<Handshake> {
+        match &mut self.tls {
+            Some(tls) => tls.handshake(&mut self.stream),
+            None => Ok(Handshake::Done),
+        }
+    }
+
+    /// What TLS has found out about the peer.
+    pub(crate) fn peer(&self) -> Option<Arc<PeerCertificate>> {
+        self.tls.as_ref()?.peer(self.path.remote.ip())
+    }
+
+    /// Says over TLS that we send no more; whether that has left.
+    pub(crate) fn say_goodbye(&mut self, fx: &mut Effects) -> bool {
+        if let Some(tls) = &mut self.tls {
+            tls.say_goodbye();
+            self.flush(fx);
+        }
+        self.broken || self.tls.as_ref().is_none_or(|tls| !tls.is_pending())
     }
 
     /// Bytes that the kernel has not taken yet.
@@ -103,36 +143,99 @@ impl Conn {
 
     /// Hands the kernel as much as it takes.
     pub(crate) fn flush(&mut self, fx: &mut Effects) {
+        if self.tls.is_some() {
+            self.flush_sealed(fx);
+        } else {
+            self.flush_plain(fx);
+        }
+        if self.broken {
+            self.discard_queue(fx);
+        }
+    }
+
+    /// Seals a record at a time. What the kernel took of one is not known, so it counts when all of it has left.
+    fn flush_sealed(&mut self, fx: &mut Effects) {
+        while !self.blocked && !self.broken && matches!(self.phase, Phase::Open) {
+            let Some(tls) = &mut self.tls else { return };
+            let was_pending = tls.is_pending();
+            match tls.push(&mut self.stream) {
+                Ok(true) => {
+                    let written = std::mem::take(&mut self.sealed);
+                    self.progress |= was_pending;
+                    self.queued -= written;
+                    self.written += written;
+                    fx.counters.stream_bytes_out += written as u64;
+                    if self.queue.is_empty() {
+                        return;
+                    }
+                    self.seal(fx);
+                }
+                Ok(false) => self.blocked = true,
+                Err(e) => self.on_write_error(&e),
+            }
+        }
+    }
+
+    /// The tap sees what is sealed before any of it can reach the peer.
+    fn seal(&mut self, fx: &mut Effects) {
+        let at = fx.probe.before();
+        let mut slices = [IoSlice::new(&[]); GATHER];
+        let mut room = RECORD;
+        let mut used = 0;
+        for (slice, data) in slices.iter_mut().zip(&self.queue) {
+            let piece = &data[..data.len().min(room)];
+            *slice = IoSlice::new(piece);
+            room -= piece.len();
+            used += 1;
+            if room == 0 {
+                break;
+            }
+        }
+        let Some(tls) = &mut self.tls else { return };
+        match tls.seal(&slices[..used]) {
+            Ok(sealed) => {
+                self.sealed = sealed;
+                self.take_queued(sealed, at, fx);
+            }
+            Err(e) => self.on_write_error(&e),
+        }
+    }
+
+    fn on_write_error(&mut self, error: &io::Error) {
+        tracing::debug!(remote = %self.path.remote, %error, "writing to a connection failed");
+        self.broken = true;
+    }
+
+    /// Takes octets that have gone from the queue.
+    fn take_queued(&mut self, mut gone: usize, at: Option<Now>, fx: &mut Effects) {
+        while gone > 0
+            && let Some(first) = self.queue.front_mut()
+        {
+            let len = gone.min(first.len());
+            fx.probe.sent(at, self.path, &first[..len]);
+            first.advance(len);
+            gone -= len;
+            if first.is_empty() {
+                self.queue.pop_front();
+            }
+        }
+    }
+
+    fn flush_plain(&mut self, fx: &mut Effects) {
         while !self.queue.is_empty() && !self.blocked && !self.broken && self.phase == Phase::Open {
             let at = fx.probe.before();
             match self.write_gathered() {
-                Ok(mut written) => {
+                Ok(written) => {
                     self.progress = true;
                     self.queued -= written;
                     self.written += written;
                     fx.counters.stream_bytes_out += written as u64;
-                    while written > 0
-                        && let Some(first) = self.queue.front_mut()
-                    {
-                        let len = written.min(first.len());
-                        fx.probe.sent(at, self.path, &first[..len]);
-                        first.advance(len);
-                        written -= len;
-                        if first.is_empty() {
-                            self.queue.pop_front();
-                        }
-                    }
+                    self.take_queued(written, at, fx);
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.blocked = true,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => {
-                    tracing::debug!(remote = %self.path.remote, error = %e, "writing to a connection failed");
-                    self.broken = true;
-                }
+                Err(e) => self.on_write_error(&e),
             }
-        }
-        if self.broken {
-            self.discard_queue(fx);
         }
     }
 
@@ -141,6 +244,7 @@ impl Conn {
         fx.counters.stream_bytes_dropped += self.queued as u64;
         self.queue.clear();
         self.queued = 0;
+        self.sealed = 0;
     }
 
     fn write_gathered(&mut self) -> io::Result<usize> {
@@ -168,7 +272,11 @@ impl Conn {
         }
         loop {
             let room = &mut pool.room()[..READ_MAX];
-            return match self.stream.read(room) {
+            let read = match &mut self.tls {
+                Some(tls) => tls.read(&mut self.stream, room),
+                None => self.stream.read(room),
+            };
+            return match read {
                 Ok(0) if self.broken => ReadOutcome::Failed,
                 Ok(0) => ReadOutcome::Ended,
                 Ok(n) => {

@@ -17,7 +17,7 @@ pub struct Counters {
     pub datagram_errors: u64,
     /// Connections accepted.
     pub accepted: u64,
-    /// Connections closed at once on acceptance, because there were too many.
+    /// Connections closed at once on acceptance, because there were too many, or too many handshakes under way.
     pub refused: u64,
     /// Times that accepting failed, for instance for want of file descriptors.
     pub accept_errors: u64,
@@ -33,9 +33,15 @@ pub struct Counters {
     pub overflowed: u64,
     /// Closed connections whose peer did not take the rest, or did not close its side, in time.
     pub linger_expired: u64,
-    /// Bytes read from connections.
+    /// Handshakes of TLS that came to nothing: no TLS at all, a peer that is not the one that was wanted, out of time.
+    pub handshakes_failed: u64,
+    /// Of those, the ones that took too long.
+    pub handshakes_expired: u64,
+    /// Of those, the ones where the certificate of the peer is not the one that was wanted, or not trusted.
+    pub peers_refused: u64,
+    /// Bytes read from connections; of TLS, what was inside.
     pub stream_bytes_in: u64,
-    /// Bytes of connections that the kernel took.
+    /// Bytes of connections that the kernel took; of TLS, what is inside.
     pub stream_bytes_out: u64,
     /// Bytes that were to be written to a connection that had ended or broken.
     pub stream_bytes_dropped: u64,

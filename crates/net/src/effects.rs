@@ -31,6 +31,8 @@ pub(crate) enum Source {
 pub(crate) enum Deadline {
     /// A peer must have accepted the connection.
     Connect { key: Key },
+    /// The handshake of TLS must be done.
+    Handshake { key: Key },
     /// A closed connection must have made progress.
     Linger { key: Key },
     /// A listener that could not accept tries again.

@@ -11,6 +11,10 @@ pub struct Limits {
     pub datagram_queue: usize,
     /// How long a peer has to accept a connection.
     pub connect_timeout: Duration,
+    /// How long the handshake of TLS may take, on either side.
+    pub handshake_timeout: Duration,
+    /// Most handshakes at one time of connections that were accepted; more are closed as soon as they are accepted.
+    pub handshakes: usize,
     /// How long a closed connection may go on without progress until its peer has read everything and closed its side.
     pub linger: Duration,
     /// How long a listener pauses after accepting failed, for instance for want of file descriptors.
@@ -26,6 +30,8 @@ impl Default for Limits {
             write_queue: 4 << 20,
             datagram_queue: 1024,
             connect_timeout: Duration::from_secs(4),
+            handshake_timeout: Duration::from_secs(5),
+            handshakes: 512,
             linger: Duration::from_secs(5),
             accept_pause: Duration::from_millis(100),
             udp_buffer: 4 << 20,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 use wire::Transport;
 
-use crate::Limits;
+use crate::{ClientAuth, Limits};
 
 /// How often a common port is looked for: the kernel chooses it for one transport and it may be taken for the other.
 const PORT_TRIES: usize = 32;
@@ -15,18 +15,20 @@ const BACKLOG: i32 = 1024;
 /// One address to listen on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Listen {
-    /// UDP or TCP. TLS is refused: it is not available yet.
+    /// UDP, TCP, or TLS if the node has a certificate.
     pub transport: Transport,
     /// Where; port 0 lets the kernel choose.
     pub addr: SocketAddr,
     /// Listeners of the same group that ask for port 0 get the same port, as SIP over UDP and over TCP should.
     pub group: u8,
+    /// Over TLS, whether those who connect must have a certificate.
+    pub client_auth: ClientAuth,
 }
 
 impl Listen {
     /// A listener in group 0.
     pub const fn new(transport: Transport, addr: SocketAddr) -> Listen {
-        Listen { transport, addr, group: 0 }
+        Listen { transport, addr, group: 0, client_auth: ClientAuth::Asked }
     }
 
     /// For datagrams.
@@ -37,6 +39,16 @@ impl Listen {
     /// For TCP connections.
     pub const fn tcp(addr: SocketAddr) -> Listen {
         Listen::new(Transport::Tcp, addr)
+    }
+
+    /// For connections over TLS.
+    pub const fn tls(addr: SocketAddr) -> Listen {
+        Listen::new(Transport::Tls, addr)
+    }
+
+    /// The same with another wish for certificates.
+    pub const fn client_auth(self, client_auth: ClientAuth) -> Listen {
+        Listen { client_auth, ..self }
     }
 
     /// The same in another group: another port if the kernel chooses it.
@@ -95,7 +107,9 @@ pub(crate) fn bind_all(wanted: &[Listen], limits: &Limits) -> Result<Vec<(Listen
 }
 
 fn shares_port(a: &Listen, b: &Listen) -> bool {
-    a.group == b.group && a.addr.port() == 0 && b.addr.port() == 0
+    // TLS listens beside TCP, so it cannot have the same port.
+    let is_tls = |listen: &Listen| listen.transport == Transport::Tls;
+    a.group == b.group && a.addr.port() == 0 && b.addr.port() == 0 && !is_tls(a) && !is_tls(b)
 }
 
 /// Binds the first; the others on the same port if the kernel chose it. All again if that port is taken.
@@ -128,8 +142,7 @@ fn bind_once(group: &[Listen], limits: &Limits) -> Result<Vec<(Listen, Bound)>, 
 fn bind(listen: &Listen, limits: &Limits) -> io::Result<Bound> {
     match listen.transport {
         Transport::Udp => bind_udp(listen.addr, limits),
-        Transport::Tcp => bind_tcp(listen.addr),
-        Transport::Tls => Err(io::Error::new(io::ErrorKind::Unsupported, "TLS is not available yet")),
+        Transport::Tcp | Transport::Tls => bind_tcp(listen.addr),
     }
 }
 
@@ -226,10 +239,11 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_refused_in_words() {
-        let Err(error) = bind_all(&[Listen::new(Transport::Tls, any_port("127.0.0.1"))], &Limits::default()) else {
-            panic!("there is no TLS");
-        };
-        assert_eq!(error.to_string(), "cannot listen on tls 127.0.0.1:0: TLS is not available yet");
+    fn tls_in_a_group_has_a_port_of_its_own() {
+        let v4 = any_port("127.0.0.1");
+        let bound = bind_all(&[Listen::udp(v4), Listen::tls(v4), Listen::tcp(v4)], &Limits::default()).unwrap();
+        let ports: Vec<u16> = bound.iter().map(|(listen, _)| listen.addr.port()).collect();
+        assert_eq!(ports[0], ports[2]);
+        assert!(ports[1] != 0 && ports[1] != ports[0]);
     }
 }

@@ -13,6 +13,7 @@ use crate::pool::ReadPool;
 use crate::streams::Streams;
 use crate::tap::{Path, Probe};
 use crate::tcp::TcpPort;
+use crate::tls::{Acceptor, Tls};
 use crate::udp::UdpPort;
 use crate::{BindError, Clock, Counters, Limits, Listen, Tap};
 
@@ -76,17 +77,24 @@ impl Sockets {
 
     /// Binds all addresses, or none.
     pub fn bind_with(listens: &[Listen], limits: Limits) -> Result<Sockets, BindError> {
+        Sockets::bind_secret(listens, limits, None)
+    }
+
+    /// Binds all addresses, or none. Without `tls` there is no TLS, neither on what listens nor on what is opened.
+    pub fn bind_secret(listens: &[Listen], limits: Limits, tls: Option<Tls>) -> Result<Sockets, BindError> {
         let poll = Poll::new().map_err(BindError::Poll)?;
         let mut bound = Vec::with_capacity(listens.len());
         let mut ports = Vec::with_capacity(listens.len());
         for (listen, socket) in bind_all(listens, &limits)? {
-            ports.push(Port::register(poll.registry(), ports.len(), listen, socket).map_err(BindError::Poll)?);
+            let acceptor = acceptor(&listen, tls.as_ref())?;
+            let port = Port::register(poll.registry(), ports.len(), listen, socket, acceptor);
+            ports.push(port.map_err(BindError::Poll)?);
             bound.push(listen);
         }
         let registry = || poll.registry().try_clone().map_err(BindError::Poll);
         let table = Table {
             registry: registry()?,
-            streams: Streams::new(registry()?, ports.len()),
+            streams: Streams::new(registry()?, ports.len(), tls),
             ports,
             arrivals: Arrivals::new(),
             pool: ReadPool::new(),
@@ -256,8 +264,7 @@ impl Table {
             PortSocket::Udp(udp) => udp.receive(&mut self.arrivals, &mut self.pool, &mut self.fx),
             PortSocket::Tcp(tcp) => match tcp.accept(&mut self.fx) {
                 Some((stream, remote)) => {
-                    let path = Path { transport: Transport::Tcp, local: tcp.local(), remote };
-                    self.streams.accept(stream, path, &mut self.fx)
+                    self.streams.accept(stream, tcp.path(remote), tcp.acceptor.as_ref(), &mut self.fx)
                 }
                 None => Step::Done,
             },
@@ -296,8 +303,8 @@ impl Table {
     fn handle_stream_output(&mut self, output: Output) {
         let fx = &mut self.fx;
         match output {
-            Output::Connect { conn, transport, local, remote } => {
-                self.streams.connect(conn, Path { transport, local, remote }, fx);
+            Output::Connect { conn, transport, local, remote, verify } => {
+                self.streams.connect(conn, Path { transport, local, remote }, verify.as_ref(), fx);
             }
             Output::Write { conn, data } => self.streams.write(conn, data, fx),
             Output::Close { conn } => self.streams.close(conn, fx),
@@ -309,6 +316,7 @@ impl Table {
         while let Some((_, deadline)) = self.fx.deadlines.pop_due(now) {
             match deadline {
                 Deadline::Connect { key } => self.streams.on_connect_deadline(key, &mut self.fx),
+                Deadline::Handshake { key } => self.streams.on_handshake_deadline(key, &mut self.fx),
                 Deadline::Linger { key } => self.streams.on_linger_deadline(key, &mut self.fx),
                 Deadline::Accept { port } => self.mark_ready(port),
             }
@@ -316,8 +324,24 @@ impl Table {
     }
 }
 
+/// What a listener over TLS needs; nothing for the others.
+fn acceptor(listen: &Listen, tls: Option<&Tls>) -> Result<Option<Acceptor>, BindError> {
+    if listen.transport != Transport::Tls {
+        return Ok(None);
+    }
+    let fail = |reason| BindError::Listen { transport: listen.transport, addr: listen.addr, reason };
+    let tls = tls.ok_or_else(|| fail(io::Error::other("the node has no certificate")))?;
+    tls.acceptor(listen.client_auth).map(Some).map_err(|reason| fail(io::Error::other(reason)))
+}
+
 impl Port {
-    fn register(registry: &Registry, index: usize, listen: Listen, bound: Bound) -> io::Result<Port> {
+    fn register(
+        registry: &Registry,
+        index: usize,
+        listen: Listen,
+        bound: Bound,
+        acceptor: Option<Acceptor>,
+    ) -> io::Result<Port> {
         let token = Token(index);
         let socket = match bound {
             Bound::Udp(socket) => {
@@ -328,7 +352,7 @@ impl Port {
             Bound::Tcp(listener) => {
                 let mut listener = TcpListener::from_std(listener);
                 registry.register(&mut listener, token, Interest::READABLE)?;
-                PortSocket::Tcp(TcpPort::new(listener, listen.addr, index))
+                PortSocket::Tcp(TcpPort::new(listener, listen.addr, index, acceptor))
             }
         };
         Ok(Port { socket, in_ready: false, reports_room: false })

@@ -5,13 +5,14 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use wire::{ConnId, Input, Key, Slab, Transport};
+use wire::{ConnId, Input, Key, Slab, Transport, Verify};
 
 use crate::conn::{Conn, Phase, ReadOutcome};
 use crate::effects::{Deadline, Effects, Source, Step};
 use crate::listen;
 use crate::pool::ReadPool;
 use crate::tap::Path;
+use crate::tls::{Acceptor, Handshake, Session, Tls};
 
 /// All connections of a node.
 pub(crate) struct Streams {
@@ -19,6 +20,10 @@ pub(crate) struct Streams {
     /// Added to the key of a connection to make its token; listening sockets have the tokens below.
     first_token: usize,
     conns: Slab<Conn>,
+    /// What connections that we open over TLS need.
+    tls: Option<Tls>,
+    /// Accepted connections whose handshake is not done.
+    handshakes: usize,
     /// The connections that the node knows.
     by_id: HashMap<ConnId, Key>,
     accepted: u64,
@@ -27,24 +32,47 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    pub(crate) fn new(registry: Registry, first_token: usize) -> Streams {
-        Streams { registry, first_token, conns: Slab::new(), by_id: HashMap::new(), accepted: 0, unflushed: None }
+    pub(crate) fn new(registry: Registry, first_token: usize, tls: Option<Tls>) -> Streams {
+        Streams {
+            registry,
+            first_token,
+            conns: Slab::new(),
+            tls,
+            handshakes: 0,
+            by_id: HashMap::new(),
+            accepted: 0,
+            unflushed: None,
+        }
     }
 
     /// Takes over a connection that a listener accepted; `path.local` is the listener's address.
-    pub(crate) fn accept(&mut self, stream: TcpStream, path: Path, fx: &mut Effects) -> Step {
-        if self.is_full(fx) {
+    ///
+    /// Over TLS the node hears of it when the handshake is done.
+    pub(crate) fn accept(
+        &mut self,
+        stream: TcpStream,
+        path: Path,
+        acceptor: Option<&Acceptor>,
+        fx: &mut Effects,
+    ) -> Step {
+        if self.is_full(fx) || (acceptor.is_some() && self.handshakes >= fx.limits.handshakes) {
             fx.counters.refused += 1;
             return Step::Again;
         }
         let conn = ConnId::accepted(self.accepted);
-        match self.admit(conn, stream, path) {
-            Ok(actual) => {
+        match self.admit(conn, stream, path, acceptor) {
+            Ok((key, _)) if acceptor.is_some() => {
+                self.accepted += 1;
+                self.handshakes += 1;
+                fx.deadlines.arm(Deadline::Handshake { key }, fx.clock.at() + fx.limits.handshake_timeout);
+                Step::Again
+            }
+            Ok((_, actual)) => {
                 self.accepted += 1;
                 fx.counters.accepted += 1;
                 fx.probe.opened(conn, actual);
                 let Path { transport, local, remote } = path;
-                Step::Input(Input::Accepted { conn, transport, local, remote })
+                Step::Input(Input::Accepted { conn, transport, local, remote, peer: None })
             }
             Err(e) => {
                 fx.counters.accept_errors += 1;
@@ -54,23 +82,30 @@ impl Streams {
         }
     }
 
-    fn admit(&mut self, conn: ConnId, stream: TcpStream, mut path: Path) -> io::Result<Path> {
+    fn admit(
+        &mut self,
+        conn: ConnId,
+        stream: TcpStream,
+        mut path: Path,
+        acceptor: Option<&Acceptor>,
+    ) -> io::Result<(Key, Path)> {
         stream.set_nodelay(true)?;
         if path.local.ip().is_unspecified() {
             path.local = stream.local_addr()?;
         }
-        self.insert(conn, stream, path, Phase::Open)?;
-        Ok(path)
+        let tls = acceptor.map(Acceptor::accept).transpose().map_err(io::Error::other)?;
+        let phase = if tls.is_some() { Phase::Handshaking } else { Phase::Open };
+        Ok((self.insert(conn, stream, tls, path, phase)?, path))
     }
 
     /// Starts a connection for the node.
-    pub(crate) fn connect(&mut self, conn: ConnId, path: Path, fx: &mut Effects) {
+    pub(crate) fn connect(&mut self, conn: ConnId, path: Path, verify: Option<&Verify>, fx: &mut Effects) {
         debug_assert!(!self.by_id.contains_key(&conn), "a node names each connection anew");
         if self.by_id.contains_key(&conn) {
             fx.counters.connect_failed += 1;
             return;
         }
-        match self.try_connect(conn, path, fx) {
+        match self.try_connect(conn, path, verify, fx) {
             Ok(key) => {
                 fx.deadlines.arm(Deadline::Connect { key }, fx.clock.at() + fx.limits.connect_timeout);
             }
@@ -78,15 +113,26 @@ impl Streams {
         }
     }
 
-    fn try_connect(&mut self, conn: ConnId, path: Path, fx: &Effects) -> io::Result<Key> {
-        if path.transport != Transport::Tcp {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
+    fn try_connect(&mut self, conn: ConnId, path: Path, verify: Option<&Verify>, fx: &Effects) -> io::Result<Key> {
+        let tls = self.secrecy(path, verify)?;
         if self.is_full(fx) {
             return Err(io::Error::other("too many connections"));
         }
         let stream = TcpStream::from_std(listen::connect(path.local.ip(), path.remote)?);
-        self.insert(conn, stream, path, Phase::Connecting)
+        self.insert(conn, stream, tls, path, Phase::Connecting)
+    }
+
+    /// The TLS that a connection needs. Nobody is called without knowing whom to expect.
+    fn secrecy(&self, path: Path, verify: Option<&Verify>) -> io::Result<Option<Session>> {
+        match (path.transport, &self.tls, verify) {
+            (Transport::Tcp, _, _) => Ok(None),
+            (Transport::Udp, _, _) => Err(io::ErrorKind::Unsupported.into()),
+            (Transport::Tls, Some(tls), Some(verify)) => {
+                tls.connect(verify, path.remote.ip()).map(Some).map_err(io::Error::other)
+            }
+            (Transport::Tls, None, _) => Err(io::Error::other("the node has no certificate")),
+            (Transport::Tls, Some(_), None) => Err(io::Error::other("nobody says who the peer must be")),
+        }
     }
 
     /// Queues `data`; it leaves with [`Streams::flush`], or when the node turns to another connection.
@@ -154,8 +200,11 @@ impl Streams {
             return;
         }
         match conn.phase {
-            Phase::Connecting => self.remove(key, fx),
+            Phase::Connecting | Phase::Handshaking => self.remove(key, fx),
             Phase::Open => {
+                if !conn.say_goodbye(fx) {
+                    return;
+                }
                 if conn.ended || conn.broken || !conn.shut() {
                     self.remove(key, fx);
                 } else {
@@ -197,6 +246,9 @@ impl Streams {
             return;
         }
         conn.erred |= event.is_error();
+        if conn.phase == Phase::Handshaking {
+            return self.go_on_with_handshake(key, fx);
+        }
         if event.is_writable() {
             conn.unblock();
             self.flush_conn(key, fx);
@@ -214,15 +266,66 @@ impl Streams {
                 tracing::debug!(remote = %conn.path.remote, error = %e, "cannot connect");
                 self.fail(key, fx);
             }
-            Some(Ok(())) => {
-                conn.phase = Phase::Open;
-                let (id, path, owned) = (conn.id, conn.path, conn.owned);
-                fx.counters.connected += 1;
-                fx.probe.opened(id, path);
-                if owned {
-                    fx.pending.push_back(Input::Connected { conn: id, local: path.local });
-                }
+            Some(Ok(())) if conn.is_secret() => {
+                conn.phase = Phase::Handshaking;
+                fx.deadlines.arm(Deadline::Handshake { key }, fx.clock.at() + fx.limits.handshake_timeout);
             }
+            Some(Ok(())) => self.on_open(key, fx),
+        }
+    }
+
+    fn go_on_with_handshake(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
+        match conn.handshake() {
+            Ok(Handshake::Blocked) => {}
+            Ok(Handshake::Done) => {
+                if conn.id.is_accepted() {
+                    self.handshakes -= 1;
+                }
+                self.on_open(key, fx);
+                self.flush_conn(key, fx);
+                // Octets of the node may have come with the last ones of the handshake.
+                self.mark_readable(key, fx);
+            }
+            Err(e) => {
+                fx.counters.handshakes_failed += 1;
+                let refused = is_refusal(&e);
+                fx.counters.peers_refused += u64::from(refused);
+                let remote = conn.path.remote;
+                if refused {
+                    tracing::warn!(%remote, error = %e, "the peer's certificate is not accepted");
+                } else {
+                    tracing::debug!(%remote, error = %e, "the handshake of TLS failed");
+                }
+                self.fail(key, fx);
+            }
+        }
+    }
+
+    /// The connection carries octets of the node from here on.
+    fn on_open(&mut self, key: Key, fx: &mut Effects) {
+        let Some(conn) = self.conn(key) else { return };
+        conn.phase = Phase::Open;
+        let (id, path, owned, peer) = (conn.id, conn.path, conn.owned, conn.peer());
+        let Path { transport, local, remote } = path;
+        fx.probe.opened(id, path);
+        if id.is_accepted() {
+            fx.counters.accepted += 1;
+            fx.pending.push_back(Input::Accepted { conn: id, transport, local, remote, peer });
+        } else {
+            fx.counters.connected += 1;
+            if owned {
+                fx.pending.push_back(Input::Connected { conn: id, local, peer });
+            }
+        }
+    }
+
+    /// The handshake of a connection took too long.
+    pub(crate) fn on_handshake_deadline(&mut self, key: Key, fx: &mut Effects) {
+        if self.conn(key).is_some_and(|conn| conn.phase == Phase::Handshaking) {
+            fx.counters.handshakes_failed += 1;
+            fx.counters.handshakes_expired += 1;
+            self.fail(key, fx);
         }
     }
 
@@ -304,9 +407,12 @@ impl Streams {
     /// The connection broke or was never up.
     fn fail(&mut self, key: Key, fx: &mut Effects) {
         let Some(conn) = self.conn(key) else { return };
-        let (id, owned) = (conn.id, conn.owned);
+        // Nobody was told of a connection that was accepted and has come to nothing.
+        let is_unheard = conn.phase == Phase::Handshaking && conn.id.is_accepted();
+        let (id, owned) = (conn.id, conn.owned && !is_unheard);
         match conn.phase {
-            Phase::Connecting => fx.counters.connect_failed += 1,
+            Phase::Handshaking if is_unheard => {}
+            Phase::Connecting | Phase::Handshaking => fx.counters.connect_failed += 1,
             Phase::Open => fx.counters.broken += 1,
             // The peer may well reset what we closed; nothing is lost.
             Phase::Shut => {}
@@ -333,8 +439,15 @@ impl Streams {
         }
     }
 
-    fn insert(&mut self, id: ConnId, stream: TcpStream, path: Path, phase: Phase) -> io::Result<Key> {
-        let key = self.conns.insert(Conn::new(id, stream, path, phase));
+    fn insert(
+        &mut self,
+        id: ConnId,
+        stream: TcpStream,
+        tls: Option<Session>,
+        path: Path,
+        phase: Phase,
+    ) -> io::Result<Key> {
+        let key = self.conns.insert(Conn::new(id, stream, tls, path, phase));
         if let Err(e) = self.register(key) {
             self.conns.remove(key);
             return Err(e);
@@ -358,7 +471,10 @@ impl Streams {
             self.unflushed = None;
         }
         conn.discard_queue(fx);
-        if conn.phase != Phase::Connecting {
+        if conn.phase == Phase::Handshaking && conn.id.is_accepted() {
+            self.handshakes -= 1;
+        }
+        if !matches!(conn.phase, Phase::Connecting | Phase::Handshaking) {
             fx.counters.closed += 1;
             fx.probe.closed(conn.id, conn.path);
         }
@@ -386,6 +502,12 @@ fn connect_failed(conn: ConnId, remote: SocketAddr, reason: &io::Error, fx: &mut
     tracing::debug!(%remote, error = %reason, "cannot connect");
     fx.counters.connect_failed += 1;
     fx.pending.push_back(Input::Closed { conn, failed: true });
+}
+
+/// Whether a handshake failed because of the certificate that the peer gave or did not give, or that it did not like ours.
+fn is_refusal(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented))
 }
 
 /// Which connection an input is about.

@@ -4,7 +4,8 @@ use wire::{ConnId, Now, Transport};
 
 use crate::Clock;
 
-/// Sees what really passed the sockets: what the kernel took and what it gave, not what a node meant to send.
+/// Sees what really passed the sockets: what the kernel took and what it gave, not what a node meant to send. Of TLS it sees
+/// what is inside: a record when it is sealed, just before its first octet leaves.
 ///
 /// The time of what is sent is read before the system call and that of what is received after it: among engines that
 /// share a [`Clock`] a message is never received before it was sent.

@@ -2,27 +2,34 @@ use std::io;
 use std::net::SocketAddr;
 
 use mio::net::{TcpListener, TcpStream};
+use wire::Transport;
 
 use crate::effects::{Deadline, Effects};
+use crate::tap::Path;
+use crate::tls::Acceptor;
 
 /// Errors in a row before a listener pauses.
 const ERRORS_IN_A_ROW: usize = 8;
 
-/// A listening TCP socket.
+/// A listening TCP socket, with TLS or without.
 pub(crate) struct TcpPort {
     pub(crate) listener: TcpListener,
     local: SocketAddr,
     port: usize,
+    /// What begins TLS on what is accepted.
+    pub(crate) acceptor: Option<Acceptor>,
 }
 
 impl TcpPort {
     /// `port` is its place in the configuration.
-    pub(crate) fn new(listener: TcpListener, local: SocketAddr, port: usize) -> TcpPort {
-        TcpPort { listener, local, port }
+    pub(crate) fn new(listener: TcpListener, local: SocketAddr, port: usize, acceptor: Option<Acceptor>) -> TcpPort {
+        TcpPort { listener, local, port, acceptor }
     }
 
-    pub(crate) fn local(&self) -> SocketAddr {
-        self.local
+    /// The way to a peer that connected here.
+    pub(crate) fn path(&self, remote: SocketAddr) -> Path {
+        let transport = if self.acceptor.is_some() { Transport::Tls } else { Transport::Tcp };
+        Path { transport, local: self.local, remote }
     }
 
     /// Accepts one connection. `None`: nobody waits, or the process has no room, and then the listener pauses. It must be

@@ -80,7 +80,7 @@ impl Host {
     }
 
     fn connect(&mut self, conn: ConnId, remote: SocketAddr) {
-        self.output(Output::Connect { conn, transport: Transport::Tcp, local: self.addr(), remote });
+        self.output(Output::Connect { conn, transport: Transport::Tcp, local: self.addr(), remote, verify: None });
     }
 
     /// A peer that connected, and its connection.
@@ -88,7 +88,7 @@ impl Host {
         let peer = TcpStream::connect(self.addr()).unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
         let remote = peer.local_addr().unwrap();
-        let Input::Accepted { conn, transport: Transport::Tcp, local, remote: seen } = self.input() else {
+        let Input::Accepted { conn, transport: Transport::Tcp, local, remote: seen, peer: None } = self.input() else {
             panic!("not accepted");
         };
         assert_eq!((local, seen), (self.addr(), remote));
@@ -123,7 +123,7 @@ fn a_connection_that_cannot_even_be_tried_is_closed_as_failed() {
     host.connect(conn, "[::1]:5060".parse().unwrap());
     assert_eq!(host.input(), Input::Closed { conn, failed: true });
     let [local, remote] = [host.addr(); 2];
-    host.output(Output::Connect { conn, transport: Transport::Tls, local, remote });
+    host.output(Output::Connect { conn, transport: Transport::Tls, local, remote, verify: None });
     assert_eq!(host.input(), Input::Closed { conn, failed: true });
 }
 
@@ -151,7 +151,7 @@ fn what_is_written_before_the_connection_is_up_waits_for_it() {
     host.connect(conn, listener.local_addr().unwrap());
     host.write(conn, "early ");
     host.write(conn, "bird");
-    let Input::Connected { conn: up, local } = host.input() else { panic!("not connected") };
+    let Input::Connected { conn: up, local, peer: None } = host.input() else { panic!("not connected") };
     assert_eq!(up, conn);
     let (mut peer, remote) = listener.accept().unwrap();
     assert_eq!(remote, local);

@@ -160,7 +160,7 @@ impl PfPlan {
         let config = role_participating::Config {
             name: bound.name().to_owned(),
             listeners: bound.listeners().to_vec(),
-            msrp: msrp(&bound)?,
+            msrp: msrp(&bound)?.into(),
             media_path: self.media_path,
             default_profile: self.default_profile,
             profiles: self.profiles,
@@ -188,7 +188,7 @@ impl ClientPlan {
             password: self.password,
             core: self.core,
             listeners: bound.listeners().to_vec(),
-            msrp: msrp(&bound)?,
+            msrp: msrp(&bound)?.into(),
             auto_accept: self.auto_accept,
             user_agent: concat!("duologue/", env!("CARGO_PKG_VERSION")).to_owned(),
             expires: self.expires,

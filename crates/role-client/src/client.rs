@@ -57,7 +57,7 @@ struct Chat {
 impl Client {
     /// A client on sockets that the host has bound.
     pub fn new(config: Config, options: Options, mut entropy: Entropy) -> Client {
-        let messages = Messages::new(config.msrp, config.max_message, entropy.fork());
+        let messages = Messages::new(config.msrp.clone(), config.max_message, entropy.fork());
         let options = Options { auto_trying: false, ..options };
         let core = config.core;
         let ua_config = sip_ua::Config {
@@ -72,6 +72,8 @@ impl Client {
         let mut ua = UserAgent::new(ua_config, Resolver::new(resolver));
         ua.set_account(Some(Account::new(user_of(&config.aor), &config.password)));
         let mut stack = Stack::new(config.listeners.clone(), options, entropy);
+        // RFC 5922 §7: over TLS the core must prove to be the user's domain.
+        stack.name(config.core.addr, domain_of(&config.aor));
         let plan = RegistrationPlan {
             registrar: format!("sip:{}", domain_of(&config.aor)).into(),
             aor: format!("<{}>", config.aor).into(),
@@ -109,7 +111,7 @@ impl Client {
 
     /// Opens a one-to-one session with `to`, a SIP or telephone URI.
     pub fn invite(&mut self, to: &str, now: Now) -> Option<SessionId> {
-        let media = self.new_media();
+        let media = self.new_media(None);
         let conversation_id = self.stack.entropy().uuid();
         let plan = InvitePlan {
             request_uri: Bytes::copy_from_slice(to.as_bytes()),
@@ -290,7 +292,7 @@ impl Client {
 
     fn on_invite(&mut self, incoming: Incoming, now: Now) {
         let (from, conversation_id) = (caller(&incoming.request), text(&incoming.request, Name::ConversationId));
-        let media = self.new_media();
+        let media = self.new_media(Some(incoming.request.body()));
         let contact = self.contact();
         let Ok(key) = self.ua.incoming(&mut self.stack, incoming, contact, now) else { return };
         self.messages.open(key, media.uri(), &from, &conversation_id);
@@ -376,8 +378,12 @@ impl Client {
         }
     }
 
-    fn new_media(&mut self) -> SessionMedia {
-        SessionMedia::new(self.config.msrp, self.config.max_message, self.stack.entropy())
+    /// The media of a session that we offer, or that an INVITE offers in this body.
+    fn new_media(&mut self, offer: Option<&[u8]>) -> SessionMedia {
+        let listeners = &self.config.msrp;
+        // Over another protocol than was offered there is no answer: 488.
+        let listener = offer.and_then(|offer| listeners.answering(offer)).unwrap_or(listeners.offered());
+        SessionMedia::new(listener, self.config.max_message, self.stack.entropy())
     }
 
     /// The end is told when the messages that have come are read.
@@ -448,7 +454,7 @@ impl Client {
 /// The client's Contact: where it listens, and what it can do.
 fn contact(config: &Config, stack: &Stack) -> Bytes {
     let transport = config.core.transport;
-    let addr = stack.transports().local(transport).unwrap_or(config.msrp);
+    let addr = stack.transports().local(transport).unwrap_or(config.msrp.offered().addr);
     let param = match transport {
         Transport::Udp => "",
         Transport::Tcp => ";transport=tcp",

@@ -1,5 +1,4 @@
-use std::net::SocketAddr;
-
+use msrp::Listeners;
 use sip_tx::{Listener, Target};
 use sip_ua::Intervals;
 
@@ -18,7 +17,7 @@ pub struct Config {
     /// The sockets that the host has bound for SIP.
     pub listeners: Vec<Listener>,
     /// Where the host listens for MSRP.
-    pub msrp: SocketAddr,
+    pub msrp: Listeners,
     /// Answer invitations without asking the user (`AutAccept` of the RCS provisioning parameters).
     pub auto_accept: bool,
     /// User-Agent.

@@ -1,9 +1,8 @@
 //! What a CPM client puts into an INVITE and into its answers.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use cpm::Service;
+use msrp::Listener;
 use sdp::{Direction, LocalMedia, MsrpUri, OriginId, SessionDescription, Setup};
 use sip::Name;
 use sip_ua::Headers;
@@ -45,17 +44,17 @@ pub(crate) struct SessionMedia {
 }
 
 impl SessionMedia {
-    pub(crate) fn new(listener: SocketAddr, max_message: usize, entropy: &mut Entropy) -> SessionMedia {
+    pub(crate) fn new(listener: &Listener, max_message: usize, entropy: &mut Entropy) -> SessionMedia {
         let media = LocalMedia {
-            address: listener.ip(),
-            port: listener.port(),
+            address: listener.addr.ip(),
+            port: listener.addr.port(),
             session_id: draw_session_id(entropy),
-            tls: false,
+            tls: listener.is_tls(),
             setup: Setup::ActPass,
             accept_types: sdp::MediaTypes::parse(ACCEPT_TYPES),
             accept_wrapped_types: sdp::MediaTypes::parse(ACCEPT_WRAPPED_TYPES),
             cema: true,
-            fingerprint: None,
+            fingerprint: listener.fingerprint.clone(),
             direction: Direction::SendRecv,
             max_size: Some(max_message as u64),
         };

@@ -6,12 +6,11 @@ mod receive;
 mod send;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use cpim::{Awaited, Composer, DateTime, DuplicateFilter, TypingIndicator};
-use msrp::{Confirm, Endpoint, IncomingId, Link, Options, OutgoingId, Remedy, SessionOptions};
+use msrp::{Confirm, Endpoint, IncomingId, Link, Listeners, Options, OutgoingId, Remedy, SessionOptions};
 use sdp::{Connector, MsrpMedia, MsrpUri, SessionDescription};
 use sip_ua::SessionKey;
 use wire::{ConnId, Entropy, Input, Instant, Now, Output};
@@ -41,7 +40,7 @@ const AFTER_BYE: Duration = Duration::from_secs(2);
 pub(crate) struct Messages {
     endpoint: Endpoint,
     entropy: Entropy,
-    listener: SocketAddr,
+    listeners: Listeners,
     max_message: usize,
     opened: u64,
     lines: BTreeMap<SessionKey, Line>,
@@ -102,12 +101,12 @@ struct Unread {
 }
 
 impl Messages {
-    pub(crate) fn new(listener: SocketAddr, max_message: usize, mut entropy: Entropy) -> Messages {
+    pub(crate) fn new(listeners: Listeners, max_message: usize, mut entropy: Entropy) -> Messages {
         let options = Options { messages: INCOMING, ..Options::default() };
         Messages {
             endpoint: Endpoint::new(options, entropy.fork()),
             entropy,
-            listener,
+            listeners,
             max_message,
             opened: 0,
             lines: BTreeMap::new(),
@@ -227,7 +226,9 @@ impl Messages {
             Some(Remedy::Connect(place)) => {
                 let conn = ConnId::opened_in(LANE, self.opened);
                 self.opened += 1;
-                self.endpoint.connect(line.link.session(), conn, self.listener, place, now);
+                let session = line.link.session();
+                let local = self.listeners.addr(self.endpoint.protocol(session));
+                self.endpoint.connect(session, conn, local, place, now);
             }
             Some(Remedy::GiveUp) => {
                 let waiting = std::mem::take(&mut line.waiting);
@@ -240,7 +241,7 @@ impl Messages {
 
     /// Whether an input is for MSRP.
     pub(crate) fn takes(&self, input: &Input) -> bool {
-        self.endpoint.takes(input, self.listener)
+        self.listeners.iter().any(|listener| self.endpoint.takes(input, listener.addr))
     }
 
     pub(crate) fn handle_input(&mut self, input: Input, now: Now) {

@@ -65,7 +65,12 @@ impl Core {
         let proxy = Proxy::new(&mut entropy);
         let trigger = config.trigger.as_ref().and_then(|t| target_of(&t.originating)).map(|t| t.addr);
         let key = config.route_key.unwrap_or_else(|| RouteKey::drawn(&mut entropy));
-        let stack = Stack::new(config.listeners.clone(), options, entropy);
+        let mut stack = Stack::new(config.listeners.clone(), options, entropy);
+        for peer in &config.peers {
+            if !stack.name(peer.addr, &peer.domain) {
+                tracing::warn!(domain = %peer.domain, addr = %peer.addr, "another domain is at this address already");
+            }
+        }
         let (forged, once) = (0, OncePerMinute::default());
         Core {
             key,

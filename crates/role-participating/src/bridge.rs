@@ -114,6 +114,13 @@ impl Bridge {
         &self.legs[leg as usize].media
     }
 
+    /// Chooses another listener for a leg; its URI there.
+    pub(crate) fn listen_on(&mut self, leg: Leg, listener: msrp::Listener) -> sdp::MsrpUri {
+        let media = &mut self.legs[leg as usize].media;
+        media.listener = listener;
+        media.uri()
+    }
+
     /// Gives a leg another MSRP endpoint.
     pub(crate) fn set_media(&mut self, leg: Leg, media: LegMedia) {
         self.legs[leg as usize].media = media;

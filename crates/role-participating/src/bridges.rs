@@ -16,6 +16,7 @@ use crate::bridge::{Bridge, Leg};
 use crate::facts::Facts;
 use crate::lapses::Lapses;
 use crate::media::LegMedia;
+use crate::media_plane::read;
 use crate::release::Releases;
 use crate::{Participating, close};
 
@@ -208,12 +209,20 @@ impl Participating {
         admission: &Admission,
         now: Now,
     ) {
+        // The caller is answered over what it offers, the callee is offered what this node prefers.
+        let Some(answering) = self.config.msrp.answering(incoming.request.body()).cloned() else {
+            tracing::info!("MSRP is offered over a protocol that has no listener here");
+            return self.ua.refuse(&mut self.stack, &incoming, &Reject::new(488), now);
+        };
         let max_size = self.control.profile(&served.aor).max_message_size;
-        let media = [(), ()].map(|()| LegMedia::new(self.config.msrp, max_size, self.stack.entropy()));
-        let [toward_caller, toward_callee] = media;
+        let offered = self.config.msrp.offered().clone();
+        let [toward_caller, toward_callee] =
+            [answering, offered].map(|listener| LegMedia::new(listener, max_size, self.stack.entropy()));
         let invite = incoming.request.clone();
         let transport = incoming.flow.transport;
-        let plan = self.invite_plan(&invite, pre, admission, &toward_callee, transport);
+        let offer = Body::of(&invite).filter(Body::is_sdp).as_ref().and_then(read);
+        let body = offer.as_ref().and_then(|offer| toward_callee.offer(offer)).map(Body::sdp);
+        let plan = self.invite_plan(&invite, pre, admission, body, transport);
         let contact = self.contact(transport);
         // Refused requests (RFC 3261 §8.2) have been answered.
         let Ok(caller) = self.ua.incoming(&mut self.stack, incoming, contact, now) else { return };
@@ -225,7 +234,9 @@ impl Participating {
                 let legs = [(caller, toward_caller), (callee, toward_callee)];
                 let facts = Facts::new(self.stack.entropy().u64(), served, &invite);
                 self.bridges.insert(Bridge::new(facts, admission.service, legs, relay));
-                self.name_peer(caller);
+                if let Some(offer) = offer {
+                    self.name_peer(caller, &offer, now);
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "the second leg could not be called");
@@ -242,7 +253,7 @@ impl Participating {
         invite: &Request,
         pre: &Preprocessed,
         admission: &Admission,
-        media: &LegMedia,
+        body: Option<Body>,
         transport: Transport,
     ) -> InvitePlan {
         let mut headers = Headers::new();
@@ -255,7 +266,6 @@ impl Participating {
             Some(service) => headers.with(Name::PAssertedService, service.icsi()),
             None => headers,
         };
-        let offer = Body::of(invite).filter(Body::is_sdp);
         InvitePlan {
             request_uri: Bytes::copy_from_slice(pre.uri(invite).as_bytes()),
             from: without_tag(invite.header(Name::From).unwrap_or_default()),
@@ -264,14 +274,14 @@ impl Participating {
             contact: self.contact(transport),
             routes: pre.routes(invite).map(Bytes::copy_from_slice).collect(),
             headers,
-            body: offer.and_then(|offer| media.offer(&offer.bytes)).map(Body::sdp),
+            body,
             target: None,
             pinned: None,
         }
     }
 
     fn contact(&self, transport: Transport) -> Bytes {
-        let addr = self.stack.transports().local(transport).unwrap_or(self.config.msrp);
+        let addr = self.stack.transports().local(transport).unwrap_or(self.config.msrp.offered().addr);
         let param = match transport {
             Transport::Udp => "",
             Transport::Tcp => ";transport=tcp",
@@ -318,13 +328,18 @@ impl Participating {
         let caller = bridge.session(Leg::Originating);
         let media = bridge.media(Leg::Originating).clone();
         let theirs = Body::of(response).filter(Body::is_sdp);
-        let offer = self.ua.session(caller).and_then(|s| s.remote_sdp()).map(|body| body.bytes.clone());
-        let body = theirs.and_then(|theirs| match (&offer, owes_answer) {
-            (Some(offer), false) => media.answer(&theirs.bytes, offer),
-            (_, _) => media.offer(&theirs.bytes),
+        if owes_answer && !theirs.as_ref().is_some_and(|offer| self.answer_over(session, &offer.bytes)) {
+            let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &Reject::new(488), now);
+            return self.close_unasked(session, now);
+        }
+        let theirs = theirs.as_ref().and_then(read);
+        let offer = self.ua.session(caller).and_then(|s| s.remote_sdp()).and_then(read);
+        let body = theirs.as_ref().and_then(|theirs| match (&offer, owes_answer) {
+            (Some(offer), false) => media.answer(theirs, offer),
+            (_, _) => media.offer(theirs),
         });
         // A callee that answers without MSRP cannot be talked to, and an INVITE cannot be left without an answer.
-        let Some(body) = body else {
+        let Some((theirs, body)) = theirs.zip(body) else {
             let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &Reject::new(488), now);
             return self.close_unasked(session, now);
         };
@@ -335,15 +350,28 @@ impl Participating {
                     bridge.started(now);
                 }
                 if owes_answer {
-                    self.name_peer(session);
+                    self.name_peer(session, &theirs, now);
                 } else {
-                    self.join_leg(session, Connector::Offerer, now);
-                    self.join_leg(caller, Connector::Answerer, now);
+                    self.join_leg_to(session, &theirs, Connector::Offerer, now);
+                    if let Some(offer) = offer {
+                        self.join_leg_to(caller, &offer, Connector::Answerer, now);
+                    }
                 }
             }
             // The caller has left while the callee answered (R10, R22): the ACK is out, now the BYE. There was no session.
             Err(_) => self.close_unasked(session, now),
         }
+    }
+
+    /// The callee makes the offer: its leg is over what it offers. False when there is no listener for that.
+    fn answer_over(&mut self, callee: SessionKey, offer: &[u8]) -> bool {
+        let Some(listener) = self.config.msrp.answering(offer).cloned() else { return false };
+        let Some((bridge, leg)) = self.bridges.of(callee) else { return false };
+        let uri = bridge.listen_on(leg, listener);
+        if let Some([media, _]) = self.bridges.media_of(callee) {
+            self.media.endpoint.set_local(media, uri);
+        }
+        true
     }
 
     /// The callee refused: so do we, in its words.
@@ -377,12 +405,12 @@ impl Participating {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
         let callee = bridge.session(Leg::Terminating);
         let media = bridge.media(Leg::Terminating).clone();
-        let offer = self.ua.session(callee).and_then(|s| s.remote_sdp()).map(|body| body.bytes.clone());
+        let offer = self.ua.session(callee).and_then(|s| s.remote_sdp()).and_then(read);
         if let (Leg::Originating, Some(offer)) = (leg, offer)
-            && let Some(body) = media.answer(&theirs.bytes, &offer)
+            && let Some(body) = read(theirs).and_then(|theirs| media.answer(&theirs, &offer))
             && self.ua.ack(&mut self.stack, callee, Body::sdp(body), now).is_ok()
         {
-            self.join_leg(callee, Connector::Answerer, now);
+            self.join_leg_to(callee, &offer, Connector::Answerer, now);
         }
         self.join_leg(session, Connector::Offerer, now);
     }
@@ -395,11 +423,13 @@ impl Participating {
         let media = bridge.media(leg).clone();
         let is_moved = self.has_moved(session);
         let media = if is_moved { media.renewed(self.stack.entropy()) } else { media };
-        let ours = self.ua.session(session).and_then(|s| s.local_sdp()).map(|body| body.bytes.clone());
+        let ours = self.ua.session(session).and_then(|s| s.local_sdp()).cloned();
         let offer = Body::of(&incoming.request).filter(Body::is_sdp);
         let body = match (&offer, ours) {
-            (Some(offer), Some(ours)) => media.answer(&ours, &offer.bytes),
-            (None, Some(ours)) if incoming.request.method() == sip::Method::Invite => Some(ours),
+            (Some(offer), Some(ours)) => {
+                read(&ours).zip(read(offer)).and_then(|(ours, offer)| media.answer(&ours, &offer))
+            }
+            (None, Some(ours)) if incoming.request.method() == sip::Method::Invite => Some(ours.bytes),
             (_, _) => None,
         };
         let status = if offer.is_some() && body.is_none() { 488 } else { 200 };

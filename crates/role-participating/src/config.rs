@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile};
+use msrp::Listeners;
 use sip_proxy::RouteKey;
 use sip_tx::Listener;
 use sip_ua::Intervals;
@@ -14,8 +15,8 @@ pub struct Config {
     pub name: String,
     /// The sockets that the host has bound for SIP. A core triggers us by `sip:orig@…` and `sip:term@…` on these.
     pub listeners: Vec<Listener>,
-    /// Where the host listens for MSRP.
-    pub msrp: SocketAddr,
+    /// Where the host listens for MSRP. The first one is what it offers to the callee.
+    pub msrp: Listeners,
     /// On or off the media path.
     pub media_path: MediaPathPolicy,
     /// The profile of users without one of their own.

@@ -1,15 +1,15 @@
 //! What a participating function on the media path puts in place of a peer's MSRP addresses.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
+use msrp::Listener;
 use sdp::{MsrpUri, OriginId, Rewrite, SessionDescription, Setup};
 use wire::Entropy;
 
 /// The MSRP endpoint of one leg.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct LegMedia {
-    listener: SocketAddr,
+    /// Whose address and certificate the peer sees.
+    pub(crate) listener: Listener,
     /// Nobody may guess it.
     session_id: String,
     origin: OriginId,
@@ -20,7 +20,7 @@ pub(crate) struct LegMedia {
 }
 
 impl LegMedia {
-    pub(crate) fn new(listener: SocketAddr, max_size: Option<u64>, entropy: &mut Entropy) -> LegMedia {
+    pub(crate) fn new(listener: Listener, max_size: Option<u64>, entropy: &mut Entropy) -> LegMedia {
         // RFC 8866 §5.2 wants a number; handsets reject one that a signed 63-bit integer does not hold.
         let origin = OriginId { session_id: entropy.u64() >> 2, version: 1 };
         LegMedia { listener, session_id: draw_session_id(entropy), origin, offers_cema: true, max_size }
@@ -40,37 +40,38 @@ impl LegMedia {
 
     /// Where the peer of this leg finds us.
     pub(crate) fn uri(&self) -> MsrpUri {
-        MsrpUri::new(false, self.listener.ip(), self.listener.port(), &self.session_id)
+        let Listener { addr, .. } = self.listener;
+        MsrpUri::new(self.listener.is_tls(), addr.ip(), addr.port(), &self.session_id)
     }
 
     /// The offer of one leg as this leg makes it: we can be dialled and can dial.
-    pub(crate) fn offer(&self, peer: &[u8]) -> Option<Bytes> {
+    pub(crate) fn offer(&self, peer: &SessionDescription) -> Option<Bytes> {
         self.rewrite(peer, Setup::ActPass, self.offers_cema)
     }
 
     /// The answer of one leg as this leg gives it to `offer`: we let the offerer dial if it can. `None` when one of the two
-    /// has no MSRP.
-    pub(crate) fn answer(&self, peer: &[u8], offer: &[u8]) -> Option<Bytes> {
-        let offer = SessionDescription::parse(offer).ok()?;
-        let (offered, cema) = offer.msrp().map(|media| (media.setup, media.cema))?;
+    /// has no MSRP, or the offer has it over another protocol than this leg.
+    pub(crate) fn answer(&self, peer: &SessionDescription, offer: &SessionDescription) -> Option<Bytes> {
+        let media = offer.msrp().filter(|media| media.protocol == self.listener.protocol())?;
+        let (offered, cema) = (media.setup, media.cema);
         self.rewrite(peer, Setup::answer(offered, Setup::Passive).unwrap_or(Setup::Passive), cema)
     }
 
-    fn rewrite(&self, peer: &[u8], setup: Setup, cema: bool) -> Option<Bytes> {
-        let description = SessionDescription::parse(peer).ok().filter(|d| d.msrp().is_some())?;
-        let (address, port) = (self.listener.ip(), self.listener.port());
+    fn rewrite(&self, peer: &SessionDescription, setup: Setup, cema: bool) -> Option<Bytes> {
+        peer.msrp()?;
+        let (address, port) = (self.listener.addr.ip(), self.listener.addr.port());
         let change = Rewrite {
             address,
             port,
             path: vec![self.uri()],
             setup: Some(setup),
-            fingerprint: None,
-            tls: false,
+            fingerprint: self.listener.fingerprint.clone(),
+            tls: self.listener.is_tls(),
             origin: Some(self.origin),
             cema: Some(cema),
             max_size: self.max_size,
         };
-        Some(Bytes::from(sdp::rewrite(&description, &change)))
+        Some(Bytes::from(sdp::rewrite(peer, &change)))
     }
 }
 
@@ -87,19 +88,41 @@ mod tests {
         b"v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=message 5000 TCP/MSRP *\r\n\
         a=accept-types:message/cpim\r\na=path:msrp://10.0.0.1:5000/abc;tcp\r\na=setup:active\r\na=x-vendor:1\r\n";
 
+    fn read(description: &[u8]) -> SessionDescription {
+        SessionDescription::parse(description).unwrap()
+    }
+
+    fn listener(fingerprint: Option<sdp::Fingerprint>) -> Listener {
+        Listener { addr: "127.0.0.1:2855".parse().unwrap(), fingerprint }
+    }
+
+    #[test]
+    fn a_leg_over_tls_shows_our_certificate_whatever_the_other_leg_speaks() {
+        let ours = sdp::Fingerprint::with_fingerprint(sdp::HashFunc::Sha256, [0xab, 0x01]);
+        let leg = LegMedia::new(listener(Some(ours)), None, &mut Entropy::from_seed(1));
+        let offer = String::from_utf8(leg.offer(&read(OFFER)).unwrap().to_vec()).unwrap();
+        assert!(offer.contains("m=message 2855 TCP/TLS/MSRP *\r\n"), "{offer}");
+        assert!(offer.contains("a=path:msrps://127.0.0.1:2855/"), "{offer}");
+        assert!(offer.to_ascii_lowercase().contains("a=fingerprint:sha-256 ab:01\r\n"), "{offer}");
+
+        let plain = LegMedia::new(listener(None), None, &mut Entropy::from_seed(1));
+        let back = String::from_utf8(plain.offer(&read(offer.as_bytes())).unwrap().to_vec()).unwrap();
+        assert!(back.contains("m=message 2855 TCP/MSRP *\r\n") && !back.contains("fingerprint"), "{back}");
+    }
+
     #[test]
     fn the_peer_sees_our_address_and_nothing_else_changes() {
         let mut dice = Entropy::from_seed(1);
-        let leg = LegMedia::new("127.0.0.1:2855".parse().unwrap(), None, &mut dice);
-        let offer = String::from_utf8(leg.offer(OFFER).unwrap().to_vec()).unwrap();
+        let leg = LegMedia::new(listener(None), None, &mut dice);
+        let offer = String::from_utf8(leg.offer(&read(OFFER)).unwrap().to_vec()).unwrap();
         assert!(offer.contains("c=IN IP4 127.0.0.1\r\n") && offer.contains("m=message 2855 TCP/MSRP *\r\n"), "{offer}");
         assert!(offer.contains("a=setup:actpass\r\n") && offer.contains("a=x-vendor:1\r\n"), "{offer}");
         assert!(!offer.contains("10.0.0.1"), "{offer}");
-        let answer = String::from_utf8(leg.answer(OFFER, OFFER).unwrap().to_vec()).unwrap();
+        let answer = String::from_utf8(leg.answer(&read(OFFER), &read(OFFER)).unwrap().to_vec()).unwrap();
         assert!(answer.contains("a=setup:passive\r\n") && !answer.contains("a=msrp-cema"), "{answer}");
         assert!(offer.contains("a=msrp-cema\r\n"), "{offer}");
         let again = leg.renewed(&mut dice).again_without_cema();
-        let offer = String::from_utf8(again.offer(OFFER).unwrap().to_vec()).unwrap();
+        let offer = String::from_utf8(again.offer(&read(OFFER)).unwrap().to_vec()).unwrap();
         assert!(!offer.contains("a=msrp-cema") && !offer.contains(&leg.session_id), "{offer}");
     }
 }

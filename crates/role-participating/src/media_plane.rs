@@ -1,10 +1,8 @@
 //! The media plane: one MSRP endpoint beside the SIP stack, and the way of inputs and events to each.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 
-use bytes::Bytes;
-use msrp::{Confirm, Endpoint, Event, IncomingId, Link, Remedy, SessionOptions, Status};
+use msrp::{Confirm, Endpoint, Event, IncomingId, Link, Listeners, Remedy, SessionOptions, Status};
 use sdp::{Connector, MsrpMedia, SessionDescription};
 use sip::Method;
 use sip_ua::{Body, Headers, SessionKey};
@@ -18,11 +16,19 @@ use crate::screen::{Screen, Screened, Taste};
 /// The lane of [`ConnId`]s that MSRP connections are drawn from.
 const LANE: u8 = 1;
 
+/// Octets of the largest chunk that is sent. Large ones cost little and hold nobody up, because they are sent so that they
+/// can be interrupted (RFC 4975 §7.1); several fit into the window, so that the peer's answers do not leave it empty.
+const CHUNK: usize = 128 * 1024;
+
+/// Messages of one leg that the other leg's peer has not answered yet. Senders need not wait for answers (RFC 4975 §7.1),
+/// so these are many.
+const MESSAGES: usize = 256;
+
 /// The MSRP endpoint of the node, which has a session for each leg.
 #[derive(Debug)]
 pub(crate) struct MediaPlane {
     pub(crate) endpoint: Endpoint,
-    listener: SocketAddr,
+    listeners: Listeners,
     /// Connections opened so far.
     opened: u64,
     sides: BTreeMap<msrp::SessionId, Side>,
@@ -47,10 +53,10 @@ struct Side {
 }
 
 impl MediaPlane {
-    pub(crate) fn new(listener: SocketAddr, entropy: Entropy) -> MediaPlane {
+    pub(crate) fn new(listeners: Listeners, entropy: Entropy) -> MediaPlane {
         MediaPlane {
-            endpoint: Endpoint::new(msrp::Options::default(), entropy),
-            listener,
+            endpoint: Endpoint::new(msrp::Options { messages: MESSAGES, ..msrp::Options::default() }, entropy),
+            listeners,
             opened: 0,
             sides: BTreeMap::new(),
             screens: BTreeMap::new(),
@@ -61,7 +67,7 @@ impl MediaPlane {
 
     /// Whether an input is for the media plane.
     pub(crate) fn takes(&self, input: &Input) -> bool {
-        self.endpoint.takes(input, self.listener)
+        self.listeners.iter().any(|listener| self.endpoint.takes(input, listener.addr))
     }
 
     /// Opens the sessions of two legs. They are open before their descriptions leave, because a peer that connects is
@@ -70,7 +76,8 @@ impl MediaPlane {
         let [a, b] = legs.map(|leg| {
             let options = SessionOptions::new(leg.uri(), Vec::new());
             let max_size = max_size.unwrap_or(options.max_size);
-            let session = self.endpoint.open(SessionOptions { confirm: Confirm::ByCaller, max_size, ..options })?;
+            let options = SessionOptions { confirm: Confirm::ByCaller, max_size, chunk: CHUNK, ..options };
+            let session = self.endpoint.open(options)?;
             let link = Link::new(session);
             self.sides.insert(session, Side { link, armed: None, max_size, taste: Taste::default() });
             Some(session)
@@ -80,9 +87,9 @@ impl MediaPlane {
     }
 
     /// Tells a session where its peer is.
-    fn name_peer(&mut self, session: msrp::SessionId, theirs: &Bytes) {
-        if let Some(media) = msrp_media(theirs) {
-            self.endpoint.set_remote(session, media.path);
+    fn name_peer(&mut self, session: msrp::SessionId, theirs: &SessionDescription, now: Now) {
+        if let Some(media) = theirs.msrp() {
+            self.endpoint.set_peer(session, media, now);
         }
     }
 
@@ -116,7 +123,8 @@ impl MediaPlane {
         match remedy {
             Some(Remedy::Connect(place)) => {
                 self.opened += 1;
-                self.endpoint.connect(session, ConnId::opened_in(LANE, self.opened), self.listener, place, now);
+                let local = self.listeners.addr(self.endpoint.protocol(session));
+                self.endpoint.connect(session, ConnId::opened_in(LANE, self.opened), local, place, now);
             }
             Some(Remedy::GiveUp) => tracing::info!("an MSRP connection of a leg does not come back"),
             Some(remedy) => self.remedies.push_back((session, remedy)),
@@ -168,36 +176,42 @@ impl MediaPlane {
     }
 }
 
-fn msrp_media(description: &Bytes) -> Option<MsrpMedia> {
-    SessionDescription::parse(description).ok()?.msrp().cloned()
+/// What a description says; `None` if it is none.
+pub(crate) fn read(body: &Body) -> Option<SessionDescription> {
+    SessionDescription::parse(&body.bytes).ok()
 }
 
 impl Participating {
     /// Offer and answer of a leg are exchanged: its side of the media may connect. `we` wrote the offer or the answer.
     pub(crate) fn join_leg(&mut self, leg: SessionKey, we: Connector, now: Now) {
+        if let Some(theirs) = self.ua.session(leg).and_then(|known| known.remote_sdp()).and_then(read) {
+            self.join_leg_to(leg, &theirs, we, now);
+        }
+    }
+
+    /// As [`Participating::join_leg`], for who has read the peer's description already: reading one costs as much as
+    /// forwarding a message.
+    pub(crate) fn join_leg_to(&mut self, leg: SessionKey, theirs: &SessionDescription, we: Connector, now: Now) {
         let Some([session, far]) = self.bridges.media_of(leg) else { return };
-        let Some(known) = self.ua.session(leg) else { return };
-        let (ours, theirs) = (known.local_sdp(), known.remote_sdp());
-        if let Some(descriptions) =
-            ours.and_then(|b| msrp_media(&b.bytes)).zip(theirs.and_then(|b| msrp_media(&b.bytes)))
-        {
-            self.media.join(session, far, (&descriptions.0, &descriptions.1), we, now);
+        let ours = self.ua.session(leg).and_then(|known| known.local_sdp()).and_then(read);
+        if let Some((ours, theirs)) = ours.as_ref().and_then(SessionDescription::msrp).zip(theirs.msrp()) {
+            self.media.join(session, far, (ours, theirs), we, now);
         }
     }
 
     /// A leg has its peer's offer and owes the answer.
-    pub(crate) fn name_peer(&mut self, leg: SessionKey) {
-        let offer = self.ua.session(leg).and_then(|known| known.remote_sdp());
-        if let (Some([session, _]), Some(offer)) = (self.bridges.media_of(leg), offer) {
-            self.media.name_peer(session, &offer.bytes);
+    pub(crate) fn name_peer(&mut self, leg: SessionKey, offer: &SessionDescription, now: Now) {
+        if let Some([session, _]) = self.bridges.media_of(leg) {
+            self.media.name_peer(session, offer, now);
         }
     }
 
     /// Whether the description that a leg's peer has just sent names another path than the one in use.
     pub(crate) fn has_moved(&mut self, leg: SessionKey) -> bool {
         let Some([session, _]) = self.bridges.media_of(leg) else { return false };
-        let offer = self.ua.session(leg).and_then(|known| msrp_media(&known.remote_sdp()?.bytes));
-        offer.is_some_and(|media| !media.path.is_empty() && media.path != self.media.endpoint.remote(session))
+        let offer = self.ua.session(leg).and_then(|known| known.remote_sdp()).and_then(read);
+        let media = offer.as_ref().and_then(SessionDescription::msrp);
+        media.is_some_and(|media| !media.path.is_empty() && media.path != self.media.endpoint.remote(session))
     }
 
     /// A leg has a new path of ours.
@@ -224,7 +238,7 @@ impl Participating {
     }
 
     fn offer_path(&mut self, leg: SessionKey, session: msrp::SessionId, remedy: Remedy, now: Now) {
-        let ours = self.ua.session(leg).and_then(|known| known.local_sdp()).map(|body| body.bytes.clone());
+        let ours = self.ua.session(leg).and_then(|known| known.local_sdp()).and_then(read);
         let Some((media, ours)) = self.bridges.media_at(leg).zip(ours) else { return };
         let renewed = media.renewed(self.stack.entropy());
         let media = if remedy == Remedy::Offer { renewed } else { media.again_without_cema() };

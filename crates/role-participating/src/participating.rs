@@ -78,7 +78,7 @@ impl Participating {
         };
         let control = ServiceControl::new(config.default_profile.clone(), config.profiles.clone());
         let key = config.route_key.unwrap_or_else(|| RouteKey::drawn(&mut entropy));
-        let media = MediaPlane::new(config.msrp, entropy.fork());
+        let media = MediaPlane::new(config.msrp.clone(), entropy.fork());
         Participating {
             media,
             stack: Stack::new(config.listeners.clone(), options, entropy),

@@ -62,7 +62,8 @@ impl Participating {
         let facts = session.into_facts(key);
         self.control.opened(&facts.served.aor);
         self.journal.counters.resumed += 1;
-        let legs = [caller, callee].map(|leg| (leg, LegMedia::new(self.config.msrp, None, self.stack.entropy())));
+        let listener = self.config.msrp.offered().clone();
+        let legs = [caller, callee].map(|leg| (leg, LegMedia::new(listener.clone(), None, self.stack.entropy())));
         let bridge = self.bridges.insert(Bridge::resumed(facts, legs));
         match intent {
             Some(intent) => self.resume_closing(bridge, intent, now),

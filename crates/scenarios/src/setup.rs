@@ -128,7 +128,8 @@ impl Setup {
     pub fn over_ipv6(mut self) -> Setup {
         for client in [&mut self.client_a, &mut self.client_b] {
             client.listeners.iter_mut().for_each(|l| l.addr = six(l.addr));
-            (client.core.addr, client.msrp) = (six(client.core.addr), six(client.msrp));
+            client.core.addr = six(client.core.addr);
+            client.msrp = six(client.msrp.offered().addr).into();
         }
         for core in [&mut self.core_a, &mut self.core_b] {
             core.listeners.iter_mut().for_each(|l| l.addr = six(l.addr));
@@ -142,7 +143,7 @@ impl Setup {
         }
         for pf in [&mut self.pf_a, &mut self.pf_b] {
             pf.listeners.iter_mut().for_each(|l| l.addr = six(l.addr));
-            pf.msrp = six(pf.msrp);
+            pf.msrp = six(pf.msrp.offered().addr).into();
             pf.trusted.iter_mut().for_each(|ip| *ip = six(SocketAddr::new(*ip, 0)).ip());
         }
         self
@@ -216,7 +217,7 @@ fn client_config(site: Site, transport: Transport) -> role_client::Config {
         password: password.to_owned(),
         core: Target::new(transport, core.sip()),
         listeners: site.listeners(),
-        msrp: site.msrp(),
+        msrp: site.msrp().into(),
         auto_accept: true,
         user_agent: "CPM-client/OMA2.2 duologue/0.1".to_owned(),
         expires: 600,
@@ -259,7 +260,7 @@ fn pf_config(site: Site, media_path: MediaPath) -> role_participating::Config {
     role_participating::Config {
         name: format!("{}.test", site.name()),
         listeners: site.listeners(),
-        msrp: site.msrp(),
+        msrp: site.msrp().into(),
         media_path: if media_path == MediaPath::On { MediaPathPolicy::On } else { MediaPathPolicy::Off },
         default_profile: Profile::default(),
         profiles: BTreeMap::new(),

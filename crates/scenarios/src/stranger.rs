@@ -20,7 +20,7 @@ impl Stranger {
     pub fn dial(&mut self, local: SocketAddr, remote: SocketAddr, bytes: impl Into<Bytes>) {
         self.opened += 1;
         let conn = ConnId::opened(self.opened);
-        self.out.push_back(Output::Connect { conn, transport: Transport::Tcp, local, remote });
+        self.out.push_back(Output::Connect { conn, transport: Transport::Tcp, local, remote, verify: None });
         self.out.push_back(Output::Write { conn, data: bytes.into() });
     }
 

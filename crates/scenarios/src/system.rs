@@ -142,16 +142,24 @@ impl System {
         System {
             client_a: net.add(
                 "client-a",
-                &[setup.client_a.listeners[0].addr, setup.client_a.msrp],
+                &[setup.client_a.listeners[0].addr, setup.client_a.msrp.offered().addr],
                 setup.client(Site::ClientA, 0),
             ),
             core_a: net.add("core-a", &[setup.core_a.listeners[0].addr], setup.core(Site::CoreA, 0)),
-            pf_a: net.add("pf-a", &[setup.pf_a.listeners[0].addr, setup.pf_a.msrp], setup.pf(Site::PfA, 0)),
+            pf_a: net.add(
+                "pf-a",
+                &[setup.pf_a.listeners[0].addr, setup.pf_a.msrp.offered().addr],
+                setup.pf(Site::PfA, 0),
+            ),
             core_b: net.add("core-b", &[setup.core_b.listeners[0].addr], setup.core(Site::CoreB, 0)),
-            pf_b: net.add("pf-b", &[setup.pf_b.listeners[0].addr, setup.pf_b.msrp], setup.pf(Site::PfB, 0)),
+            pf_b: net.add(
+                "pf-b",
+                &[setup.pf_b.listeners[0].addr, setup.pf_b.msrp.offered().addr],
+                setup.pf(Site::PfB, 0),
+            ),
             client_b: net.add(
                 "client-b",
-                &[setup.client_b.listeners[0].addr, setup.client_b.msrp],
+                &[setup.client_b.listeners[0].addr, setup.client_b.msrp.offered().addr],
                 setup.client(Site::ClientB, 0),
             ),
             net,

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use wire::{ConnId, Input, Node, Transport};
+use wire::{ConnId, Input, Node, PeerCertificate, Transport};
 
 use crate::journal::Journal;
 
@@ -68,6 +68,8 @@ pub(crate) struct Host {
     /// What it keeps beyond its process, if it has a disk.
     pub(crate) journal: Option<Journal>,
     bound: BTreeSet<(Transport, SocketAddr)>,
+    /// What others find out about it over TLS.
+    pub(crate) certificate: Option<Arc<PeerCertificate>>,
     next_port: u16,
 }
 
@@ -87,6 +89,7 @@ impl Host {
             accepted: 0,
             journal: None,
             bound: BTreeSet::new(),
+            certificate: None,
             next_port: FIRST_PORT,
         }
     }

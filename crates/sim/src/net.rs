@@ -13,7 +13,7 @@ use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{Entropy, Instant, Node, Now, Timestamp, Transport};
+use wire::{Entropy, Instant, Node, Now, PeerCertificate, Timestamp, Transport};
 
 use crate::arrow::Recorder;
 use crate::fault::Faults;
@@ -107,7 +107,13 @@ impl Net {
         id
     }
 
-    /// Binds one more listener, or a TLS one: TLS is simulated as TCP by another name.
+    /// Gives a node the certificate that others find out about over TLS.
+    pub fn set_certificate(&mut self, node: impl Into<NodeRef>, certificate: PeerCertificate) {
+        self.hosts[node.into().0].certificate = Some(Arc::new(certificate));
+    }
+
+    /// Binds one more listener, or a TLS one: TLS is simulated as TCP whose ends know each other's certificates, and whose
+    /// listening end must have the one that is wanted.
     ///
     /// # Panics
     /// When the address is taken.

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
-use wire::{ConnId, Instant, Transport};
+use wire::{ConnId, Instant, Transport, Verify};
 
 use crate::arrow::ArrowId;
 use crate::{Frame, Labeller, Streams};
@@ -11,6 +11,8 @@ use crate::{Frame, Labeller, Streams};
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) transport: Transport,
+    /// Over TLS, whom the node that asked for it wants there.
+    pub(crate) verify: Option<Verify>,
     pub(crate) ends: [End; 2],
     /// `pipes[side]` carries what `ends[side]` sends.
     pub(crate) pipes: [Pipe; 2],
@@ -21,9 +23,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(transport: Transport, connecting: End, listening: End) -> Connection {
+    pub(crate) fn new(transport: Transport, verify: Option<Verify>, connecting: End, listening: End) -> Connection {
         let pipes = [Pipe::default(), Pipe::default()];
-        Connection { transport, ends: [connecting, listening], pipes, black_hole: false, deadline: None }
+        Connection { transport, verify, ends: [connecting, listening], pipes, black_hole: false, deadline: None }
     }
 
     /// Which end `node` calls `conn`.

@@ -62,6 +62,8 @@ fn next_hop(
         (_, _) => resolve(&next),
     });
     match (target, next.is_sip()) {
+        // RFC 3261 §26.2.2: a SIPS URI is not reached without TLS, though a way without be known.
+        (Some(target), _) if !target.is_fit_for(uri.as_bytes()) => Err(503),
         (Some(target), _) => Ok((target, strict)),
         // RFC 3263 §4.3: no address is as good as a next hop that answers 503.
         (None, true) => Err(503),

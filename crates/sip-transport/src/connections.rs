@@ -1,8 +1,10 @@
 use std::net::SocketAddr;
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use hashbrown::HashMap;
-use wire::{ConnId, Transport};
+use wire::{ConnId, PeerCertificate, Transport};
 
 /// The stream connections of a node, and which of them leads where.
 ///
@@ -24,6 +26,8 @@ pub(crate) struct Conn {
     pub(crate) local: SocketAddr,
     pub(crate) remote: SocketAddr,
     pub(crate) up: bool,
+    /// What TLS has found out about the peer.
+    pub(crate) peer: Option<Arc<PeerCertificate>>,
     /// Where its `alias` says that it leads, besides `remote`.
     alias: Option<SocketAddr>,
     /// Whether the last thing that came was one CRLF by itself: perhaps the first half of a ping.
@@ -67,7 +71,7 @@ impl Connections {
 
     fn insert(&mut self, id: ConnId, transport: Transport, local: SocketAddr, remote: SocketAddr, up: bool) {
         let buffer = BytesMut::new();
-        self.conns.insert(id, Conn { transport, local, remote, up, alias: None, half_ping: false, buffer });
+        self.conns.insert(id, Conn { transport, local, remote, up, peer: None, alias: None, half_ping: false, buffer });
         // The newest leads there: an older one from the same port has ended, whether or not we have been told.
         self.routes.insert((transport, remote), id);
     }

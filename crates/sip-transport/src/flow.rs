@@ -50,6 +50,13 @@ impl Target {
         Target { transport: flow.transport, addr: flow.remote, conn: flow.conn }
     }
 
+    /// Whether a request for this Request-URI may go there: one for a `sips:` URI goes over TLS and nothing else (RFC 3261
+    /// §26.2.2), whatever leads it there.
+    pub fn is_fit_for(&self, request_uri: &[u8]) -> bool {
+        let is_sips = request_uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"));
+        !is_sips || self.transport == Transport::Tls
+    }
+
     /// The address in a `sip:` or `sips:` URI whose host is an IP address (RFC 3263 §4 without DNS): `transport` parameter,
     /// else TLS for `sips:` and UDP; port, else 5060 or 5061; `maddr` before host. `None` for names.
     pub fn from_uri(uri: &sip::Uri<'_>) -> Option<Target> {
@@ -151,6 +158,14 @@ impl fmt::Display for Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sips_request_goes_over_tls_and_nothing_else() {
+        let fit =
+            |transport| Target::new(transport, "127.0.0.1:5061".parse().unwrap()).is_fit_for(b"SIPS:b@home2.test");
+        assert_eq!([Transport::Udp, Transport::Tcp, Transport::Tls].map(fit), [false, false, true]);
+        assert!(Target::new(Transport::Udp, "127.0.0.1:5060".parse().unwrap()).is_fit_for(b"sip:b@home2.test"));
+    }
 
     #[test]
     fn uris_with_addresses_are_targets() {

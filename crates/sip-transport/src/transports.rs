@@ -4,13 +4,14 @@ mod receive;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sip::header::Via;
 use sip::{Either, Limits, Message};
-use wire::{ConnId, Input, Instant, OncePerMinute, Output, Transport};
+use wire::{ConnId, Input, Instant, OncePerMinute, Output, Transport, Verify};
 
 use crate::connections::Connections;
 use crate::flow::{Flow, Hop, Listener, Target, default_port, parse_ip, via_addr};
@@ -90,6 +91,8 @@ pub struct Transports {
     path_mtu: Option<usize>,
     offers_oc: bool,
     connections: Connections,
+    /// The domains at addresses, for TLS.
+    names: BTreeMap<SocketAddr, Arc<str>>,
     /// Who has been complained about.
     complaints: OncePerMinute,
     outputs: VecDeque<Output>,
@@ -107,6 +110,7 @@ impl Transports {
             path_mtu,
             offers_oc: false,
             connections: Connections::default(),
+            names: BTreeMap::new(),
             complaints: OncePerMinute::default(),
             outputs: VecDeque::new(),
             events: VecDeque::new(),
@@ -124,6 +128,13 @@ impl Transports {
     /// The sockets.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// Says which domain is at an address: over TLS, whoever is there must have a certificate for it. False when another
+    /// domain is there already.
+    pub fn name(&mut self, addr: SocketAddr, domain: &str) -> bool {
+        let domain = domain.to_ascii_lowercase();
+        **self.names.entry(addr).or_insert_with(|| domain.as_str().into()) == *domain
     }
 
     /// Counters.
@@ -161,12 +172,15 @@ impl Transports {
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
             Input::Datagram { local, remote, data } => self.on_datagram(local, remote, data, now),
-            Input::Accepted { conn, transport, local, remote } => {
+            Input::Accepted { conn, transport, local, remote, peer } => {
                 self.connections.accepted(conn, transport, local, remote);
-            }
-            Input::Connected { conn, local } => {
                 if let Some(known) = self.connections.get_mut(conn) {
-                    (known.up, known.local) = (true, local);
+                    known.peer = peer;
+                }
+            }
+            Input::Connected { conn, local, peer } => {
+                if let Some(known) = self.connections.get_mut(conn) {
+                    (known.up, known.local, known.peer) = (true, local, peer);
                 }
             }
             Input::Stream { conn, data } => self.on_stream(conn, &data, now),
@@ -314,8 +328,16 @@ impl Transports {
             return Some(conn);
         }
         let conn = self.connections.open(transport, local, target.addr)?;
-        self.outputs.push_back(Output::Connect { conn, transport, local, remote: target.addr });
+        let verify = (transport == Transport::Tls).then(|| self.wanted_at(target.addr));
+        self.outputs.push_back(Output::Connect { conn, transport, local, remote: target.addr, verify });
         Some(conn)
+    }
+
+    /// Who must be at an address over TLS (RFC 5922 §7): the domain that it was named for, else the address itself. Since an
+    /// address has one name, a connection that leads there has proved that name, and is reused for no other.
+    fn wanted_at(&self, addr: SocketAddr) -> Verify {
+        let by_address = || addr.ip().to_string().into();
+        Verify::Name(self.names.get(&addr).cloned().unwrap_or_else(by_address))
     }
 
     /// Our listener for a transport, of the same address family as the peer.

@@ -6,6 +6,7 @@ mod machines;
 mod server_side;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -125,6 +126,11 @@ impl Stack {
             utc: Timestamp::default(),
             stats: Stats::default(),
         }
+    }
+
+    /// Says which domain is at an address; see [`Transports::name`].
+    pub fn name(&mut self, addr: SocketAddr, domain: &str) -> bool {
+        self.transports.name(addr, domain)
     }
 
     /// The transport layer: who we are, and where URIs lead.

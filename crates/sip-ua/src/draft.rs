@@ -48,7 +48,7 @@ impl Draft {
         pinned: Option<&Target>,
         resolver: &Resolver,
     ) -> Option<(Hop, Bytes)> {
-        let target = self.target(pinned, resolver)?;
+        let target = self.target(pinned, resolver).filter(|target| target.is_fit_for(&self.uri))?;
         let hop = stack.hop(&target, self.size(), "")?;
         let bytes = self.print(&hop.via());
         Some((hop, bytes))

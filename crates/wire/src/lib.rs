@@ -12,6 +12,7 @@ mod redacted;
 mod slab;
 mod time;
 mod timers;
+mod tls;
 
 pub use driver::{Driver, Effects};
 pub use entropy::Entropy;
@@ -21,3 +22,4 @@ pub use redacted::Redacted;
 pub use slab::{Key, Slab};
 pub use time::{Instant, Now, Timestamp, Timing};
 pub use timers::{TimerQueue, Timers};
+pub use tls::{Fingerprint, Hash, PeerCertificate, Verify};

@@ -1,10 +1,11 @@
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Instant, Now};
+use crate::{Instant, Now, PeerCertificate, Verify};
 
 /// The transport below SIP (RFC 3261 §18) or MSRP (RFC 4975 §5.4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -93,13 +94,17 @@ pub enum Input {
         local: SocketAddr,
         /// The peer's address.
         remote: SocketAddr,
+        /// The certificate that the peer gave, over TLS and if it gave one.
+        peer: Option<Arc<PeerCertificate>>,
     },
-    /// A connection that the node asked for is up.
+    /// A connection that the node asked for is up; over TLS that means that the peer is the one that was wanted.
     Connected {
         /// The connection.
         conn: ConnId,
         /// The local address that the kernel chose.
         local: SocketAddr,
+        /// The certificate that the peer gave, over TLS.
+        peer: Option<Arc<PeerCertificate>>,
     },
     /// Bytes came in on a connection: any number, no framing.
     Stream {
@@ -117,7 +122,8 @@ pub enum Input {
         /// How many, more than zero.
         octets: usize,
     },
-    /// A connection ended, or one that the node asked for could not be opened. Nothing more comes from it.
+    /// A connection ended, or one that the node asked for could not be opened: over TLS also because somebody else was
+    /// found there. Nothing more comes from it.
     Closed {
         /// The connection.
         conn: ConnId,
@@ -179,6 +185,8 @@ pub enum Output {
         local: SocketAddr,
         /// Where to.
         remote: SocketAddr,
+        /// Whom the peer must prove to be. Nothing but TLS can tell: a connection over TLS without it is not made.
+        verify: Option<Verify>,
     },
     /// Write to a connection, in order. Before [`Input::Connected`] the host queues it.
     Write {

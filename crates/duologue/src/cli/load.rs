@@ -66,6 +66,9 @@ pub(crate) struct Load {
     /// Octets of each message
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = size)]
     pub(crate) size: usize,
+    /// Octets of the largest chunk of a message; those above 2048 are sent so that they can be interrupted
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = chunk)]
+    pub(crate) chunk: usize,
     /// Time that is measured, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = rate)]
     pub(crate) duration: f64,
@@ -112,6 +115,10 @@ fn window(text: &str) -> Result<usize, String> {
 
 fn size(text: &str) -> Result<usize, String> {
     number(text, ::load::SMALLEST, 100 << 20)
+}
+
+fn chunk(text: &str) -> Result<usize, String> {
+    number(text, 1, 100 << 20)
 }
 
 fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {

@@ -132,7 +132,10 @@ impl Endpoint {
         let success_report = head.success_report().map_err(bad)?;
         let range = head.byte_range().map_err(bad)?;
         let id = head.message_id().and_then(MessageId::parse).ok_or(Refusal::Answer(Status::BAD_REQUEST))?;
-        self.bind_to(session, conn);
+        if !self.bind_to(session, conn) {
+            self.send_away(session, conn, now);
+            return Err(Refusal::Ignore);
+        }
         chunk.next = range.start;
         chunk.end = range.end;
         chunk.target = self.target(session, head, &id, &range, success_report, now)?;
@@ -141,15 +144,12 @@ impl Endpoint {
 
     /// Finds the session of a request (RFC 4975 §7.3): one of ours, named by the whole To-Path, on this connection or none.
     fn route(&mut self, conn: ConnId, head: &Head) -> Result<SessionId, Refusal> {
-        let (to, from) =
-            (head.value(Name::ToPath).ok_or(Refusal::Ignore)?, head.value(Name::FromPath).ok_or(Refusal::Ignore)?);
         let link = self.connections.get_mut(&conn).ok_or(Refusal::Ignore)?;
-        if let Some(route) = &link.route
-            && route.to == to.as_bytes()
-            && route.from == from.as_bytes()
-        {
+        if let Some(route) = link.route.as_ref().filter(|route| route.is_of(head)) {
             return Ok(route.session);
         }
+        let (to, from) =
+            (head.value(Name::ToPath).ok_or(Refusal::Ignore)?, head.value(Name::FromPath).ok_or(Refusal::Ignore)?);
         let limit = self.options.heads.path;
         if !path::is_path(to, limit) || !path::is_path(from, limit) {
             return Err(Refusal::Ignore);
@@ -175,11 +175,20 @@ impl Endpoint {
         }
     }
 
-    fn bind_to(&mut self, session: SessionId, conn: ConnId) {
+    /// Gives a session without a connection this one; false when its peer is not the one of the session.
+    fn bind_to(&mut self, session: SessionId, conn: ConnId) -> bool {
         if self.sessions.get(session.0).is_some_and(|known| known.conn.is_none()) {
-            self.join_connection(session, conn);
-            self.bind(session);
+            match self.is_wanted(session, conn) {
+                Some(false) => return false,
+                Some(true) => {
+                    self.join_connection(session, conn);
+                    self.bind(session);
+                }
+                // Joined, so that nobody else is; bound when its description says that it is the one.
+                None => self.join_connection(session, conn),
+            }
         }
+        true
     }
 
     /// Where the octets of a SEND go.
@@ -307,7 +316,7 @@ impl Endpoint {
         conn: ConnId,
         incoming: IncomingId,
         next: u64,
-        request: Box<Head>,
+        mut request: Box<Head>,
         flag: Flag,
         now: Now,
     ) {
@@ -326,6 +335,10 @@ impl Endpoint {
             self.answer(conn, &request, failure_report, misfit.status(), now);
             self.break_off(incoming, misfit.status());
         } else if let Some(total) = message.complete() {
+            if self.sessions.get(session.0).is_some_and(|known| known.options.confirm == Confirm::ByCaller) {
+                // It may have to wait for long.
+                request.detach();
+            }
             message.pending = Some(request);
             self.on_complete(incoming, total, now);
         } else {
@@ -408,7 +421,13 @@ impl Endpoint {
         if !failure_report.wants(status) {
             return;
         }
-        if let Some(text) = print::response(request, status, &self.options.heads) {
+        let route = self.connections.get(&conn).and_then(|link| link.route.as_ref());
+        let text = match route {
+            // What led to a session has been found to be paths.
+            Some(route) if route.is_of(request) => print::answer(request, status),
+            Some(_) | None => print::response(request, status, &self.options.heads),
+        };
+        if let Some(text) = text {
             self.write_frame(conn, text, now);
         }
     }

@@ -39,8 +39,7 @@ impl Endpoint {
             return Err(SendError::Mime);
         }
         let id = outline.message_id.clone().unwrap_or_else(|| MessageId::draw(&mut self.entropy));
-        let mut under_way = known.outgoing.iter().filter_map(|outgoing| self.outgoing.get(outgoing.0));
-        if under_way.any(|message| message.id == id) {
+        if known.sending.contains(&id) {
             return Err(SendError::Duplicate);
         }
         let fields = print_fields(&known.paths, &id, &outline);
@@ -50,6 +49,7 @@ impl Endpoint {
         let outgoing = OutgoingId(self.outgoing.insert(message));
         if let Some(known) = self.sessions.get_mut(session.0) {
             known.outgoing.push(outgoing);
+            known.sending.insert(id.clone());
             if outline.success_report || outline.failure_report != FailureReport::No {
                 known.reportable.insert(id, ());
             }
@@ -101,7 +101,7 @@ impl Endpoint {
         print::request_line(&mut text, &id, "REPORT");
         text.extend_from_slice(&known.paths);
         print::field(&mut text, "Message-ID", message_id.as_str());
-        print::field(&mut text, "Byte-Range", &range.to_string());
+        print::byte_range(&mut text, range);
         print::field(&mut text, "Status", &format!("000 {status}"));
         print::end_line(&mut text, id.as_bytes(), Flag::Complete);
         self.write_frame(conn, text.freeze(), now);
@@ -147,7 +147,7 @@ impl Endpoint {
         let Some(message) = self.outgoing.remove(outgoing.0) else { return };
         let session = message.session;
         if let Some(known) = self.sessions.get_mut(session.0) {
-            known.outgoing.retain(|other| *other != outgoing);
+            known.forget_outgoing(outgoing, &message.id);
             known.stats.sent += 1;
         }
         self.events.push_back(Event::Sent { session, outgoing, message_id: message.id, confirmed });
@@ -170,7 +170,7 @@ impl Endpoint {
         }
         let Some(message) = self.outgoing.remove(outgoing.0) else { return };
         if let Some(known) = self.sessions.get_mut(session.0) {
-            known.outgoing.retain(|other| *other != outgoing);
+            known.forget_outgoing(outgoing, &message.id);
         }
         self.events.push_back(Event::Failed { session, outgoing, message_id: message.id, why });
         self.check_drained(session);
@@ -185,10 +185,11 @@ impl Endpoint {
     }
 
     fn advance(&mut self, outgoing: OutgoingId, now: Now) {
-        let session = self.outgoing.get(outgoing.0).and_then(|message| self.sessions.get(message.session.0));
-        let conn = session.and_then(|session| session.conn);
         self.make_ready(outgoing);
-        if let Some(conn) = conn {
+        // A message that has nothing to write yet changes nothing on its connection.
+        if let Some(message) = self.outgoing.get(outgoing.0).filter(|message| message.is_ready)
+            && let Some(conn) = self.sessions.get(message.session.0).and_then(|session| session.conn)
+        {
             self.settle(conn, now);
         }
     }
@@ -201,7 +202,8 @@ const fn is_about_session(status: Status) -> bool {
 
 /// The header fields that are the same in all chunks, but for the MIME ones, which come last.
 fn print_fields(paths: &[u8], id: &MessageId, outline: &Outline) -> Bytes {
-    let mut fields = BytesMut::from(paths);
+    let mut fields = BytesMut::with_capacity(paths.len() + id.as_str().len() + 64);
+    fields.extend_from_slice(paths);
     print::field(&mut fields, "Message-ID", id.as_str());
     if outline.success_report {
         print::field(&mut fields, "Success-Report", "yes");
@@ -214,10 +216,16 @@ fn print_fields(paths: &[u8], id: &MessageId, outline: &Outline) -> Bytes {
 
 /// Whether these are whole lines of header fields, so that nothing in them can end the head.
 fn is_mime(mime: &[u8]) -> bool {
-    let Some(lines) = std::str::from_utf8(mime).ok().and_then(|text| text.strip_suffix("\r\n")) else { return false };
-    lines.split("\r\n").all(|line| {
+    let Ok(text) = std::str::from_utf8(mime) else { return false };
+    let is_plain = |line: &str| match line.is_ascii() {
+        true => !line.bytes().any(|byte| byte.is_ascii_control()),
+        false => !line.contains(char::is_control),
+    };
+    let is_field = |line: &str| {
         let name = line.split_once(':').map_or("", |(name, _)| name);
         let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic());
-        is_name && name.bytes().all(crate::grammar::is_token_char) && !line.contains(char::is_control)
-    })
+        is_name && name.bytes().all(crate::grammar::is_token_char) && is_plain(line)
+    };
+    let mut lines = text.split_inclusive('\n').map(|line| line.strip_suffix("\r\n"));
+    !text.is_empty() && lines.all(|line| line.is_some_and(is_field))
 }

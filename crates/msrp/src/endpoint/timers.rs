@@ -39,6 +39,10 @@ impl Endpoint {
 
     pub(super) fn arm_session(&mut self, session: SessionId) {
         let Some(known) = self.sessions.get(session.0) else { return };
+        // A message that begins is never the next to grow old: what is armed comes up first, and looks again.
+        if known.armed.is_some() && known.drain_by.is_none() {
+            return;
+        }
         let touched = known.incoming.values().filter_map(|id| self.incoming.get(id.0)).map(|message| message.touched);
         let stale = touched.min().map(|at| at + self.options.message_timeout);
         let at = [stale, known.drain_by].into_iter().flatten().min();

@@ -181,13 +181,13 @@ impl Endpoint {
     ) {
         let Some(message) = self.outgoing.get_mut(outgoing.0).filter(|_| flag != Flag::Aborted) else { return };
         message.is_written = flag == Flag::Complete;
-        let (session, message_id) = (message.session, message.id.clone());
+        let session = message.session;
         let what = match message.failure_report {
             FailureReport::Yes => {
                 message.unanswered += 1;
                 Some(Sent::Chunk(outgoing))
             }
-            FailureReport::Partial => Some(Sent::Quiet(session, message_id)),
+            FailureReport::Partial => Some(Sent::Quiet(session, message.id.clone())),
             FailureReport::No => None,
         };
         let is_sent = message.is_written && message.unanswered == 0;
@@ -246,7 +246,7 @@ fn chunk_head(message: &Outgoing, id: &TransactionId, range: &ByteRange, body: u
     let mut text = BytesMut::with_capacity(128 + message.fields.len() + message.mime.len() + body);
     print::request_line(&mut text, id, "SEND");
     text.extend_from_slice(&message.fields);
-    print::field(&mut text, "Byte-Range", &range.to_string());
+    print::byte_range(&mut text, range);
     text.extend_from_slice(&message.mime);
     text
 }

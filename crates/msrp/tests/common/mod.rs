@@ -241,7 +241,8 @@ impl Raw {
         let conn = ConnId::accepted(self.accepted);
         self.accepted += 1;
         let (local, remote) = (sim::addr("127.0.0.1:2855"), sim::addr("127.0.0.1:9000"));
-        self.endpoint.handle_input(Input::Accepted { conn, transport: Transport::Tcp, local, remote }, self.now);
+        self.endpoint
+            .handle_input(Input::Accepted { conn, transport: Transport::Tcp, local, remote, peer: None }, self.now);
         self.conn = conn;
         conn
     }

@@ -389,7 +389,7 @@ fn config(sip: SocketAddr, msrp: SocketAddr, plan: &Plan) -> Config {
     Config {
         name: "pf.test".to_owned(),
         listeners: [Transport::Udp, Transport::Tcp].map(|transport| Listener { transport, addr: sip }).to_vec(),
-        msrp,
+        msrp: msrp.into(),
         media_path: MediaPathPolicy::On,
         default_profile: Profile { max_message_size: plan.max_message_size, ..Profile::default() },
         profiles: BTreeMap::new(),

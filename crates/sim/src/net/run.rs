@@ -202,7 +202,9 @@ impl Effects for Kernel<'_> {
         let (net, node) = (&mut *self.net, self.node);
         match output {
             Output::Datagram { local, remote, data } => net.send_datagram(node, local, remote, data),
-            Output::Connect { conn, transport, local, remote } => net.connect(node, conn, transport, local, remote),
+            Output::Connect { conn, transport, local, remote, verify } => {
+                net.connect(node, conn, transport, [local, remote], verify);
+            }
             Output::Write { conn, data } => net.write(node, conn, data),
             Output::Read { conn, on } => net.set_reading(node, conn, on),
             Output::Close { conn } => net.close(node, conn),

@@ -1,9 +1,10 @@
 use std::mem;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use wire::{ConnId, Input, Instant, Transport};
+use wire::{ConnId, Input, Instant, PeerCertificate, Transport, Verify};
 
 use super::{Event, Net};
 use crate::arrow::ArrowId;
@@ -21,8 +22,8 @@ impl Net {
         node: usize,
         conn: ConnId,
         transport: Transport,
-        local: SocketAddr,
-        remote: SocketAddr,
+        [local, remote]: [SocketAddr; 2],
+        verify: Option<Verify>,
     ) {
         let index = self.connections.len();
         let at_ip = || self.hosts.iter().position(|host| host.has_ip(remote.ip()));
@@ -34,7 +35,7 @@ impl Net {
         assert!(host.conns.insert(conn, index).is_none(), "{} opens {conn:?} twice", host.name);
         let local = SocketAddr::new(local.ip(), host.draw_port());
         let listening = End::new(peer.unwrap_or(node), None, remote);
-        let mut connection = Connection::new(transport, End::new(node, Some(conn), local), listening);
+        let mut connection = Connection::new(transport, verify, End::new(node, Some(conn), local), listening);
         // Nobody has the address: nobody refuses either.
         connection.black_hole = peer.is_none();
         self.connections.push(connection);
@@ -208,13 +209,32 @@ impl Net {
         if host.machine.is_none() || !host.is_bound(transport, local) {
             return self.send_reset(index, 1);
         }
+        if transport == Transport::Tls && !self.is_wanted(index) {
+            return self.send_reset(index, 1);
+        }
+        let host = &mut self.hosts[node];
         let conn = host.draw_accepted();
         host.conns.insert(conn, index);
         let end = &mut self.connections[index].ends[1];
         end.conn = Some(conn);
         end.state = EndState::Open;
         self.send_item(index, 1, Item::SynAck);
-        self.deliver(node, Input::Accepted { conn, transport, local, remote });
+        let peer = self.certificate_at(index, 0);
+        self.deliver(node, Input::Accepted { conn, transport, local, remote, peer });
+    }
+
+    /// Whether the listening end is the one that the connecting end wants.
+    fn is_wanted(&self, index: usize) -> bool {
+        let certificate = self.certificate_at(index, 1);
+        let verify = self.connections[index].verify.as_ref();
+        verify.zip(certificate).is_some_and(|(verify, certificate)| verify.accepts(&certificate))
+    }
+
+    /// What the other end finds out about the certificate at this one.
+    fn certificate_at(&self, index: usize, side: usize) -> Option<Arc<PeerCertificate>> {
+        let Connection { transport, ends, .. } = &self.connections[index];
+        let is_shown = *transport == Transport::Tls;
+        self.hosts[ends[side].node].certificate.clone().filter(|_| is_shown)
     }
 
     fn on_syn_ack(&mut self, index: usize) {
@@ -229,7 +249,8 @@ impl Net {
         if closing {
             self.finish(index, 0);
         } else if let Some(conn) = conn {
-            self.deliver(node, Input::Connected { conn, local });
+            let peer = self.certificate_at(index, 1);
+            self.deliver(node, Input::Connected { conn, local, peer });
         }
     }
 

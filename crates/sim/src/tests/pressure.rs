@@ -102,7 +102,13 @@ impl Node for Tube {
 fn net(seed: u64, closes: bool) -> (Net, NodeId<Tube>, NodeId<Tube>) {
     let mut net = Net::new(seed);
     net.set_labeller(Blind);
-    let connect = Output::Connect { conn: CONN, transport: Transport::Tcp, local: alice_addr(), remote: bob_addr() };
+    let connect = Output::Connect {
+        conn: CONN,
+        transport: Transport::Tcp,
+        local: alice_addr(),
+        remote: bob_addr(),
+        verify: None,
+    };
     let source = Tube { out: [connect].into(), left: TOTAL, closes, ..Tube::default() };
     let sink = Tube { stops_at: Some(TOTAL / 10), ..Tube::default() };
     let alice = net.add("alice", &[alice_addr()], source);

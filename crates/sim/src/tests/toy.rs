@@ -62,7 +62,13 @@ impl Toy {
     pub(super) fn open(&mut self, remote: SocketAddr) -> ConnId {
         let conn = ConnId::opened(self.opened);
         self.opened += 1;
-        self.out.push_back(Output::Connect { conn, transport: Transport::Tcp, local: self.local, remote });
+        self.out.push_back(Output::Connect {
+            conn,
+            transport: Transport::Tcp,
+            local: self.local,
+            remote,
+            verify: None,
+        });
         conn
     }
 

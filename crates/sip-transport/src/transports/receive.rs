@@ -104,8 +104,18 @@ impl Transports {
             && let Some(ip) = parse_ip(via.host)
             && transport_from_token(via.transport) == Some(flow.transport)
         {
-            self.connections.alias(conn, SocketAddr::new(ip, via.port.unwrap_or(default_port(flow.transport))));
+            let addr = SocketAddr::new(ip, via.port.unwrap_or(default_port(flow.transport)));
+            if flow.transport != Transport::Tls || self.has_proved(conn, addr) {
+                self.connections.alias(conn, addr);
+            }
         }
+    }
+
+    /// RFC 5923 §8.1: over TLS the alias counts only if the peer's certificate is one that a connection of our own to that
+    /// address would have to find.
+    fn has_proved(&self, conn: ConnId, addr: SocketAddr) -> bool {
+        let peer = self.connections.get(conn).and_then(|known| known.peer.as_ref());
+        peer.is_some_and(|peer| self.wanted_at(addr).accepts(peer))
     }
 
     /// A request that cannot be parsed is answered if its Via can be (never an ACK), everything else is dropped; both are

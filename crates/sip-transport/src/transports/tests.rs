@@ -82,7 +82,7 @@ fn datagram(node: &mut Transports, remote: &str, data: impl Into<Vec<u8>>) -> Se
 fn accept(node: &mut Transports, n: u64, transport: Transport, remote: &str) -> ConnId {
     let conn = ConnId::accepted(n);
     let (local, remote) = (addr(LOCAL), addr(remote));
-    node.handle_input(Input::Accepted { conn, transport, local, remote }, Instant::ZERO);
+    node.handle_input(Input::Accepted { conn, transport, local, remote, peer: None }, Instant::ZERO);
     conn
 }
 
@@ -334,7 +334,7 @@ fn a_connection_is_opened_once_and_reused() {
     // Not up yet: should it fail, then it was refused, and another try is of no use.
     assert_eq!((first.is_reused, second.is_reused), (false, false));
     let conn = first.conn.unwrap();
-    node.handle_input(Input::Connected { conn, local: addr("10.0.0.1:50000") }, Instant::ZERO);
+    node.handle_input(Input::Connected { conn, local: addr("10.0.0.1:50000"), peer: None }, Instant::ZERO);
     let third = hop(&mut node, Tcp, "10.0.0.3:5060", 500);
     assert!(third.is_reused && third.conn == Some(conn));
     // Another transport, another port: another connection.

@@ -95,7 +95,7 @@ impl Fire {
                 let conn = ConnId::accepted(self.accepted);
                 self.open.push(conn);
                 let remote = addr(&format!("10.0.0.9:{}", 10_000 + self.accepted % 50_000));
-                self.input(Input::Accepted { conn, transport: Transport::Tcp, local, remote });
+                self.input(Input::Accepted { conn, transport: Transport::Tcp, local, remote, peer: None });
             }
             6 | 7 => {
                 if let Some(conn) = self.any_connection() {
@@ -203,7 +203,9 @@ fn a_stream_of_noise_is_closed_and_its_memory_given_back() {
     let (local, remote) = (addr("10.0.0.2:5060"), addr("10.0.0.9:4000"));
     for n in 0..20 {
         let conn = ConnId::accepted(n);
-        bench.role.handle_input(Input::Accepted { conn, transport: Transport::Tcp, local, remote }, bench.now);
+        bench
+            .role
+            .handle_input(Input::Accepted { conn, transport: Transport::Tcp, local, remote, peer: None }, bench.now);
         for _ in 0..40 {
             let data: Vec<u8> = (0..1024).map(|_| dice.u64() as u8).collect();
             bench.role.handle_input(Input::Stream { conn, data: data.into() }, bench.now);
