@@ -29,13 +29,16 @@ fn legs(system: &System) -> BTreeSet<(String, String, Transport)> {
     arrows.map(|arrow| (arrow.from.to_string(), arrow.to.to_string(), arrow.transport)).collect()
 }
 
+/// Between whom, and over what.
+type Hop = (&'static str, &'static str, Transport);
+
 #[test]
 fn each_leg_is_over_what_its_caller_offers() {
     use MediaPath::{Off, On};
     use Site::{ClientA, PfA, PfB};
     use Transport::{Tcp, Tls};
     // Where the functions stand, who offers TLS, and what each leg then is.
-    let cases: [(Topology, &[Site], &[(&str, &str, Transport)]); 5] = [
+    let cases: [(Topology, &[Site], &[Hop]); 5] = [
         (topology(Off, Off), &[ClientA], &[("client-a", "client-b", Tls)]),
         (topology(On, Off), &[ClientA], &[("client-a", "pf-a", Tls), ("pf-a", "client-b", Tcp)]),
         (topology(On, Off), &[PfA], &[("client-a", "pf-a", Tcp), ("pf-a", "client-b", Tls)]),
