@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 const TOOLS: &[Tool] = &[
     Tool { program: "sipp", package: "sip-tester", role: "foreign SIP clients" },
     Tool { program: "kamailio", package: "kamailio", role: "foreign SIP/IP core" },
+    Tool { program: "msrp.so", package: "kamailio-extra-modules", role: "foreign MSRP relay" },
     Tool { program: "tshark", package: "tshark", role: "independent view of the wire" },
     Tool { program: "openssl", package: "openssl", role: "foreign TLS peers" },
     Tool { program: "valgrind", package: "valgrind", role: "counts instructions and allocations" },
@@ -62,11 +63,14 @@ fn apt_get(packages: &[&str]) -> Result<std::process::ExitStatus> {
         .context("apt-get")
 }
 
-/// Whether a program is in PATH or in one of the system folders, which the PATH of a plain user often leaves out.
+/// Whether a program is in PATH or in one of the system folders, which the PATH of a plain user often leaves out; or a module
+/// is in the folder of Kamailio's, which has the name of the architecture in it.
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
+    let libraries = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])
+        .chain(libraries.map(|folder| folder.path().join("kamailio/modules")))
         .any(|folder| folder.join(program).is_file())
 }
 

@@ -137,6 +137,9 @@ fn end_of(event: &Event, id: &str) -> Option<End> {
         Event::NotSent { message_id, unknown, .. } if message_id == id => Some(End::NotSent { unknown: *unknown }),
         Event::Sent { .. }
         | Event::NotSent { .. }
+        | Event::ReceiptLost { .. }
+        | Event::RelayUp
+        | Event::RelayFailed { .. }
         | Event::Registered { .. }
         | Event::RegistrationFailed { .. }
         | Event::Unregistered

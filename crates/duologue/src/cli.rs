@@ -83,19 +83,32 @@ pub(crate) struct Client {
     /// The private key of the certificate
     #[arg(long, value_name = "FILE", requires = "certificate")]
     pub(crate) key: Option<String>,
+    /// The MSRP relay that sessions go through (RFC 4976), with the user's name and password
+    #[arg(long, value_name = "URI", value_parser = relay_uri)]
+    pub(crate) msrp_relay: Option<role_client::MsrpUri>,
     /// The IP address to listen on; the kernel chooses the ports
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub(crate) listen: std::net::IpAddr,
     /// Accept every invitation
     #[arg(long)]
     pub(crate) auto_accept: bool,
-    /// Read lines from a file; `/wait WHAT [SECONDS]` waits for registered, incoming, established, message, sent,
+    /// Read lines from a file; `/wait WHAT [SECONDS]` waits for relay-up, registered, incoming, established, message, sent,
     /// not-sent, composing, delivered, displayed or closed, and fails if it does not come
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
     /// Print what happens as one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `msrp://127.0.0.1:2855;tcp`.
+fn relay_uri(text: &str) -> Result<role_client::MsrpUri, String> {
+    let cure = "write msrp://, an IP address and a port and ;tcp, such as msrp://127.0.0.1:2855;tcp";
+    let is_fine = |uri: &role_client::MsrpUri| {
+        let has_address = uri.host_ip().is_some();
+        has_address && !uri.is_tls() && uri.session_id().is_none()
+    };
+    role_client::MsrpUri::parse(text).ok().filter(is_fine).ok_or_else(|| cure.to_owned())
 }
 
 /// `udp:127.0.0.1:5060`.

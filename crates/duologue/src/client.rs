@@ -69,6 +69,7 @@ fn start(options: &cli::Client, clock: Clock, queue: &Sender<Signal>) -> anyhow:
         aor: options.aor.clone(),
         password: options.password.clone(),
         core: options.core,
+        relay: options.msrp_relay.clone(),
         auto_accept: options.auto_accept,
         expires: 600,
     };
@@ -135,6 +136,8 @@ struct Chat {
     /// No more lines come.
     ended: bool,
     failed: bool,
+    /// There was no relay to register behind.
+    unreachable: bool,
 }
 
 impl Chat {
@@ -154,6 +157,7 @@ impl Chat {
             missed: BTreeMap::new(),
             ended: false,
             failed: false,
+            unreachable: false,
         }
     }
 
@@ -313,7 +317,17 @@ impl Chat {
                 self.unsent.extend(self.said.remove(message_id).map(|text| (message_id.clone(), text)));
             }
             Event::RegistrationFailed { .. } => self.failed = true,
+            Event::RelayFailed { .. } => {
+                self.failed = true;
+                // It is asked before the core: without it there is nothing to come.
+                if self.waiting.is_some_and(|(wait, _)| wait == Wait::Registered) {
+                    (self.waiting, self.ended, self.unreachable) = (None, true, true);
+                    self.lines.clear();
+                }
+            }
             Event::Registered { .. }
+            | Event::RelayUp
+            | Event::ReceiptLost { .. }
             | Event::Unregistered
             | Event::Ringing { .. }
             | Event::Delivered { .. }
@@ -360,7 +374,7 @@ impl Chat {
             client.deregister(now);
         })?;
         let until = self.clock.at() + FAREWELL;
-        let mut unregistered = false;
+        let mut unregistered = self.unreachable;
         while !(self.sessions.len() == 0 && unregistered) {
             match self.signals.recv_timeout(until.saturating_since(self.clock.at())) {
                 Ok(Signal::Event(event)) => {

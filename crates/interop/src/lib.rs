@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`Sipp`] with [`scenarios`] | SIPp | CPM clients of another make |
 //! | [`Kamailio`], [`Core`] | Kamailio | a SIP/IP core of another make, of one domain or of two that know each other |
+//! | [`MsrpRelay`] | Kamailio | an MSRP relay (RFC 4976) of another make |
 //! | [`Tshark`] | tshark | an observer who reads the wire without our parsers |
 //! | [`Torture`] | - | the messages of RFC 4475, byte for byte |
 //!
@@ -18,6 +19,7 @@ mod core;
 mod kamailio;
 mod listening;
 mod loopback;
+mod msrp_relay;
 mod options;
 mod process;
 pub mod scenarios;
@@ -31,6 +33,7 @@ pub use core::Core;
 pub use kamailio::Kamailio;
 pub use listening::is_listening;
 pub use loopback::Loopback;
+pub use msrp_relay::MsrpRelay;
 pub use options::options;
 pub use process::Process;
 pub use sipp::{Running, Sipp, Traffic};

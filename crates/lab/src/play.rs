@@ -248,6 +248,9 @@ impl Act {
             | Event::Ringing { .. }
             | Event::MediaUp { .. }
             | Event::Sent { .. }
+            | Event::ReceiptLost { .. }
+            | Event::RelayUp
+            | Event::RelayFailed { .. }
             | Event::Composing { .. } => {}
         }
     }

@@ -141,6 +141,7 @@ impl Cast<'_> {
             aor: aor(side),
             password: password(USERS[side].0),
             core: Target::new(self.settings.transport, self.addrs[CORES[side]]),
+            relay: None,
             auto_accept: false,
             expires: 600,
         };

@@ -129,6 +129,7 @@ impl End {
             fingerprint: None,
             direction: Direction::SendRecv,
             max_size: None,
+            relays: Vec::new(),
         };
         (media, OriginId { session_id: self.stack.entropy().u64() >> 2, version: 1 })
     }

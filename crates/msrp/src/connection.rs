@@ -34,6 +34,8 @@ pub(crate) enum Sent {
     Bind(SessionId),
     /// The bodiless SEND that keeps a connection open.
     KeepAlive,
+    /// AUTH, to a relay.
+    Auth,
 }
 
 /// The chunk that is being written and can be interrupted.
@@ -96,6 +98,8 @@ pub(crate) struct Connection {
     pub(crate) source: Option<IpAddr>,
     /// What TLS has found out about the peer.
     pub(crate) peer: Option<Arc<PeerCertificate>>,
+    /// It leads to a relay, and stays without a session, too.
+    pub(crate) is_to_relay: bool,
     pub(crate) sessions: Vec<SessionId>,
     pub(crate) route: Option<Route>,
     pub(crate) strikes: usize,
@@ -132,6 +136,7 @@ impl Connection {
             is_tls,
             source: None,
             peer: None,
+            is_to_relay: false,
             sessions: Vec::new(),
             route: None,
             strikes: 0,

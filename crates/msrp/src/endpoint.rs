@@ -1,5 +1,6 @@
 //! The endpoint: its sessions and connections, its public face. What happens on the wire is in the modules below.
 
+mod auth;
 mod close;
 mod peer;
 mod receive;
@@ -15,6 +16,7 @@ use hashbrown::HashMap;
 use sdp::{MediaTypes, MsrpUri, Protocol};
 use wire::{ConnId, Entropy, Input, Instant, Now, Output, PeerCertificate, Slab, TimerQueue, Transport};
 
+pub(crate) use self::auth::Heard;
 use crate::connection::Connection;
 use crate::incoming::Incoming;
 use crate::outgoing::Outgoing;
@@ -45,6 +47,8 @@ pub struct Endpoint {
     out: VecDeque<Output>,
     events: VecDeque<Event>,
     strangers: Strangers,
+    /// What happened on connections to relays.
+    heard: VecDeque<(ConnId, Heard)>,
 }
 
 impl Endpoint {
@@ -64,6 +68,7 @@ impl Endpoint {
             out: VecDeque::new(),
             events: VecDeque::new(),
             strangers: Strangers::default(),
+            heard: VecDeque::new(),
         }
     }
 
@@ -321,6 +326,9 @@ impl Endpoint {
     fn on_connected(&mut self, conn: ConnId, peer: Option<Arc<PeerCertificate>>, now: Now) {
         let Some(link) = self.connections.get_mut(&conn) else { return };
         (link.is_up, link.peer) = (true, peer);
+        if link.is_to_relay {
+            self.heard.push_back((conn, Heard::Up));
+        }
         for session in link.sessions.clone() {
             self.greet(session, conn, now);
         }

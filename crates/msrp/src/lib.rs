@@ -3,7 +3,7 @@
 //! [`Decoder`] cuts a byte stream into [`Frame`]s without gathering a body; [`request_line`], [`field`], [`end_line`] and
 //! [`response`] print. On top of them, an [`Endpoint`] holds the sessions of a node and the connections that carry them:
 //! chunks, answers, reports, timers. Messages pass through it piece by piece, so that a B2BUA can relay what it could not
-//! hold.
+//! hold. A [`Relay`] gives the sessions of an endpoint a path through a relay (RFC 4976).
 
 mod bridge;
 mod byte_range;
@@ -27,6 +27,7 @@ mod path;
 mod peer;
 mod print;
 mod reconnect;
+mod relay;
 mod session;
 mod status;
 mod strangers;
@@ -45,6 +46,7 @@ pub use listeners::{Listener, Listeners};
 pub use options::{Confirm, Options, SessionOptions};
 pub use peer::{fingerprint, wanted};
 pub use print::{TransactionId, end_line, field, request_line, response};
+pub use relay::{Relay, RelayEvent};
 pub use session::Stats;
 pub use status::Status;
 pub use strangers::Refusals;

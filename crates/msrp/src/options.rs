@@ -87,6 +87,8 @@ pub struct SessionOptions {
     pub local: MsrpUri,
     /// Where our requests go, the next hop first. Empty as long as the peer's description has not come.
     pub remote: Vec<MsrpUri>,
+    /// Relays of ours that they pass before that, the nearest first (RFC 4976 §5.1).
+    pub relays: Vec<MsrpUri>,
     /// Media types that we take; others are answered 415. What is inside `message/cpim` is not looked at.
     pub accept: MediaTypes,
     /// Octets of the largest message that we take; more is answered 413.
@@ -103,6 +105,7 @@ impl SessionOptions {
         SessionOptions {
             local,
             remote,
+            relays: Vec::new(),
             accept: MediaTypes::parse("*"),
             max_size: 100 << 20,
             chunk: 2048,

@@ -19,6 +19,6 @@ pub(crate) fn is_path(path: &str, limit: usize) -> bool {
 }
 
 /// A path as it is printed.
-pub(crate) fn print(path: &[MsrpUri]) -> String {
-    path.iter().map(MsrpUri::as_str).collect::<Vec<_>>().join(" ")
+pub(crate) fn print<'a>(path: impl Iterator<Item = &'a MsrpUri>) -> String {
+    path.map(MsrpUri::as_str).collect::<Vec<_>>().join(" ")
 }

@@ -81,7 +81,7 @@ impl Session {
     }
 
     pub(crate) fn print_paths(&mut self) {
-        let (to, from) = (path::print(&self.options.remote), &self.options.local);
+        let (to, from) = (path::print(self.options.relays.iter().chain(&self.options.remote)), &self.options.local);
         self.paths = format!("To-Path: {to}\r\nFrom-Path: {from}\r\n").into();
     }
 

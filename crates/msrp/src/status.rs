@@ -12,6 +12,8 @@ impl Status {
     pub const OK: Status = Status(200);
     /// The request could not be understood.
     pub const BAD_REQUEST: Status = Status(400);
+    /// Credentials are wanted (RFC 4976).
+    pub const UNAUTHORIZED: Status = Status(401);
     /// The action is not allowed.
     pub const FORBIDDEN: Status = Status(403);
     /// A hop further on did not answer in time.

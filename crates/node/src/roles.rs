@@ -9,7 +9,7 @@ use std::time::Duration;
 use cpm::{MediaPathPolicy, Profile};
 use engine::{Handle, Journal, JournalError};
 use msrp::Listeners;
-use role_client::Client;
+use role_client::{Client, MsrpUri};
 use role_core::{Core, Peer, Registration, Subscriber, Trigger};
 use role_participating::{Intervals, Participating};
 use sip_proxy::RouteKey;
@@ -123,6 +123,8 @@ pub struct ClientPlan {
     pub password: String,
     /// The core.
     pub core: Target,
+    /// The MSRP relay that the client's sessions go through; `None` is the direct way.
+    pub relay: Option<MsrpUri>,
     /// Answer without asking.
     pub auto_accept: bool,
     /// Seconds of registration to ask for.
@@ -190,6 +192,7 @@ impl ClientPlan {
             core: self.core,
             listeners: bound.listeners().to_vec(),
             msrp: msrp(&bound)?,
+            relay: self.relay,
             auto_accept: self.auto_accept,
             user_agent: concat!("duologue/", env!("CARGO_PKG_VERSION")).to_owned(),
             expires: self.expires,

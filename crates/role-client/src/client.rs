@@ -1,5 +1,6 @@
 mod pager;
 mod path;
+mod relay;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,7 +9,7 @@ use cpm::Service;
 use sdp::Connector;
 use sip::{Method, Name, Request, Response};
 use sip_tx::{Event as TxEvent, Incoming, Options, Owner, Stack};
-use sip_ua::digest::Account;
+use sip_ua::digest::{self, Account};
 use sip_ua::{Body, Cause, Headers, InvitePlan, Reject, Resolver, SessionKey, UaEvent, UserAgent};
 use sip_ua::{Registration, RegistrationEvent, RegistrationPlan, Standalone};
 use wire::{Entropy, Input, Instant, Node, Now, Output, Transport};
@@ -31,6 +32,12 @@ pub struct Client {
     registration: Registration,
     standalone: Standalone,
     messages: Messages,
+    /// Receipts on their way by SIP MESSAGE: for which message, by the name of the MESSAGE.
+    receipts: BTreeMap<u64, (SessionId, String)>,
+    /// Answers the challenges of the MSRP relay.
+    relay_digest: digest::Client,
+    /// To register is wanted as soon as the relay has granted a path.
+    waits_for_relay: bool,
     /// Route of what the client sends from here on (RFC 3608).
     service_route: Vec<Bytes>,
     sessions: BTreeMap<SessionKey, Chat>,
@@ -57,7 +64,10 @@ struct Chat {
 impl Client {
     /// A client on sockets that the host has bound.
     pub fn new(config: Config, options: Options, mut entropy: Entropy) -> Client {
-        let messages = Messages::new(config.msrp.clone(), config.max_message, entropy.fork());
+        let mut messages = Messages::new(config.msrp.clone(), config.max_message, entropy.fork());
+        if let Some(relay) = &config.relay {
+            messages.use_relay(relay);
+        }
         let options = Options { auto_trying: false, ..options };
         let core = config.core;
         let ua_config = sip_ua::Config {
@@ -70,7 +80,8 @@ impl Client {
         // Everything goes to the core first: it stands in every route set.
         let resolver = move |uri: &sip::Uri<'_>| sip_tx::Target::from_uri(uri).or(Some(core));
         let mut ua = UserAgent::new(ua_config, Resolver::new(resolver));
-        ua.set_account(Some(Account::new(user_of(&config.aor), &config.password)));
+        let account = Account::new(user_of(&config.aor), &config.password);
+        ua.set_account(Some(account.clone()));
         let mut stack = Stack::new(config.listeners.clone(), options, entropy);
         // RFC 5922 §7: over TLS the core must prove to be the user's domain.
         stack.name(config.core.addr, domain_of(&config.aor));
@@ -91,26 +102,40 @@ impl Client {
             registration,
             standalone: Standalone::new(Owner::Role(STANDALONE)),
             messages,
+            receipts: BTreeMap::new(),
+            relay_digest: digest::Client::new(account),
+            waits_for_relay: false,
             sessions: BTreeMap::new(),
             events: VecDeque::new(),
             config,
         }
     }
 
-    /// Registers with the core, and keeps the registration up from then on.
+    /// Registers with the core, and keeps the registration up from then on. With an MSRP relay that is asked first, since
+    /// who is registered can be called.
     pub fn register(&mut self, now: Now) {
-        self.registration.register(&self.ua, &mut self.stack, now);
+        if self.messages.is_reachable() {
+            self.registration.register(&self.ua, &mut self.stack, now);
+        } else {
+            self.waits_for_relay = true;
+            self.messages.start_relay();
+        }
         self.work(now);
     }
 
     /// Ends the registration.
     pub fn deregister(&mut self, now: Now) {
+        self.waits_for_relay = false;
         self.registration.unregister(&self.ua, &mut self.stack, now);
         self.work(now);
     }
 
-    /// Opens a one-to-one session with `to`, a SIP or telephone URI.
+    /// Opens a one-to-one session with `to`, a SIP or telephone URI. `None` when there is no way to the core, or none for
+    /// messages because the MSRP relay is away.
     pub fn invite(&mut self, to: &str, now: Now) -> Option<SessionId> {
+        if !self.messages.is_reachable() {
+            return None;
+        }
         let media = self.new_media(None);
         let conversation_id = self.stack.entropy().uuid();
         let plan = InvitePlan {
@@ -256,9 +281,10 @@ impl Client {
                 self.remedy(key, remedy, now);
             } else if let Some(stray) = self.messages.next_stray() {
                 self.send_receipt(stray, now);
-            } else if let Some((_, status)) = self.standalone.poll_event() {
-                // Nobody waits for a receipt, and it is not sent twice.
-                tracing::debug!(status, "a receipt has been sent outside its session");
+            } else if let Some((name, status)) = self.standalone.poll_event() {
+                self.on_receipt_ended(name, status);
+            } else if let Some(event) = self.messages.next_relay_event(now) {
+                self.on_relay(event, now);
             } else {
                 self.tell_messages();
                 return self.check_invariants();
@@ -291,6 +317,9 @@ impl Client {
     }
 
     fn on_invite(&mut self, incoming: Incoming, now: Now) {
+        if !self.messages.is_reachable() {
+            return self.ua.refuse(&mut self.stack, &incoming, &Reject::new(480), now);
+        }
         let (from, conversation_id) = (caller(&incoming.request), text(&incoming.request, Name::ConversationId));
         let media = self.new_media(Some(incoming.request.body()));
         let contact = self.contact();
@@ -383,7 +412,8 @@ impl Client {
         let listeners = &self.config.msrp;
         // Over another protocol than was offered there is no answer: 488.
         let listener = offer.and_then(|offer| listeners.answering(offer)).unwrap_or(listeners.offered());
-        SessionMedia::new(listener, self.config.max_message, self.stack.entropy())
+        let media = SessionMedia::new(listener, self.config.max_message, self.stack.entropy());
+        media.behind(self.messages.relay_path())
     }
 
     /// The end is told when the messages that have come are read.

@@ -1,4 +1,5 @@
 use msrp::Listeners;
+use sdp::MsrpUri;
 use sip_tx::{Listener, Target};
 use sip_ua::Intervals;
 
@@ -18,6 +19,9 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Where the host listens for MSRP.
     pub msrp: Listeners,
+    /// The MSRP relay that sessions go through (RFC 4976), by IP address and with the account of the user; `None` is the
+    /// direct way. The client registers only when the relay has granted a path.
+    pub relay: Option<MsrpUri>,
     /// Answer invitations without asking the user (`AutAccept` of the RCS provisioning parameters).
     pub auto_accept: bool,
     /// User-Agent.

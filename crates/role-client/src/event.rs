@@ -32,6 +32,14 @@ pub enum Event {
     },
     /// The client has de-registered.
     Unregistered,
+    /// The MSRP relay has granted a path: sessions go through it.
+    RelayUp,
+    /// The MSRP relay has refused us, or is away.
+    RelayFailed {
+        /// The MSRP status of the refusal, after which the relay is not asked again; 408 when it was not reached or its
+        /// connection was lost, after which it is.
+        status: u16,
+    },
     /// Somebody wants a session: accept or decline it, unless the client answers by itself.
     Incoming {
         /// The session.
@@ -113,6 +121,16 @@ pub enum Event {
         /// Whether it may have arrived all the same.
         unknown: bool,
     },
+    /// A receipt of ours for a message of a session that is over did not reach the peer, who may be offline. It is not sent
+    /// again: who sent the message does not learn what became of it.
+    ReceiptLost {
+        /// The session in which the message came.
+        session: SessionId,
+        /// The imdn.Message-ID of the message.
+        message_id: String,
+        /// The status of the answer to the SIP MESSAGE; 408 or 503 when there was none.
+        status: u16,
+    },
     /// The peer began or stopped typing.
     Composing {
         /// The session.
@@ -126,7 +144,11 @@ impl Event {
     /// The session that it is about, if it is about one.
     pub const fn session(&self) -> Option<SessionId> {
         match self {
-            Event::Registered { .. } | Event::RegistrationFailed { .. } | Event::Unregistered => None,
+            Event::Registered { .. }
+            | Event::RegistrationFailed { .. }
+            | Event::Unregistered
+            | Event::RelayUp
+            | Event::RelayFailed { .. } => None,
             Event::Incoming { session, .. }
             | Event::Ringing { session }
             | Event::Established { session }
@@ -138,6 +160,7 @@ impl Event {
             | Event::Delivered { session, .. }
             | Event::Displayed { session, .. }
             | Event::NotSent { session, .. }
+            | Event::ReceiptLost { session, .. }
             | Event::Composing { session, .. } => Some(*session),
         }
     }

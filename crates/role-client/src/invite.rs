@@ -57,8 +57,18 @@ impl SessionMedia {
             fingerprint: listener.fingerprint.clone(),
             direction: Direction::SendRecv,
             max_size: Some(max_message as u64),
+            relays: Vec::new(),
         };
         SessionMedia { media, origin: OriginId { session_id: entropy.u64() >> 2, version: 1 } }
+    }
+
+    /// The same endpoint behind relays (RFC 4976 §5.1). The peer connects to the first of them, so we are passive. The path
+    /// says where that is, so CEMA has no place here.
+    pub(crate) fn behind(mut self, relays: &[MsrpUri]) -> SessionMedia {
+        if !relays.is_empty() {
+            self.media = LocalMedia { relays: relays.to_vec(), cema: false, setup: Setup::Passive, ..self.media };
+        }
+        self
     }
 
     /// The same endpoint under a new session-id, for a description that says something new (RFC 3264 §8).

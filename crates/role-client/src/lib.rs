@@ -11,4 +11,5 @@ mod messages;
 pub use client::Client;
 pub use config::{Config, MAX_MESSAGE};
 pub use event::{ClosedBy, Event, SessionId};
+pub use sdp::MsrpUri;
 pub use sip_ua::Intervals;

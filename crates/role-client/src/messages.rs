@@ -3,6 +3,7 @@
 mod close;
 mod receipts;
 mod receive;
+mod relay;
 mod send;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use cpim::{Awaited, Composer, DateTime, DuplicateFilter, TypingIndicator};
-use msrp::{Confirm, Endpoint, IncomingId, Link, Listeners, Options, OutgoingId, Remedy, SessionOptions};
+use msrp::{Confirm, Endpoint, IncomingId, Link, Listeners, Options, OutgoingId, Relay, Remedy, SessionOptions};
 use sdp::{Connector, MsrpMedia, MsrpUri, SessionDescription};
 use sip_ua::SessionKey;
 use wire::{ConnId, Entropy, Input, Instant, Now, Output};
@@ -53,6 +54,8 @@ pub(crate) struct Messages {
     unread: VecDeque<Unread>,
     /// Receipts that have no session to go in.
     strays: VecDeque<Stray>,
+    /// The relay that all sessions go through, if there is one.
+    relay: Option<Relay>,
     /// What is to be done by SIP about connections.
     remedies: VecDeque<(SessionKey, Remedy)>,
     events: VecDeque<Event>,
@@ -66,6 +69,8 @@ struct Line {
     peer: String,
     /// The conversation that it is part of.
     conversation_id: String,
+    /// The relays in our description.
+    relays: Vec<MsrpUri>,
     /// The peer's path has been known once.
     was_agreed: bool,
     /// Octets of the largest message that the peer wants.
@@ -115,6 +120,7 @@ impl Messages {
             awaited: Awaited::new(HISTORY),
             unread: VecDeque::new(),
             strays: VecDeque::new(),
+            relay: None,
             remedies: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -126,8 +132,10 @@ impl Messages {
             accept: sdp::MediaTypes::parse(crate::invite::ACCEPT_TYPES),
             max_size: self.max_message as u64,
             confirm: Confirm::ByCaller,
+            relays: self.way_out(),
             ..SessionOptions::new(local, Vec::new())
         };
+        let relays = self.relay_path().to_vec();
         let Some(msrp) = self.endpoint.open(options) else { return };
         self.by_msrp.insert(msrp, key);
         self.lines.insert(
@@ -136,6 +144,7 @@ impl Messages {
                 link: Link::new(msrp),
                 peer: peer.to_owned(),
                 conversation_id: conversation_id.to_owned(),
+                relays,
                 was_agreed: false,
                 max_size: u64::MAX,
                 taken: 0,
@@ -177,6 +186,7 @@ impl Messages {
             },
             now,
         );
+        self.renew_relays(key);
     }
 
     /// The same path leaves in a further offer.
@@ -223,6 +233,7 @@ impl Messages {
     fn take_up(&mut self, key: SessionKey, remedy: Option<Remedy>, now: Now) {
         let Some(line) = self.lines.get_mut(&key) else { return };
         match remedy {
+            Some(Remedy::Connect(_)) if self.relay.is_some() => self.join_relay(key, now),
             Some(Remedy::Connect(place)) => {
                 let conn = ConnId::opened_in(LANE, self.opened);
                 self.opened += 1;
@@ -251,6 +262,9 @@ impl Messages {
 
     pub(crate) fn handle_timeout(&mut self, now: Now) {
         self.endpoint.handle_timeout(now);
+        if let Some(relay) = &mut self.relay {
+            relay.handle_timeout(&mut self.endpoint, now);
+        }
         for key in self.lines.keys().copied().collect::<Vec<_>>() {
             self.on_typing_due(key, now);
             if self.lines.get(&key).is_some_and(|line| line.leaving == Leaving::No) {
@@ -275,7 +289,7 @@ impl Messages {
             let times = of_typing.into_iter().chain([line.leaving.deadline(), of_link]);
             times.flatten().min()
         };
-        self.lines.values().filter_map(of_line).chain(self.endpoint.poll_timeout()).min()
+        self.lines.values().filter_map(of_line).chain(self.endpoint.poll_timeout()).chain(self.relay_timeout()).min()
     }
 
     /// MSRP sessions and connections.
@@ -299,6 +313,9 @@ impl Messages {
     }
 
     fn work(&mut self, now: Now) {
+        if let Some(relay) = &mut self.relay {
+            relay.work(&mut self.endpoint, now);
+        }
         while let Some(event) = self.endpoint.poll_event() {
             let Some(key) = self.by_msrp.get(&event.session()).copied() else { continue };
             match event {

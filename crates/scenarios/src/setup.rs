@@ -245,6 +245,7 @@ fn client_config(site: Site, transport: Transport) -> role_client::Config {
         core: Target::new(transport, core.sip()),
         listeners: site.listeners(),
         msrp: site.msrp().into(),
+        relay: None,
         auto_accept: true,
         user_agent: "CPM-client/OMA2.2 duologue/0.1".to_owned(),
         expires: 600,

@@ -114,6 +114,9 @@ impl Told {
             | Event::Delivered { .. }
             | Event::Displayed { .. }
             | Event::NotSent { .. }
+            | Event::ReceiptLost { .. }
+            | Event::RelayUp
+            | Event::RelayFailed { .. }
             | Event::Composing { .. } => None,
         }
     }

@@ -347,6 +347,27 @@ fn a_receipt_after_the_close_goes_as_a_message_of_its_own() {
     }
 }
 
+#[test]
+fn a_receipt_for_a_user_who_is_offline_is_lost_and_whoever_owes_it_is_told() {
+    let (mut system, [a, b]) = in_session(13, direct(Transport::Udp));
+    let id = send(&mut system, a, "read me much later");
+    system.settle();
+    system.close(CloseBy::A, (a.1, b.1));
+    system.settle();
+    system.net.node_mut(a.0, Client::deregister);
+    system.settle();
+    assert!(system.net.node_mut(b.0, |c, now| c.displayed(b.1, &id, now)));
+    system.settle();
+    let lost = |event: &Event| {
+        if let Event::ReceiptLost { message_id, status, .. } = event {
+            Some((message_id.clone(), *status))
+        } else {
+            None
+        }
+    };
+    assert_eq!(system.told_by("client-b").filter_map(lost).collect::<Vec<_>>(), [(id, 480)]);
+}
+
 /// A device that does not know CEMA, behind a box that anchors its media.
 const ANCHORED: &str = "v=0\r\no=- 1 1 IN IP4 10.0.1.9\r\ns=-\r\nc=IN IP4 10.0.1.77\r\nt=0 0\r\n\
     m=message 4000 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=setup:passive\r\n\

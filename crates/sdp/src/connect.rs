@@ -1,7 +1,7 @@
 use crate::{Connector, Host, MsrpMedia, Protocol, connector};
 
 /// The port of an MSRP URI that names none (RFC 4975 §15.4).
-const MSRP_PORT: u16 = 2855;
+pub const MSRP_PORT: u16 = 2855;
 
 /// Where to open a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -21,7 +21,7 @@ mod uri;
 #[cfg(test)]
 mod samples;
 
-pub use connect::{ConnectTo, connect_to, needs_fallback};
+pub use connect::{ConnectTo, MSRP_PORT, connect_to, needs_fallback};
 pub use description::{OriginId, SessionDescription};
 pub use glance::{Glance, glance};
 pub use line::{MAX_BYTES, MAX_LINES, ParseError};

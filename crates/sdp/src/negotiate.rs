@@ -2,7 +2,8 @@ use std::net::IpAddr;
 
 use sdp_types::{Attribute, Direction, Fingerprint, Media, Origin, Session};
 
-use crate::{MediaTypes, MsrpMedia, MsrpUri, OriginId, Protocol, SessionDescription, Setup};
+use crate::connect::MSRP_PORT;
+use crate::{Host, MediaTypes, MsrpMedia, MsrpUri, OriginId, Protocol, SessionDescription, Setup};
 
 /// What our side of an MSRP session is like.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,12 +30,29 @@ pub struct LocalMedia {
     pub direction: Direction,
     /// The largest message we want, in bytes.
     pub max_size: Option<u64>,
+    /// Relays that requests to us pass, the outermost first (RFC 4976 §5.1): they stand before our URI in the path, and who
+    /// connects to us connects to the first of them.
+    pub relays: Vec<MsrpUri>,
 }
 
 impl LocalMedia {
-    /// Our MSRP URI, the whole of our path.
+    /// Our MSRP URI: the end of our path, and without relays the whole of it.
     pub fn uri(&self) -> MsrpUri {
         MsrpUri::new(self.tls, self.address, self.port, &self.session_id)
+    }
+
+    /// The value of `a=path`.
+    fn path(&self) -> String {
+        self.relays.iter().map(|relay| format!("{relay} ")).chain([self.uri().to_string()]).collect()
+    }
+
+    /// What `c=` and the m-line say: where others connect to (RFC 4975 §8.1). A relay that is named by its domain is found
+    /// through the path.
+    fn place(&self) -> (IpAddr, u16) {
+        match self.relays.first().map(|relay| (relay.host(), relay.port())) {
+            Some((Host::Ip(ip), port)) => (*ip, port.unwrap_or(MSRP_PORT)),
+            Some((Host::Name(_), _)) | None => (self.address, self.port),
+        }
     }
 }
 
@@ -113,7 +131,7 @@ struct Terms {
 
 fn session(local: &LocalMedia, id: OriginId) -> Session {
     let mut session = Session::new(Origin::with_ip_addr(id.session_id, id.version, local.address), "-");
-    session.set_connection(local.address);
+    session.set_connection(local.place().0);
     session
 }
 
@@ -125,7 +143,7 @@ fn media(local: &LocalMedia, terms: &Terms) -> Media {
     attributes.extend(local.max_size.map(|size| Attribute::with_value("max-size", size)));
     attributes.extend(terms.setup.map(|setup| Attribute::with_value("setup", setup)));
     attributes.push(Attribute::with_value("connection", "new"));
-    attributes.push(Attribute::with_value("path", local.uri()));
+    attributes.push(Attribute::with_value("path", local.path()));
     if terms.cema {
         attributes.push(Attribute::new("msrp-cema"));
     }
@@ -134,7 +152,7 @@ fn media(local: &LocalMedia, terms: &Terms) -> Media {
     }
     attributes.push(Attribute::new(terms.direction));
     let proto = Protocol::over(local.tls).token();
-    Media { attributes, ..bare("message", local.port, proto, "*") }
+    Media { attributes, ..bare("message", local.place().1, proto, "*") }
 }
 
 /// RFC 3264 §6: a rejected stream keeps its media, protocol and formats, and has port 0.

@@ -128,6 +128,14 @@ impl MsrpUri {
         &self.host
     }
 
+    /// The address, when the host is one.
+    pub const fn host_ip(&self) -> Option<IpAddr> {
+        match self.host {
+            Host::Ip(ip) => Some(ip),
+            Host::Name(_) => None,
+        }
+    }
+
     /// The port, when it is written.
     pub fn port(&self) -> Option<u16> {
         self.port

@@ -25,6 +25,7 @@ pub(super) enum Command {
 /// What `/wait` waits for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Wait {
+    RelayUp,
     Registered,
     Incoming,
     Established,
@@ -38,7 +39,8 @@ pub(super) enum Wait {
 }
 
 impl Wait {
-    pub(super) const ALL: [Wait; 10] = [
+    pub(super) const ALL: [Wait; 11] = [
+        Wait::RelayUp,
         Wait::Registered,
         Wait::Incoming,
         Wait::Established,
@@ -53,6 +55,7 @@ impl Wait {
 
     const fn word(self) -> &'static str {
         match self {
+            Wait::RelayUp => "relay-up",
             Wait::Registered => "registered",
             Wait::Incoming => "incoming",
             Wait::Established => "established",
@@ -68,6 +71,7 @@ impl Wait {
 
     pub(super) const fn is_over(self, event: &Event) -> bool {
         match self {
+            Wait::RelayUp => matches!(event, Event::RelayUp),
             Wait::Registered => matches!(event, Event::Registered { .. }),
             Wait::Incoming => matches!(event, Event::Incoming { .. }),
             Wait::Established => matches!(event, Event::Established { .. }),
@@ -85,9 +89,12 @@ impl Wait {
     pub(super) const fn missed(event: &Event) -> Option<Wait> {
         match event {
             Event::RegistrationFailed { .. } => Some(Wait::Registered),
+            Event::RelayFailed { .. } => Some(Wait::RelayUp),
             Event::Failed { .. } => Some(Wait::Established),
             Event::Registered { .. }
             | Event::Unregistered
+            | Event::RelayUp
+            | Event::ReceiptLost { .. }
             | Event::Incoming { .. }
             | Event::Ringing { .. }
             | Event::Established { .. }

@@ -92,6 +92,10 @@ fn text(event: &Event) -> String {
         Event::Registered { expires } => format!("* registered for {expires} s"),
         Event::RegistrationFailed { status } => format!("* not registered: {status} {}", sip::reason(*status)),
         Event::Unregistered => "* no longer registered".to_owned(),
+        Event::RelayUp => "* the MSRP relay lets messages through".to_owned(),
+        Event::RelayFailed { status: 401 } => "* the MSRP relay does not take user and password (401)".to_owned(),
+        Event::RelayFailed { status: 408 } => "* the MSRP relay does not answer (408); it is asked again".to_owned(),
+        Event::RelayFailed { status } => format!("* the MSRP relay refuses: {status}"),
         Event::Incoming { from, .. } => format!("* {from} calls: /accept or /decline"),
         Event::Ringing { .. } => "* it rings".to_owned(),
         Event::Established { .. } => "* in session".to_owned(),
@@ -109,6 +113,9 @@ fn text(event: &Event) -> String {
         Event::Displayed { message_id, .. } => format!("  {} displayed", short(message_id)),
         Event::NotSent { message_id, unknown: false, .. } => format!("  {} not sent", short(message_id)),
         Event::NotSent { message_id, unknown: true, .. } => format!("  {} perhaps not sent", short(message_id)),
+        Event::ReceiptLost { message_id, status, .. } => {
+            format!("  the receipt for {} was lost: {status} {}", short(message_id), sip::reason(*status))
+        }
         Event::Composing { active: true, .. } => "  … is typing".to_owned(),
         Event::Composing { active: false, .. } => String::new(),
     }
@@ -128,6 +135,8 @@ fn value(event: &Event) -> Value {
         Event::Registered { expires } => json!({ "event": "registered", "expires": expires }),
         Event::RegistrationFailed { status } => json!({ "event": "registration-failed", "status": status }),
         Event::Unregistered => json!({ "event": "unregistered" }),
+        Event::RelayUp => json!({ "event": "relay-up" }),
+        Event::RelayFailed { status } => json!({ "event": "relay-failed", "status": status }),
         Event::Incoming { from, conversation_id, .. } => {
             json!({ "event": "incoming", "from": from, "conversation_id": conversation_id })
         }
@@ -148,6 +157,9 @@ fn value(event: &Event) -> Value {
         Event::Displayed { message_id, .. } => json!({ "event": "displayed", "message_id": message_id }),
         Event::NotSent { message_id, unknown, .. } => {
             json!({ "event": "not-sent", "message_id": message_id, "unknown": unknown })
+        }
+        Event::ReceiptLost { message_id, status, .. } => {
+            json!({ "event": "receipt-lost", "message_id": message_id, "status": status })
         }
         Event::Composing { active, .. } => json!({ "event": "composing", "active": active }),
     }

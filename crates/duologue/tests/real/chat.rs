@@ -1,7 +1,7 @@
 //! Two `duologue client` processes chat through `duologue serve`, each in a script of its own.
 
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use interop::{Loopback, Transport};
 use serde_json::Value;
@@ -9,13 +9,26 @@ use serde_json::Value;
 use crate::ground::{self, Place, serve};
 
 /// A client that plays a script; its events are in what it prints.
-fn client(user: &str, domain: &str, core: SocketAddr, transport: Transport, script: &str) -> std::process::Child {
+pub(crate) fn client(user: &str, domain: &str, core: SocketAddr, transport: Transport, script: &str) -> Child {
+    client_with(user, domain, core, transport, script, &[])
+}
+
+/// The same with more options.
+pub(crate) fn client_with(
+    user: &str,
+    domain: &str,
+    core: SocketAddr,
+    transport: Transport,
+    script: &str,
+    more: &[&str],
+) -> Child {
     let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
     std::fs::write(&file, script).unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_duologue"))
         .args(["client", &format!("sip:{user}@{domain}"), "--json", "--auto-accept", "--script"])
         .arg(file.keep().unwrap())
         .args(["--core", &format!("{}:{core}", transport.name())])
+        .args(more)
         .env("DUOLOGUE_PASSWORD", format!("{user}s-word"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -24,14 +37,14 @@ fn client(user: &str, domain: &str, core: SocketAddr, transport: Transport, scri
 }
 
 /// The events of a client that must have done all that its script says.
-fn events(child: std::process::Child) -> Vec<Value> {
+pub(crate) fn events(child: Child) -> Vec<Value> {
     let output = child.wait_with_output().unwrap();
     let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{wrong}");
     said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn contents(events: &[Value]) -> Vec<&str> {
+pub(crate) fn contents(events: &[Value]) -> Vec<&str> {
     events.iter().filter(|e| e["event"] == "message").map(|e| e["content"].as_str().unwrap()).collect()
 }
 
@@ -74,7 +87,7 @@ fn a_script_does_not_wait_for_a_session_that_was_refused() {
 }
 
 /// Runs Alice until nobody answers 480 for Bob any more.
-fn until_answered(start: impl Fn() -> std::process::Child) -> Vec<Value> {
+pub(crate) fn until_answered(start: impl Fn() -> Child) -> Vec<Value> {
     let mut last = String::new();
     for _ in 0..50 {
         let output = start().wait_with_output().unwrap();
@@ -88,7 +101,7 @@ fn until_answered(start: impl Fn() -> std::process::Child) -> Vec<Value> {
 }
 
 /// The events of this kind.
-fn count(events: &[Value], name: &str) -> usize {
+pub(crate) fn count(events: &[Value], name: &str) -> usize {
     events.iter().filter(|event| event["event"] == name).count()
 }
 

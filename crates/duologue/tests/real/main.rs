@@ -5,6 +5,7 @@
 
 mod chat;
 mod flood;
+mod foreign_core;
 mod ground;
 mod kamailio_in_front;
 mod kill9;

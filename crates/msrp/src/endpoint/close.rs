@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wire::{ConnId, Now, Output};
 
-use super::Endpoint;
+use super::{Endpoint, Heard};
 use crate::{Event, Failure, IncomingId, Incomplete, SessionId, Status};
 
 impl Endpoint {
@@ -68,6 +68,9 @@ impl Endpoint {
         if ours {
             self.out.push_back(Output::Close { conn });
         }
+        if link.is_to_relay {
+            self.heard.push_back((conn, Heard::Gone));
+        }
         for session in link.sessions {
             self.on_disconnected(session, None, now);
         }
@@ -125,7 +128,7 @@ impl Endpoint {
     }
 
     fn close_if_unused(&mut self, conn: ConnId) {
-        if self.connections.get(&conn).is_some_and(|link| link.sessions.is_empty()) {
+        if self.connections.get(&conn).is_some_and(|link| link.sessions.is_empty() && !link.is_to_relay) {
             self.connections.remove(&conn);
             self.out.push_back(Output::Close { conn });
         }

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use wire::{ConnId, Now};
 
-use super::Endpoint;
+use super::{Endpoint, Heard};
 use crate::connection::Sent;
 use crate::frame::Flag;
 use crate::head::{Head, Start};
@@ -138,6 +138,7 @@ impl Endpoint {
             Sent::Bind(session) if is_about_session(status) => {
                 self.unbind(session, Some(status), now);
             }
+            Sent::Auth => self.heard.push_back((conn, Heard::Answer(Box::new(head.clone())))),
             Sent::Quiet(..) | Sent::Bind(_) | Sent::KeepAlive => {}
         }
     }

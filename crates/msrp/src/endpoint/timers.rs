@@ -2,7 +2,7 @@
 
 use wire::{ConnId, Instant, Now};
 
-use super::Endpoint;
+use super::{Endpoint, Heard};
 use crate::connection::{Sent, Transaction};
 use crate::{Event, Failure, Incomplete, OutgoingId, SessionId};
 
@@ -81,6 +81,7 @@ impl Endpoint {
                 Sent::Chunk(outgoing) => self.on_silence(conn, outgoing, now),
                 // The peer is gone: the connection does not carry anything any more.
                 Sent::KeepAlive => self.lose(conn, true, now),
+                Sent::Auth => self.heard.push_back((conn, Heard::Silence)),
                 // There are clients that never answer a bodiless SEND.
                 Sent::Quiet(..) | Sent::Bind(_) => {}
             }

@@ -202,7 +202,7 @@ impl Endpoint {
         }
     }
 
-    fn expect_answer(&mut self, conn: ConnId, id: TransactionId, what: Sent, octets: usize, now: Now) {
+    pub(super) fn expect_answer(&mut self, conn: ConnId, id: TransactionId, what: Sent, octets: usize, now: Now) {
         let Some(link) = self.connections.get_mut(&conn) else { return };
         let octets = if matches!(what, Sent::Chunk(_)) { octets + WEIGHT } else { 0 };
         let deadline = (self.options.write_budget.is_none()).then(|| now.at + self.options.transaction_timeout);

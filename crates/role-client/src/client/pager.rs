@@ -8,6 +8,7 @@ use wire::Now;
 use super::{Client, caller};
 use crate::invite;
 use crate::messages::Stray;
+use crate::{Event, SessionId};
 
 impl Client {
     /// A message in pager mode: this client takes receipts in it, for messages of sessions that are over.
@@ -36,6 +37,15 @@ impl Client {
             body: Body::new("message/cpim", stray.cpim),
             target: Some(self.config.core),
         };
-        self.standalone.send(plan, &self.ua, &mut self.stack, now);
+        let name = self.standalone.send(plan, &self.ua, &mut self.stack, now);
+        self.receipts.insert(name, (SessionId(stray.session), stray.message_id));
+    }
+
+    /// What became of a receipt. Nothing keeps it for a peer that is offline: the user is told that it is lost.
+    pub(super) fn on_receipt_ended(&mut self, name: u64, status: u16) {
+        let Some((session, message_id)) = self.receipts.remove(&name) else { return };
+        if status >= 300 {
+            self.events.push_back(Event::ReceiptLost { session, message_id, status });
+        }
     }
 }

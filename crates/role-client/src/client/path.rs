@@ -17,7 +17,7 @@ impl Client {
         let offer = Body::of(&incoming.request).filter(Body::is_sdp);
         let Some(media) = self.sessions.get(&key).map(|chat| chat.media.clone()) else { return };
         let has_moved = offer.as_ref().is_some_and(|offer| self.messages.has_moved(key, &offer.bytes));
-        let media = if has_moved { media.renewed(self.stack.entropy()) } else { media };
+        let media = if has_moved { self.renewed(&media) } else { media };
         let body = match &offer {
             Some(offer) => media.answer(&offer.bytes),
             None if incoming.request.method() == Method::Invite => Some(media.offer()),
@@ -36,24 +36,31 @@ impl Client {
         }
     }
 
+    /// A new path for a session, behind the relay if there is one.
+    fn renewed(&mut self, media: &SessionMedia) -> SessionMedia {
+        media.renewed(self.stack.entropy()).behind(self.messages.relay_path())
+    }
+
     /// Does what SIP can do about a session's connection.
     pub(super) fn remedy(&mut self, key: SessionKey, remedy: Remedy, now: Now) {
-        let Some(chat) = self.sessions.get_mut(&key) else { return };
+        let Some(media) = self.sessions.get(&key).map(|chat| chat.media.clone()) else { return };
         match remedy {
+            // Without its relay the client has no path to offer; it may come back.
+            Remedy::Offer if !self.messages.is_reachable() => self.messages.postpone(key, now),
             Remedy::Offer => {
-                let media = chat.media.renewed(self.stack.entropy());
+                let media = self.renewed(&media);
                 if self.offer_path(key, &media, now) {
                     self.messages.renew(key, media.uri(), now);
                 }
             }
             Remedy::OfferWithoutCema => {
-                let media = chat.media.again_without_cema();
+                let media = media.again_without_cema();
                 if self.offer_path(key, &media, now) {
                     self.messages.reoffered(key, now);
                 }
             }
             Remedy::End => {
-                chat.unreachable = true;
+                self.note(key, |chat| chat.unreachable = true);
                 self.ua.close(&mut self.stack, key, &Headers::new(), now);
                 self.messages.remove(key, now);
             }

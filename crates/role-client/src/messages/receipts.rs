@@ -12,6 +12,10 @@ use crate::{Event, SessionId};
 /// A receipt whose session is over. A session is not opened for it (RFC 5438 leaves the way open): it goes as a MESSAGE.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Stray {
+    /// The session of the message that it is about.
+    pub(crate) session: SessionKey,
+    /// That message.
+    pub(crate) message_id: String,
     /// Whom it is for.
     pub(crate) peer: String,
     /// The conversation of the message that it is about.
@@ -32,14 +36,15 @@ impl Messages {
         if self.lines.get(&key).is_some_and(|line| line.leaving == Leaving::No) {
             self.send_receipt(key, &receipt, now);
         } else if let Some(cpim) = self.print_receipt(&receipt, now) {
-            self.stray(Stray { peer: unread.peer, conversation_id: unread.conversation_id, cpim });
+            let (peer, conversation_id) = (unread.peer, unread.conversation_id);
+            self.stray(Stray { session: key, message_id: id.to_owned(), peer, conversation_id, cpim });
         }
         true
     }
 
     pub(super) fn send_receipt(&mut self, key: SessionKey, receipt: &Imdn, now: Now) {
         if let Some(cpim) = self.print_receipt(receipt, now) {
-            self.post(key, Kind::Receipt, cpim, now);
+            self.post(key, Kind::Receipt(receipt.message_id().as_str().to_owned()), cpim, now);
         }
     }
 
@@ -50,16 +55,19 @@ impl Messages {
     }
 
     /// A receipt that its session does not carry any more.
-    pub(super) fn detour(&mut self, key: SessionKey, parcel: Parcel) {
+    pub(super) fn detour(&mut self, key: SessionKey, message_id: String, parcel: Parcel) {
         if let Some(line) = self.lines.get(&key) {
             let (peer, conversation_id) = (line.peer.clone(), line.conversation_id.clone());
-            self.stray(Stray { peer, conversation_id, cpim: parcel.into_cpim() });
+            self.stray(Stray { session: key, message_id, peer, conversation_id, cpim: parcel.into_cpim() });
         }
     }
 
     fn stray(&mut self, stray: Stray) {
         if self.strays.len() < HISTORY {
             self.strays.push_back(stray);
+        } else {
+            let (session, message_id) = (SessionId(stray.session), stray.message_id);
+            self.events.push_back(Event::ReceiptLost { session, message_id, status: 503 });
         }
     }
 

@@ -31,7 +31,8 @@ pub(super) struct Parcel {
 pub(super) enum Kind {
     /// A message of the user's, by its identifier.
     Message(String),
-    Receipt,
+    /// A receipt, by the identifier of the message that it is about.
+    Receipt(String),
     Typing,
 }
 
@@ -156,7 +157,7 @@ impl Messages {
                 let (session, message_id) = (SessionId(key), id.clone());
                 self.events.push_back(Event::NotSent { session, message_id, unknown: parcel.may_have_arrived });
             }
-            Kind::Receipt => self.detour(key, parcel),
+            Kind::Receipt(message_id) => self.detour(key, message_id.clone(), parcel),
             Kind::Typing => {}
         }
     }
@@ -182,7 +183,7 @@ impl Messages {
             // The connection took it along. It goes again on the next one, before what was taken later.
             let at = line.waiting.partition_point(|other| other.number < parcel.number);
             line.waiting.insert(at, parcel);
-        } else if is_refused && parcel.kind == Kind::Receipt {
+        } else if is_refused && matches!(parcel.kind, Kind::Receipt(_)) {
             tracing::debug!("a receipt is refused");
         } else {
             self.report_unsent(key, parcel);

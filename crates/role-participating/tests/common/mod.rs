@@ -62,6 +62,7 @@ impl End {
             fingerprint: None,
             direction: Direction::SendRecv,
             max_size: None,
+            relays: Vec::new(),
         };
         let options = SessionOptions { accept: media.accept_types.clone(), ..SessionOptions::new(media.uri(), vec![]) };
         let session = endpoint.open(options).expect("a session-id of its own");

@@ -17,6 +17,7 @@ pub(crate) fn local() -> LocalMedia {
         fingerprint: Some("SHA-256 AB:CD".parse().unwrap()),
         direction: Direction::SendRecv,
         max_size: None,
+        relays: Vec::new(),
     }
 }
 
@@ -38,6 +39,23 @@ a=path:msrp://192.0.2.50:2855/0ur5;tcp\r\na=msrp-cema\r\na=sendrecv\r\n";
 }
 
 #[test]
+fn relays_stand_before_us_in_the_path_and_the_first_is_where_others_connect() {
+    let relay = |text: &str| MsrpUri::parse(text).unwrap();
+    for (first, address, port) in [
+        ("msrp://192.0.2.9:9000/r1;tcp", "192.0.2.9", 9000),
+        ("msrp://192.0.2.9/r1;tcp", "192.0.2.9", 2855),
+        ("msrp://relay.example.org:9000/r1;tcp", "192.0.2.50", 2855),
+    ] {
+        let relays = vec![relay(first), relay("msrp://192.0.2.8:1/r2;tcp")];
+        let local = LocalMedia { relays: relays.clone(), cema: false, ..local() };
+        let description = samples::parse(&offer(&local, ID));
+        let media = description.msrp().unwrap();
+        assert_eq!(media.path, [&relays[..], &[local.uri()]].concat());
+        assert_eq!((&media.address, media.port), (&Some(Host::Ip(address.parse().unwrap())), port), "{first}");
+    }
+}
+
+#[test]
 fn what_we_offer_is_what_is_read() {
     let local = LocalMedia {
         address: "2001:db8::50".parse().unwrap(),
@@ -52,7 +70,7 @@ fn what_we_offer_is_what_is_read() {
     let media = description.msrp().unwrap();
     assert_eq!(description.origin_id(), Some(ID));
     assert_eq!((media.port, media.protocol, &media.path), (2855, Protocol::Tls, &vec![local.uri()]));
-    assert_eq!(media.address, Some(crate::Host::Ip(local.address)));
+    assert_eq!(media.address, Some(Host::Ip(local.address)));
     assert_eq!((media.setup, media.direction), (Some(Setup::Active), Direction::SendOnly));
     assert_eq!(
         (media.max_size, media.cema, &media.fingerprints),

@@ -63,8 +63,14 @@ impl Client {
             407 => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
             _ => return false,
         };
+        self.challenged(response.headers(from), name)
+    }
+
+    /// Takes the challenges of another protocol with the authentication of SIP, such as MSRP with its relays, as
+    /// [`Client::learn`] does. `name` is the header field that the credentials are for.
+    pub fn challenged<'a>(&mut self, challenges: impl IntoIterator<Item = &'a [u8]>, name: Name) -> bool {
         let mut offered: Vec<(Known, bool)> = Vec::new();
-        for value in response.headers(from) {
+        for value in challenges {
             let Some((known, stale)) = read(value, name) else { continue };
             // RFC 8760 §2.4: of several for one realm the strongest, and of equals the topmost.
             match offered.iter_mut().find(|(other, _)| other.realm == known.realm) {
