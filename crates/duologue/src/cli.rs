@@ -52,7 +52,7 @@ pub(crate) enum Command {
     ///
     /// Every line is a message, but for /invite URI, /accept, /decline, /close, /sessions, /switch N, /typing, /resend, /quit
     /// and /help.
-    Client(Client),
+    Client(Box<Client>),
     /// Put load on a server: sessions and their messages with both ends here, and what they meet
     ///
     /// Needs one of --core, --function, --relay and --splice. Ends by itself; the exit status is 0 only if everything arrived,
