@@ -48,7 +48,9 @@ impl Client {
                     let (conn, local) = (self.conn(), "127.0.0.1:2855".parse().unwrap());
                     self.relay.dial(conn, local, &mut self.endpoint, self.now);
                 }
-                event => self.events.push(event),
+                RelayEvent::Challenged { .. } | RelayEvent::Granted | RelayEvent::Refused { .. } | RelayEvent::Lost => {
+                    self.events.push(event)
+                }
             }
         }
         let mut text = String::new();
