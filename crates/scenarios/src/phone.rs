@@ -30,6 +30,8 @@ pub struct Phone {
     pub sdp: String,
     /// What it answers to everything else.
     pub answer: u16,
+    /// Whether it acknowledges a 200 to its INVITE by itself.
+    pub acks: bool,
     /// What its responses say besides.
     pub says: Vec<(Name, String)>,
     /// All requests that came, ACK and CANCEL included.
@@ -86,6 +88,7 @@ impl Phone {
             script: vec![(Duration::ZERO, 200)],
             sdp: OFFER.to_owned(),
             answer: 200,
+            acks: true,
             says: Vec::new(),
             requests: Vec::new(),
             responses: Vec::new(),
@@ -175,6 +178,12 @@ impl Phone {
         let hop = sip::Address::parse(hop.as_bytes()).expect("an address");
         let target = Target::from_uri(&hop.uri()).expect("an address that leads somewhere");
         self.send(ask, &target, now);
+    }
+
+    /// Acknowledges the 200 to the INVITE with that sequence number.
+    pub fn ack(&mut self, invite: u32, now: Now) {
+        let ack = self.within("ACK").with("CSeq", &format!("{invite} ACK"));
+        self.send_within(ack, now);
     }
 
     /// Closes the last dialog.
@@ -273,8 +282,9 @@ impl Phone {
             if is_first {
                 self.dialog = Some(PhoneDialog::as_caller(&response));
             }
-            let ack = self.within("ACK").with("CSeq", &format!("{} ACK", response.cseq().number));
-            self.send_within(ack, now);
+            if self.acks {
+                self.ack(response.cseq().number, now);
+            }
         }
         let is_early = response.is_provisional() && !response.to_tag().is_empty() && self.dialog.is_none();
         if is_early {

@@ -56,7 +56,7 @@ fn assert_nothing_is_left(system: &mut System) {
 }
 
 #[test]
-fn each_message_of_the_close_may_be_lost_once() {
+fn f01_to_f04_each_message_of_the_close_may_be_lost_once() {
     for topology in [FIGURE_9, FIGURE_10] {
         let flow = flow::closings(topology.pf_a, topology.pf_b, CloseBy::A).remove(0);
         for arrow in &flow.arrows {
@@ -292,7 +292,7 @@ fn on_the_media_path_a_lost_ack_brings_the_200_and_itself_again_on_its_leg() {
 }
 
 #[test]
-fn a_bye_that_comes_twice_is_answered_twice_and_acted_on_once() {
+fn f05_a_bye_that_comes_twice_is_answered_twice_and_acted_on_once() {
     for topology in [FIGURE_9, FIGURE_10] {
         let Call { mut system, sessions, dialogs, closing } = established(topology);
         system.net.duplicate_next_matching(|p| p.label == "BYE", 7);
