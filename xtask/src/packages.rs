@@ -14,6 +14,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "msrp.so", package: "kamailio-extra-modules", role: "foreign MSRP relay" },
     Tool { program: "tshark", package: "tshark", role: "independent view of the wire" },
     Tool { program: "openssl", package: "openssl", role: "foreign TLS peers" },
+    Tool { program: "curl", package: "curl", role: "foreign HTTP client" },
     Tool { program: "valgrind", package: "valgrind", role: "counts instructions and allocations" },
     Tool { program: "ip", package: "iproute2", role: "network namespaces" },
 ];

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::{Refusal, Service, SessionRecord};
+use crate::{Closing, Refusal, Service, SessionRecord, Traffic};
 
 /// What a user may do, and what the network does for the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,6 +56,31 @@ pub struct ServiceControl {
     total: usize,
     records: VecDeque<SessionRecord>,
     lost_records: u64,
+    totals: Totals,
+}
+
+/// What there was so far.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Sessions that were admitted.
+    pub opened: u64,
+    /// Sessions that were set up and have ended, by who ended them and, if it was the function itself, why.
+    pub ended: BTreeMap<(&'static str, &'static str), u64>,
+    /// Messages of served users in them.
+    pub sent: Traffic,
+    /// Messages for served users in them.
+    pub received: Traffic,
+}
+
+impl Totals {
+    fn note(&mut self, record: &SessionRecord) {
+        let why = if let Closing::Released(why) = record.closing { why.as_str() } else { "" };
+        *self.ended.entry((record.closing.as_str(), why)).or_default() += 1;
+        for (total, traffic) in [(&mut self.sent, record.sent), (&mut self.received, record.received)] {
+            total.messages += traffic.messages;
+            total.octets += traffic.octets;
+        }
+    }
 }
 
 impl ServiceControl {
@@ -74,6 +99,16 @@ impl ServiceControl {
         self.profiles.insert(aor.to_owned(), profile);
     }
 
+    /// Gives all users other profiles: `default_profile` to those that have none of their own.
+    pub fn set_profiles(&mut self, default_profile: Profile, profiles: BTreeMap<String, Profile>) {
+        (self.default_profile, self.profiles) = (default_profile, profiles);
+    }
+
+    /// What there was so far.
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
     /// Whether `aor` may use `service`.
     pub fn authorise(&self, aor: &str, service: Service) -> Result<(), Refusal> {
         if self.profile(aor).services.contains(&service) { Ok(()) } else { Err(Refusal::not_authorised()) }
@@ -89,6 +124,7 @@ impl ServiceControl {
     pub fn opened(&mut self, aor: &str) {
         *self.open.entry(aor.to_owned()).or_default() += 1;
         self.total += 1;
+        self.totals.opened += 1;
     }
 
     /// A session of `aor` is over; `record` is there if it had been set up.
@@ -101,6 +137,7 @@ impl ServiceControl {
             }
         }
         if let Some(record) = record {
+            self.totals.note(&record);
             self.take_over(record);
         }
     }

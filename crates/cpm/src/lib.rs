@@ -9,7 +9,7 @@ mod refusal;
 mod release;
 mod service;
 
-pub use control::{Profile, ServiceControl};
+pub use control::{Profile, ServiceControl, Totals};
 pub use headers::END_TO_END;
 pub use identity::{ServedUser, SessionCase, aor};
 pub use media_path::{MediaPath, MediaPathPolicy, Reason, Reasons};

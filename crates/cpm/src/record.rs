@@ -66,6 +66,19 @@ pub enum Closing {
     Released(Release),
 }
 
+impl Closing {
+    /// Its word in records and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Closing::ServedUser => "served-user",
+            Closing::Peer => "peer",
+            Closing::Lost => "lost",
+            Closing::Expired => "expired",
+            Closing::Released(_) => "network",
+        }
+    }
+}
+
 /// A point in time as a number, in the participating function's journal.
 mod micros {
     use serde::{Deserialize as _, Deserializer, Serializer};

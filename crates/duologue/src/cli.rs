@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod ctl;
 pub(crate) mod load;
 
 use std::io::Write as _;
@@ -58,6 +59,31 @@ pub(crate) enum Command {
     /// Needs one of --core, --function, --relay and --splice. Ends by itself; the exit status is 0 only if everything arrived,
     /// once, and every session was opened and closed.
     Load(Box<load::Load>),
+    /// Ask a running `serve` for its sessions, registrations and logs, and tell it what to do
+    Ctl(ctl::Ctl),
+    /// Make a token for the admin interface, and the line for its configuration
+    Token {
+        /// Whose it is, for the audit log
+        name: String,
+        /// What it is good for
+        #[arg(long, value_enum, default_value = "read")]
+        role: TokenRole,
+    },
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, in roff
+    Man,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum TokenRole {
+    /// Look.
+    Read,
+    /// Look and change.
+    Operate,
 }
 
 #[derive(Args, Debug)]

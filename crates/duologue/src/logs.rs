@@ -3,21 +3,43 @@
 use std::io::{IsTerminal as _, stderr};
 
 use anyhow::Context as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::cli::{LogFormat, Logs};
 
+/// Changes what is logged while the process runs.
+pub(crate) struct Filter(Handle<EnvFilter, Registry>);
+
+impl Filter {
+    /// What is logged.
+    pub(crate) fn text(&self) -> String {
+        self.0.with_current(EnvFilter::to_string).unwrap_or_default()
+    }
+
+    /// Logs by another filter from now on.
+    pub(crate) fn set(&self, text: &str) -> anyhow::Result<()> {
+        self.0.reload(read(text)?).context("the logs cannot be changed")
+    }
+}
+
+fn read(text: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(text)
+        .with_context(|| format!("`{text}` is no log filter; write one such as `info` or `info,net=debug`"))
+}
+
 /// Starts logging by `--log`, else RUST_LOG, else `default`.
-pub(crate) fn start(options: &Logs, default: &str) -> anyhow::Result<()> {
+pub(crate) fn start(options: &Logs, default: &str) -> anyhow::Result<Filter> {
     let asked = options.log.clone().or_else(|| std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|v| !v.is_empty()));
-    let text = asked.as_deref().unwrap_or(default);
-    let filter = EnvFilter::try_new(text)
-        .with_context(|| format!("`{text}` is no log filter; write one such as `info` or `info,net=debug`"))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
+    let (filter, handle) = reload::Layer::new(read(asked.as_deref().unwrap_or(default))?);
+    let logs = tracing_subscriber::fmt::layer().with_writer(stderr).with_target(false);
     let logs = logs.with_ansi(stderr().is_terminal());
-    let started = match options.log_format {
-        LogFormat::Text => logs.try_init(),
-        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    let logs = match options.log_format {
+        LogFormat::Text => logs.boxed(),
+        LogFormat::Json => logs.json().flatten_event(true).boxed(),
     };
-    started.map_err(|error| anyhow::anyhow!("cannot log: {error}"))
+    let started = tracing_subscriber::registry().with(filter).with(logs).try_init();
+    started.map(|()| Filter(handle)).map_err(|error| anyhow::anyhow!("cannot log: {error}"))
 }

@@ -1,28 +1,37 @@
 //! `duologue serve`.
 
+pub(crate) mod admin;
 mod config;
 mod document;
 mod expand;
+mod measure;
 mod nodes;
+mod operator;
+mod reload;
 
 use std::io::{Write as _, stdout};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
+use ::admin::Operator as _;
 use anyhow::Context as _;
 use engine::Clock;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::cli::{self, Serve};
+use crate::logs::Filter;
 use config::{ConfigError, Plan};
 use nodes::Running;
+use operator::Nodes;
+use reload::Reloader;
 
 /// The documented default configuration.
 const DEFAULTS: &str = include_str!("../../../dist/duologue.toml");
 
-pub(crate) fn run(options: &Serve) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &Serve, logs: Filter) -> anyhow::Result<ExitCode> {
     if options.print_defaults {
         stdout().write_all(DEFAULTS.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
@@ -38,7 +47,7 @@ pub(crate) fn run(options: &Serve) -> anyhow::Result<ExitCode> {
         writeln!(stdout(), "{} is right: {}", options.config.display(), plan.summary())?;
         return Ok(ExitCode::SUCCESS);
     }
-    serve(plan)?;
+    serve(plan, &options.config, logs)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -49,17 +58,28 @@ fn load(path: &Path) -> anyhow::Result<Plan> {
             "cannot read {shown}; name another file with --config, or make one with `duologue serve --print-defaults`"
         )
     })?;
-    Plan::read(&text, &|name| std::env::var(name).ok(), &|file| std::fs::read(file))
-        .with_context(|| format!("{shown} is wrong"))
+    read(&text).with_context(|| format!("{shown} is wrong"))
 }
 
-fn serve(plan: Plan) -> anyhow::Result<()> {
+/// Reads a configuration with the environment and the files of this machine.
+fn read(text: &str) -> Result<Plan, ConfigError> {
+    Plan::read(text, &|name| std::env::var(name).ok(), &|file| std::fs::read(file))
+}
+
+fn serve(plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     // Before the first socket, so that no signal comes too early.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot wait for signals")?;
-    let running = Running::start(plan)?;
+    let sockets = admin::Sockets::bind(&plan.admin)?;
+    let running = Running::start(plan.clone())?;
+    let admin = plan.admin.clone();
+    let nodes = Arc::new(Nodes::new(&running, Reloader::new(path.to_owned(), plan), logs));
+    let _admin = admin::start(&admin, sockets, &nodes)?;
     for signal in signals.forever() {
         if signal == SIGHUP {
-            tracing::warn!("SIGHUP: reloading is not there yet, the running configuration stays");
+            match nodes.reload() {
+                Ok(said) => tracing::info!("SIGHUP: {said}"),
+                Err(wrong) => tracing::error!("SIGHUP: {wrong}"),
+            }
             continue;
         }
         let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };

@@ -115,13 +115,13 @@ fn nodes_say_where_they_listen_answer_there_and_stop_on_sigterm() {
 }
 
 #[test]
-fn sighup_changes_nothing_and_sigint_stops() {
+fn sighup_reads_the_file_again_and_sigint_stops() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(&file(&folder, NODES), 4);
     assert!(Command::new("kill").args(["-HUP", &server.child.id().to_string()]).status().unwrap().success());
     let mut line = String::new();
     server.logs.read_line(&mut line).unwrap();
-    assert!(line.contains("the running configuration stays"), "{line}");
+    assert!(line.contains("SIGHUP: users, numbers, profiles and tokens are those of the file"), "{line}");
     let (status, logs) = server.stop("-INT");
     assert_eq!(status, Some(0), "{logs}");
 }

@@ -10,6 +10,7 @@ mod identity;
 mod location;
 mod mark;
 mod odi;
+mod operate;
 mod originate;
 mod registrar;
 mod terminate;
@@ -18,3 +19,4 @@ mod trigger;
 
 pub use config::{Config, DigestOffer, Peer, Registration, Subscriber, Trigger};
 pub use core::Core;
+pub use operate::RegistrationView;

@@ -111,6 +111,12 @@ impl Location {
         found
     }
 
+    /// All bindings that have not expired, by user.
+    pub(crate) fn all(&self, now: Instant) -> impl Iterator<Item = (&str, &Binding)> {
+        let users = self.users.iter().flat_map(|(aor, list)| list.iter().map(|binding| (aor.as_str(), binding)));
+        users.filter(move |(_, binding)| binding.expires_at > now)
+    }
+
     pub(crate) fn is_registered(&self, aor: &str, now: Instant) -> bool {
         self.users.get(aor).is_some_and(|list| list.iter().any(|b| b.expires_at > now))
     }

@@ -112,6 +112,16 @@ impl Participating {
         self.journal.forget(key);
     }
 
+    /// What there was so far, and how many records nobody has fetched in time.
+    pub const fn totals(&self) -> (&cpm::Totals, u64) {
+        (self.control.totals(), self.control.lost_records())
+    }
+
+    /// Whether it takes new sessions.
+    pub const fn is_ready(&self) -> bool {
+        !self.is_shutting_down
+    }
+
     /// What became of what was to be kept.
     pub const fn kept(&self) -> Kept {
         self.journal.counters

@@ -1,5 +1,6 @@
 //! Supervision of the sessions on the media path: what makes the function end one by itself. How it does is in `release`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cpm::{Profile, Release};
@@ -150,9 +151,20 @@ impl Participating {
     /// media path; those that pass it go on (C.2.3.1: a proxy has no dialog to close).
     pub fn set_profile(&mut self, aor: &str, profile: Profile, now: Now) {
         self.control.set_profile(aor, profile);
-        for key in self.bridges.of_user(aor) {
-            let service = self.bridges.get_mut(key).map(|bridge| bridge.service);
-            if service.is_some_and(|service| self.control.authorise(aor, service).is_err()) {
+        self.end_what_is_not_authorised(self.bridges.of_user(aor), now);
+    }
+
+    /// Gives all users other profiles, as [`Participating::set_profile`] does to one; those without one of their own have
+    /// `default_profile`.
+    pub fn set_profiles(&mut self, default_profile: Profile, profiles: BTreeMap<String, Profile>, now: Now) {
+        self.control.set_profiles(default_profile, profiles);
+        self.end_what_is_not_authorised(self.bridges.live_keys(), now);
+    }
+
+    fn end_what_is_not_authorised(&mut self, keys: Vec<Key>, now: Now) {
+        for key in keys {
+            let Some(bridge) = self.bridges.get_mut(key) else { continue };
+            if self.control.authorise(bridge.served(), bridge.service).is_err() {
                 self.release(key, Release::NotAuthorised, now);
             }
         }

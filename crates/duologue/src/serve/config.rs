@@ -1,5 +1,6 @@
 //! From the file to what the nodes are started with. Every error names the key and the cure.
 
+mod admin;
 mod core;
 mod pf;
 
@@ -13,6 +14,7 @@ use serde::Deserialize as _;
 use toml::de::{DeTable, Deserializer};
 use wire::Transport;
 
+pub(crate) use self::admin::AdminPlan;
 use super::document::{self, Document};
 use super::expand::{self, Variables};
 use crate::tls::{self, Files, Names};
@@ -35,14 +37,15 @@ impl ConfigError {
 }
 
 /// The nodes to start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) cores: Vec<NodePlan<CorePlan>>,
     pub(crate) pfs: Vec<NodePlan<PfPlan>>,
+    pub(crate) admin: AdminPlan,
 }
 
 /// A node of one role.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NodePlan<R> {
     pub(crate) name: String,
     pub(crate) addresses: Addresses,
@@ -57,7 +60,8 @@ impl Plan {
         let document = parse(text, variables)?;
         let cores = each("core", document.core, |key, core| core::read(key, core, files))?;
         let pfs = each("pf", document.pf, |key, pf| pf::read(key, pf, files))?;
-        let plan = Plan { cores, pfs };
+        let admin = admin::read(document.admin)?;
+        let plan = Plan { cores, pfs, admin };
         plan.check()?;
         Ok(plan)
     }

@@ -12,6 +12,26 @@ pub(super) struct Document {
     pub(super) core: Vec<Core>,
     #[serde(default)]
     pub(super) pf: Vec<Pf>,
+    pub(super) admin: Option<Admin>,
+}
+
+/// The admin interface.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Admin {
+    pub(super) listen: Option<String>,
+    pub(super) metrics: Option<String>,
+    pub(super) token_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) tokens: Vec<AdminToken>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdminToken {
+    pub(super) name: String,
+    pub(super) role: admin::Role,
+    pub(super) sha256: String,
 }
 
 #[derive(Deserialize)]

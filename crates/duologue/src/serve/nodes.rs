@@ -1,8 +1,8 @@
 //! The nodes of a configuration, running.
 
 use anyhow::Context as _;
-use engine::{Clock, Handle};
-use node::{Bound, Pf, Seat};
+use engine::{Caller, Clock, Handle};
+use node::{Bound, CorePlan, Pf, PfPlan, Seat};
 use role_core::Core;
 use role_participating::Participating;
 use wire::Entropy;
@@ -11,8 +11,8 @@ use super::config::{NodePlan, Plan};
 
 /// Every node in an engine of its own; dropping it stops them.
 pub(super) struct Running {
-    cores: Vec<Handle<Core>>,
-    pfs: Vec<Pf>,
+    cores: Vec<(String, Handle<Core>)>,
+    pfs: Vec<(String, Pf)>,
 }
 
 impl Running {
@@ -26,21 +26,35 @@ impl Running {
         for node in keyless {
             tracing::warn!(%node, "no `key`: requests of sessions from before a restart will be refused");
         }
-        let cores = cores.into_iter().map(|(core, bound)| core.role.start(bound, seat(core.options)));
-        let cores = cores.collect::<Result<_, _>>()?;
-        let pfs = pfs.into_iter().map(|(pf, bound)| pf.role.start(bound, seat(pf.options)));
-        Ok(Running { cores, pfs: pfs.collect::<Result<_, _>>()? })
+        let start = |(core, bound): (NodePlan<CorePlan>, Bound)| {
+            core.role.start(bound, seat(core.options)).map(|handle| (core.name, handle))
+        };
+        let cores = cores.into_iter().map(start).collect::<Result<_, _>>()?;
+        let start = |(pf, bound): (NodePlan<PfPlan>, Bound)| {
+            pf.role.start(bound, seat(pf.options)).map(|handle| (pf.name, handle))
+        };
+        Ok(Running { cores, pfs: pfs.into_iter().map(start).collect::<Result<_, _>>()? })
+    }
+
+    /// Ways to reach the cores, by name.
+    pub(super) fn cores(&self) -> Vec<(String, Caller<Core>)> {
+        self.cores.iter().map(|(name, handle)| (name.clone(), handle.caller())).collect()
+    }
+
+    /// Ways to reach the participating functions, by name.
+    pub(super) fn pfs(&self) -> Vec<(String, Caller<Participating>)> {
+        self.pfs.iter().map(|(name, pf)| (name.clone(), pf.handle.caller())).collect()
     }
 
     /// Sessions that the participating functions hold.
     pub(super) fn open_sessions(&self) -> usize {
         // An engine that has stopped holds none.
-        self.pfs.iter().map(|pf| pf.handle.call(|pf, _| pf.open_sessions()).unwrap_or(0)).sum()
+        self.pfs.iter().map(|(_, pf)| pf.handle.call(|pf, _| pf.open_sessions()).unwrap_or(0)).sum()
     }
 
     /// Tells the participating functions to close their sessions and to take no new ones. The cores go on: the BYEs pass them.
     pub(super) fn shut_down(&self) {
-        for pf in &self.pfs {
+        for (_, pf) in &self.pfs {
             // One that has stopped has nothing to close.
             let _stopped = pf.handle.call(Participating::shut_down);
         }
@@ -48,7 +62,7 @@ impl Running {
 
     /// Whether no session is left that a participating function could close.
     pub(super) fn is_drained(&self) -> bool {
-        self.pfs.iter().all(|pf| pf.handle.call(|pf, _| pf.is_drained()).unwrap_or(true))
+        self.pfs.iter().all(|(_, pf)| pf.handle.call(|pf, _| pf.is_drained()).unwrap_or(true))
     }
 
     /// Stops all nodes.

@@ -26,7 +26,11 @@ impl Place {
 
 /// Runs `duologue serve` with this configuration, and returns when all these addresses are listened on.
 pub(crate) fn serve(config: &str, listens: &[SocketAddr]) -> Process {
-    let scratch = Process::scratch();
+    serve_in(Process::scratch(), config, listens)
+}
+
+/// The same in a folder that is there already.
+pub(crate) fn serve_in(scratch: tempfile::TempDir, config: &str, listens: &[SocketAddr]) -> Process {
     let file = scratch.path().join("duologue.toml");
     std::fs::write(&file, config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_duologue"));

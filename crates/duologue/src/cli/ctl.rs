@@ -1,0 +1,81 @@
+//! The command line of `duologue ctl`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Args, Debug)]
+pub(crate) struct Ctl {
+    /// Where the admin interface listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090", env = "DUOLOGUE_ADMIN", global = true)]
+    pub(crate) server: SocketAddr,
+    /// The token to show; better in the environment than on the command line
+    #[arg(long, env = "DUOLOGUE_TOKEN", hide_env_values = true, global = true)]
+    pub(crate) token: Option<String>,
+    /// The file with the token; otherwise /var/lib/duologue/admin.token or ./admin.token, if one of them can be read
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// How to print the answer
+    #[arg(long, short, value_enum, default_value = "table", global = true)]
+    pub(crate) output: Format,
+    #[command(subcommand)]
+    pub(crate) task: Task,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For machines.
+    Json,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Task {
+    /// List the sessions that participating functions hold
+    Sessions {
+        /// Those of this served user only, such as sip:alice@home1.test
+        #[arg(long, value_name = "URI")]
+        user: Option<String>,
+    },
+    /// Show one session
+    Session {
+        /// As `sessions` names it
+        id: String,
+    },
+    /// Close a session on all its legs, where the participating function is on the media path
+    Close {
+        /// As `sessions` names it
+        id: String,
+    },
+    /// List the contacts that are registered at the cores
+    Registrations,
+    /// List the nodes, and whether they take new work
+    Nodes,
+    /// Check a configuration, or read the running one's file again
+    Config {
+        #[command(subcommand)]
+        task: Config,
+    },
+    /// Show what is logged, or change it until the process ends
+    LogFilter {
+        /// Such as `info` or `info,net=debug`
+        filter: Option<String>,
+    },
+    /// List what was changed or refused by way of the admin interface
+    Audit,
+    /// Print the OpenAPI description of the admin interface
+    Openapi,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Config {
+    /// Say what is wrong with a file, or that it is right
+    Check {
+        /// The file; - for standard input
+        file: PathBuf,
+    },
+    /// Read the file again and apply what can be applied while the nodes run
+    Reload,
+}

@@ -1,0 +1,117 @@
+//! `duologue ctl`: the admin interface from a terminal.
+
+mod table;
+
+use std::fs;
+use std::io::{Read as _, Write as _, stdin, stdout};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use admin::{Client, ClientError};
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use crate::cli::ctl::{Config, Ctl, Format, Task};
+use table::Table;
+
+/// Where a service keeps its token, and a process that was started by hand.
+const TOKEN_FILES: [&str; 2] = ["/var/lib/duologue/admin.token", "admin.token"];
+
+pub(crate) fn run(options: &Ctl) -> anyhow::Result<ExitCode> {
+    let client = Client::new(options.server, token(options)?);
+    let answer = match ask(&client, &options.task)? {
+        Ok(answer) => answer,
+        // Another token, or another command, would help.
+        Err(error @ ClientError::Refused { status: 401 | 403 | 429, .. }) => {
+            anyhow::bail!("{error}; the token comes from --token, DUOLOGUE_TOKEN or --token-file")
+        }
+        Err(error) => return Err(error.into()),
+    };
+    print(&answer, &options.task, options.output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn token(options: &Ctl) -> anyhow::Result<Option<String>> {
+    if let Some(token) = &options.token {
+        return Ok(Some(token.clone()));
+    }
+    let read = |path: &Path| fs::read_to_string(path).map(|text| text.trim().to_owned());
+    if let Some(path) = &options.token_file {
+        return read(path).map(Some).with_context(|| format!("cannot read the token in {}", path.display()));
+    }
+    Ok(TOKEN_FILES.iter().find_map(|path| read(Path::new(path)).ok()))
+}
+
+fn ask(client: &Client, task: &Task) -> anyhow::Result<Result<Value, ClientError>> {
+    Ok(match task {
+        Task::Sessions { user: None } => client.ask("GET", "/api/v1/sessions", None),
+        Task::Sessions { user: Some(user) } => {
+            client.ask("GET", &format!("/api/v1/sessions?user={}", escaped(user)), None)
+        }
+        Task::Session { id } => client.ask("GET", &format!("/api/v1/sessions/{}", escaped(id)), None),
+        Task::Close { id } => client.ask("DELETE", &format!("/api/v1/sessions/{}", escaped(id)), None),
+        Task::Registrations => client.ask("GET", "/api/v1/registrations", None),
+        Task::Nodes => client.ask("GET", "/readyz", None),
+        Task::Audit => client.ask("GET", "/api/v1/audit", None),
+        Task::LogFilter { filter: None } => client.ask("GET", "/api/v1/log-filter", None),
+        Task::LogFilter { filter: Some(filter) } => {
+            let body = json!({ "filter": filter }).to_string();
+            client.ask("PUT", "/api/v1/log-filter", Some(("application/json", body)))
+        }
+        Task::Config { task: Config::Check { file } } => {
+            client.ask("POST", "/api/v1/config/check", Some(("application/toml", document(file)?)))
+        }
+        Task::Config { task: Config::Reload } => client.ask("POST", "/api/v1/config/reload", None),
+        Task::Openapi => client.ask("GET", "/api/v1/openapi.json", None),
+    })
+}
+
+fn document(file: &PathBuf) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if file == Path::new("-") {
+        stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        return Ok(text);
+    }
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// What has a meaning of its own in a URI.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+fn print(answer: &Value, task: &Task, output: Format) -> anyhow::Result<()> {
+    let mut out = stdout().lock();
+    if output == Format::Json || matches!(task, Task::Openapi) {
+        writeln!(out, "{answer:#}")?;
+        return Ok(());
+    }
+    let text = match task {
+        Task::Sessions { .. } => {
+            Table::of(answer, &["id", "served_user", "case", "peer", "media_path", "started"]).to_string()
+        }
+        Task::Registrations => Table::of(answer, &["user", "contact", "instance", "expires", "node"]).to_string(),
+        Task::Nodes => Table::of(answer, &["name", "role", "is_ready"]).to_string(),
+        Task::Audit => Table::of(answer, &["at", "who", "from", "what", "status"]).to_string(),
+        Task::Session { .. } => table::fields(answer),
+        Task::Close { id } => format!("{id} is being closed\n"),
+        Task::LogFilter { .. } => format!("{}\n", answer["filter"].as_str().unwrap_or_default()),
+        Task::Config { .. } => format!("{}\n", answer["said"].as_str().unwrap_or_default()),
+        Task::Openapi => String::new(),
+    };
+    out.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_means_something_in_a_uri_is_escaped() {
+        assert_eq!(escaped("sip:alice@home1.test"), "sip%3Aalice%40home1.test");
+        assert_eq!(escaped("pf.on-1f"), "pf.on-1f");
+        assert_eq!(escaped("ü/?"), "%C3%BC%2F%3F");
+    }
+}

@@ -1,0 +1,193 @@
+//! What the nodes count, as measurements with names of their own.
+
+use admin::{Kind, Measurement};
+use engine::Counters;
+use role_participating::Participating;
+use sip_tx::Stats;
+
+use super::operator::Nodes;
+
+/// All measurements of all nodes. A node that has stopped is measured as not up, and no more.
+pub(super) fn all(nodes: &Nodes) -> Vec<Measurement> {
+    let mut sheet = Sheet::default();
+    for (name, core) in &nodes.cores {
+        let measured = core.call(|core, now| (core.stack().stats(), core.open(), core.registrations(now).len()));
+        let Some(((stats, (clients, servers, contexts), registrations), net)) = measured.ok().zip(core.counters().ok())
+        else {
+            sheet.up(name, "core", false);
+            continue;
+        };
+        sheet.up(name, "core", true);
+        sheet.stack(name, &stats);
+        sheet.net(name, &net);
+        sheet.gauge("transactions", "Transactions that have not ended", name, clients + servers);
+        sheet.gauge("proxy_contexts", "Response contexts of the proxy", name, contexts);
+        sheet.gauge("registered_contacts", "Contacts that are registered", name, registrations);
+    }
+    for (name, pf) in &nodes.pfs {
+        let Some((measured, net)) = pf.call(|pf, _| Measured::of(pf)).ok().zip(pf.counters().ok()) else {
+            sheet.up(name, "pf", false);
+            continue;
+        };
+        sheet.up(name, "pf", true);
+        sheet.stack(name, &measured.stats);
+        sheet.net(name, &net);
+        measured.write(name, &mut sheet);
+    }
+    sheet.0
+}
+
+/// What a participating function counts.
+struct Measured {
+    stats: Stats,
+    open: role_participating::Open,
+    totals: cpm::Totals,
+    lost_records: u64,
+    attempts: role_participating::Attempts,
+    refusals: msrp::Refusals,
+    kept: role_participating::Kept,
+    registered: (usize, u64),
+    buffered: usize,
+}
+
+impl Measured {
+    fn of(pf: &Participating) -> Measured {
+        let (totals, lost_records) = pf.totals();
+        Measured {
+            stats: pf.stack().stats(),
+            open: pf.open(),
+            totals: totals.clone(),
+            lost_records,
+            attempts: pf.attempts(),
+            refusals: pf.refusals(),
+            kept: pf.kept(),
+            registered: pf.registered(),
+            buffered: pf.buffered_octets(),
+        }
+    }
+
+    fn write(&self, node: &str, sheet: &mut Sheet) {
+        let open = self.open;
+        for (path, count) in [("off", open.relays), ("on", open.bridges)] {
+            let help = "Sessions that are open, being set up or not yet forgotten, by where the function stands";
+            sheet.labelled("sessions", help, Kind::Gauge, node, &[("media_path", path)], count as u64);
+        }
+        let gauges = [
+            ("sessions_counted", "Sessions that service control counts", open.counted),
+            ("legs", "Legs, those that are not yet forgotten among them", open.legs),
+            ("transactions", "Transactions that have not ended", open.transactions),
+            ("proxy_contexts", "Response contexts of the proxy", open.contexts),
+            ("releases_waiting", "Sessions that the function ends and whose turn has not come", open.releases),
+            ("msrp_sessions", "MSRP sessions, one for each leg", open.msrp_sessions),
+            ("msrp_connections", "MSRP connections", open.msrp_connections),
+            ("msrp_buffered_octets", "Octets of messages that have come and not gone on", self.buffered),
+            ("registered_users", "Users that the cores have told of", self.registered.0),
+        ];
+        for (name, help, value) in gauges {
+            sheet.gauge(name, help, node, value);
+        }
+        let counters = [
+            ("sessions_opened", "Sessions that were admitted", self.totals.opened),
+            ("records_lost", "Session records that nobody fetched in time", self.lost_records),
+            ("users_refused", "Users that the cores told of in vain, as there were too many", self.registered.1),
+            ("attempts_untrusted", "Requests from where no core is", self.attempts.untrusted),
+            ("attempts_forged", "Requests inside a dialog with a Route that was never written", self.attempts.forged),
+            ("attempts_no_dialog", "Requests of a dialog that there is not", self.attempts.no_dialog),
+            (
+                "msrp_unknown_session",
+                "MSRP requests for a session that there is not (481)",
+                self.refusals.unknown_session,
+            ),
+            (
+                "msrp_session_in_use",
+                "MSRP requests for a session that has its connection (506)",
+                self.refusals.session_in_use,
+            ),
+            ("msrp_junk", "Streams at the MSRP port that are no MSRP", self.refusals.not_msrp),
+            ("msrp_unbound", "MSRP connections that named no session in time", self.refusals.unbound),
+            ("journal_resumed", "Sessions of an earlier life that were taken up", self.kept.resumed),
+            ("journal_unreadable", "Journal entries of an earlier life that could not be read", self.kept.unreadable),
+            ("journal_refused", "Sessions refused because they could not be kept", self.kept.refused),
+            ("journal_unkept", "Closes whose intent could not be kept", self.kept.unkept),
+        ];
+        for (name, help, value) in counters {
+            sheet.counter(name, help, node, value);
+        }
+        for ((by, why), count) in &self.totals.ended {
+            let help = "Sessions that have ended, by who ended them, and why if it was the function";
+            sheet.labelled("sessions_ended", help, Kind::Counter, node, &[("by", by), ("why", why)], *count);
+        }
+        for (direction, traffic) in [("sent", self.totals.sent), ("received", self.totals.received)] {
+            let label = [("direction", direction)];
+            let help = "Messages of served users in sessions that have ended";
+            sheet.labelled("messages", help, Kind::Counter, node, &label, traffic.messages);
+            let help = "Octets of messages of served users in sessions that have ended";
+            sheet.labelled("message_octets", help, Kind::Counter, node, &label, traffic.octets);
+        }
+    }
+}
+
+/// The list as it grows.
+#[derive(Default)]
+struct Sheet(Vec<Measurement>);
+
+impl Sheet {
+    fn labelled(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        kind: Kind,
+        node: &str,
+        labels: &[(&'static str, &str)],
+        value: u64,
+    ) {
+        let node = ("node", node.to_owned());
+        let labels = std::iter::once(node).chain(labels.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        self.0.push(Measurement { name, help, kind, labels: labels.collect(), value });
+    }
+
+    fn gauge(&mut self, name: &'static str, help: &'static str, node: &str, value: usize) {
+        self.labelled(name, help, Kind::Gauge, node, &[], value as u64);
+    }
+
+    fn counter(&mut self, name: &'static str, help: &'static str, node: &str, value: u64) {
+        self.labelled(name, help, Kind::Counter, node, &[], value);
+    }
+
+    fn up(&mut self, node: &str, role: &str, is_up: bool) {
+        self.labelled("node_up", "Whether the node runs", Kind::Gauge, node, &[("role", role)], u64::from(is_up));
+    }
+
+    fn stack(&mut self, node: &str, stats: &Stats) {
+        for (name, help, value) in [
+            ("sip_retransmissions", "SIP requests that had come before", stats.retransmissions),
+            ("sip_stray_responses", "SIP responses of no transaction", stats.stray_responses),
+            ("sip_refused", "SIP requests answered 503 as too many transactions were open", stats.refused),
+            ("sip_shed", "SIP requests answered 503 as the node was late", stats.shed),
+            ("sip_left_out", "SIP requests not sent to a next hop that is overloaded", stats.left_out),
+        ] {
+            self.counter(name, help, node, value);
+        }
+    }
+
+    fn net(&mut self, node: &str, net: &Counters) {
+        for (name, help, value) in [
+            ("datagrams_in", "Datagrams read", net.datagrams_in),
+            ("datagrams_out", "Datagrams that the kernel took", net.datagrams_out),
+            ("datagrams_failed", "Datagrams that the kernel refused", net.datagrams_failed),
+            ("datagrams_dropped", "Datagrams given up as the queue of their socket was full", net.datagrams_dropped),
+            ("connections_accepted", "Connections accepted", net.accepted),
+            ("connections_refused", "Connections closed on acceptance, as there were too many", net.refused),
+            ("connections_opened", "Connections opened", net.connected),
+            ("connections_failed", "Connections that could not be opened", net.connect_failed),
+            ("connections_closed", "Connections whose socket is gone", net.closed),
+            ("connections_broken", "Connections that broke", net.broken),
+            ("tls_handshakes_failed", "TLS handshakes that came to nothing", net.handshakes_failed),
+            ("tls_peers_refused", "TLS peers with a certificate that was not wanted", net.peers_refused),
+            ("stream_octets_in", "Octets read from connections", net.stream_bytes_in),
+            ("stream_octets_out", "Octets that the kernel took for connections", net.stream_bytes_out),
+        ] {
+            self.counter(name, help, node, value);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The nodes of the process, as the admin interface sees them.
+
+use admin::{Api, CloseError, Measurement, NodeStatus, Operator, Registration, Session, Token, Unavailable};
+use cpim::DateTime;
+use cpm::MediaPath;
+use engine::Caller;
+use role_core::Core;
+use role_participating::{Participating, SessionView};
+
+use super::measure;
+use super::nodes::Running;
+use super::reload::Reloader;
+use crate::logs::Filter;
+
+/// Reaches the nodes from the threads of the admin interface.
+pub(super) struct Nodes {
+    pub(super) cores: Vec<(String, Caller<Core>)>,
+    pub(super) pfs: Vec<(String, Caller<Participating>)>,
+    reloader: Reloader,
+    logs: Filter,
+}
+
+impl Nodes {
+    pub(super) fn new(running: &Running, reloader: Reloader, logs: Filter) -> Nodes {
+        Nodes { cores: running.cores(), pfs: running.pfs(), reloader, logs }
+    }
+
+    /// Tokens are set there from now on.
+    pub(super) fn connect(&self, api: Api, own: Vec<Token>) {
+        self.reloader.connect(api, own);
+    }
+}
+
+/// A session of a node, so named that no other of the process is.
+fn id_of(node: &str, view: &SessionView) -> String {
+    format!("{node}.{}", view.id)
+}
+
+fn session(node: &str, view: &SessionView) -> Session {
+    Session {
+        id: id_of(node, view),
+        node: node.to_owned(),
+        served_user: view.served_user.clone(),
+        case: view.case.as_str().to_owned(),
+        peer: view.peer.clone(),
+        conversation_id: view.conversation_id.clone(),
+        contribution_id: view.contribution_id.clone(),
+        media_path: if view.media_path == MediaPath::On { "on" } else { "off" }.to_owned(),
+        started: view.started.map(|at| DateTime::utc(at).to_string()),
+    }
+}
+
+impl Operator for Nodes {
+    fn nodes(&self) -> Vec<NodeStatus> {
+        let status =
+            |name: &String, role: &str, is_ready| NodeStatus { name: name.clone(), role: role.to_owned(), is_ready };
+        let cores = self.cores.iter().map(|(name, core)| status(name, "core", core.call(|_, _| ()).is_ok()));
+        let pfs = self.pfs.iter().map(|(name, pf)| status(name, "pf", pf.call(|pf, _| pf.is_ready()).unwrap_or(false)));
+        cores.chain(pfs).collect()
+    }
+
+    fn sessions(&self) -> Result<Vec<Session>, Unavailable> {
+        let mut all = Vec::new();
+        for (name, pf) in &self.pfs {
+            let views = pf.call(|pf, _| pf.sessions()).map_err(|_| Unavailable(name.clone()))?;
+            all.extend(views.iter().map(|view| session(name, view)));
+        }
+        Ok(all)
+    }
+
+    fn close(&self, id: &str) -> Result<(), CloseError> {
+        for (name, pf) in &self.pfs {
+            let (node, id) = (name.clone(), id.to_owned());
+            let closed = pf.call(move |pf, now| {
+                let view = pf.sessions().into_iter().find(|view| id_of(&node, view) == id)?;
+                Some(pf.close_session(view.id, now))
+            });
+            match closed.map_err(|_| Unavailable(name.clone()))? {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(role_participating::CloseError::Unknown)) => return Err(CloseError::Unknown),
+                Some(Err(error @ role_participating::CloseError::OffMediaPath)) => {
+                    return Err(CloseError::Refused(error.to_string()));
+                }
+                None => {}
+            }
+        }
+        Err(CloseError::Unknown)
+    }
+
+    fn registrations(&self) -> Result<Vec<Registration>, Unavailable> {
+        let mut all = Vec::new();
+        for (name, core) in &self.cores {
+            let views = core.call(|core, now| core.registrations(now)).map_err(|_| Unavailable(name.clone()))?;
+            all.extend(views.into_iter().map(|view| Registration {
+                node: name.clone(),
+                user: view.user,
+                contact: view.contact,
+                instance: view.instance,
+                expires: view.expires.as_secs(),
+            }));
+        }
+        Ok(all)
+    }
+
+    fn measurements(&self) -> Vec<Measurement> {
+        measure::all(self)
+    }
+
+    fn check(&self, document: &str) -> Result<String, String> {
+        let plan = super::read(document).map_err(|error| error.to_string())?;
+        Ok(format!("it is right: {}", plan.summary()))
+    }
+
+    fn reload(&self) -> Result<String, String> {
+        self.reloader.reload(self)
+    }
+
+    fn log_filter(&self) -> String {
+        self.logs.text()
+    }
+
+    fn set_log_filter(&self, filter: &str) -> Result<(), String> {
+        self.logs.set(filter).map_err(|error| format!("{error:#}"))
+    }
+}
