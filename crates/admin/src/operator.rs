@@ -10,6 +10,8 @@ pub struct NodeStatus {
     pub name: String,
     /// `core` or `pf`.
     pub role: String,
+    /// Whether it runs.
+    pub is_up: bool,
     /// Whether it runs and takes new work.
     pub is_ready: bool,
 }

@@ -8,6 +8,7 @@ mod measure;
 mod nodes;
 mod operator;
 mod reload;
+mod supervised;
 
 use std::io::{Write as _, stdout};
 use std::path::Path;
@@ -27,6 +28,7 @@ use config::{ConfigError, Plan};
 use nodes::Running;
 use operator::Nodes;
 use reload::Reloader;
+use supervised::Supervised;
 
 /// The documented default configuration.
 const DEFAULTS: &str = include_str!("../../../dist/duologue.toml");
@@ -74,6 +76,7 @@ fn serve(plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     let admin = plan.admin.clone();
     let nodes = Arc::new(Nodes::new(&running, Reloader::new(path.to_owned(), plan), logs));
     let _admin = admin::start(&admin, sockets, &nodes)?;
+    let supervised = Supervised::ready(&nodes).context("the watchdog cannot start")?;
     for signal in signals.forever() {
         if signal == SIGHUP {
             match nodes.reload() {
@@ -86,6 +89,7 @@ fn serve(plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
         tracing::info!(signal = %name, sessions = running.open_sessions(), "shutting down; a second signal stops at once");
         break;
     }
+    supervised.stopping();
     drain(&running, &mut signals);
     running.stop();
     tracing::info!("stopped");

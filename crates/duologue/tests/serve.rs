@@ -126,6 +126,27 @@ fn sighup_reads_the_file_again_and_sigint_stops() {
     assert_eq!(status, Some(0), "{logs}");
 }
 
+/// In place of systemd.
+#[test]
+fn systemd_hears_that_it_is_ready_that_it_lives_and_that_it_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("notify");
+    let systemd = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    systemd.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut command = serve();
+    command.arg("--config").arg(file(&folder, NODES)).env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "100000");
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let hear = || {
+        let mut said = [0; 256];
+        let size = systemd.recv(&mut said).unwrap();
+        String::from_utf8_lossy(&said[..size]).trim().to_owned()
+    };
+    assert_eq!([hear(), hear(), hear()], ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    while hear() != "STOPPING=1" {}
+    assert!(child.wait().unwrap().success());
+}
+
 #[test]
 fn an_address_that_is_taken_is_named_with_status_1() {
     let folder = tempfile::tempdir().unwrap();

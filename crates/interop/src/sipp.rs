@@ -51,6 +51,11 @@ impl Sipp {
         }
     }
 
+    /// Where it listens and sends from.
+    pub const fn address(&self) -> SocketAddr {
+        self.local
+    }
+
     /// Where its requests go (a user agent client needs it).
     #[must_use]
     pub fn to(self, remote: SocketAddr) -> Self {

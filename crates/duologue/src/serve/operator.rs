@@ -52,10 +52,14 @@ fn session(node: &str, view: &SessionView) -> Session {
 
 impl Operator for Nodes {
     fn nodes(&self) -> Vec<NodeStatus> {
-        let status =
-            |name: &String, role: &str, is_ready| NodeStatus { name: name.clone(), role: role.to_owned(), is_ready };
-        let cores = self.cores.iter().map(|(name, core)| status(name, "core", core.call(|_, _| ()).is_ok()));
-        let pfs = self.pfs.iter().map(|(name, pf)| status(name, "pf", pf.call(|pf, _| pf.is_ready()).unwrap_or(false)));
+        let status = |name: &String, role: &str, ready: Option<bool>| NodeStatus {
+            name: name.clone(),
+            role: role.to_owned(),
+            is_up: ready.is_some(),
+            is_ready: ready == Some(true),
+        };
+        let cores = self.cores.iter().map(|(name, core)| status(name, "core", core.call(|_, _| true).ok()));
+        let pfs = self.pfs.iter().map(|(name, pf)| status(name, "pf", pf.call(|pf, _| pf.is_ready()).ok()));
         cores.chain(pfs).collect()
     }
 

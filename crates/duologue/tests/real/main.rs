@@ -9,6 +9,7 @@ mod flood;
 mod foreign_core;
 mod ground;
 mod kamailio_in_front;
+mod kamailio_ladders;
 mod kill9;
 mod lab_on_the_wire;
 mod load;
