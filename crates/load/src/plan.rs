@@ -132,7 +132,7 @@ pub(crate) const MOST_OCTETS: usize = 1 << 30;
 /// Sessions open at a time.
 pub(crate) const MOST_OPEN: usize = 100_000;
 /// Set-ups or closes at a time where the plan names no rate.
-pub(crate) const CROWD: usize = 64;
+pub(crate) const CROWD: usize = 16;
 
 impl Plan {
     /// The bounds of the MSRP endpoints: wide, because it is the server that is to be met first.

@@ -16,7 +16,7 @@ mod resume;
 mod timer;
 
 use bytes::Bytes;
-use sip::{Message, Method, Request};
+use sip::{Message, Request};
 use sip_tx::{ClientId, Incoming, Owner, ServerId, Stack, Target};
 use wire::{Instant, Key, Now, Timers};
 
@@ -345,6 +345,6 @@ impl Session {
             "an answered session has a dialog"
         );
         assert!(self.state != State::Closing || self.closing.is_some(), "a session that closes knows why");
-        assert!(self.pending.iter().all(|p| p.request.method() != Method::Bye), "a BYE is answered at once");
+        assert!(self.pending.iter().all(|p| p.request.method() != sip::Method::Bye), "a BYE is answered at once");
     }
 }

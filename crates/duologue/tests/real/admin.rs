@@ -123,6 +123,18 @@ fn an_operator_sees_a_session_and_closes_it() {
         assert!(metrics.lines().any(|has| has == line), "{line}\n{metrics}");
     }
 
+    // Every query of the dashboard names a metric that there is.
+    let dashboard = include_str!("../../../../contrib/grafana/duologue.json");
+    let named = dashboard.split("duologue_").skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len());
+        rest[..end].trim_end_matches("_total")
+    });
+    let named: std::collections::BTreeSet<&str> = named.collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        assert!(metrics.contains(&format!("# TYPE duologue_{name} ")), "{name}");
+    }
+
     let audit = stage.json(&["audit"]);
     let entry = |n: usize| (audit[n]["who"].as_str(), audit[n]["status"].as_u64().unwrap());
     assert_eq!([entry(0), entry(1), entry(2)], [(Some("token-file"), 202), (Some("token-file"), 404), (None, 401)]);
