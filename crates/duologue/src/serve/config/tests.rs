@@ -244,6 +244,8 @@ fn keys(document: &str) -> Vec<String> {
 fn every_key_is_documented_and_every_documented_key_is_read() {
     let tables = [
         "x = 1",
+        "[admin]\nx = 1",
+        "[admin]\ntokens = [{ x = 1 }]",
         "[[core]]\nx = 1",
         "[[pf]]\nx = 1",
         "[[core]]\n[core.subscribers]\na = { x = 1 }",
@@ -253,8 +255,9 @@ fn every_key_is_documented_and_every_documented_key_is_read() {
         "[[pf]]\n[pf.profile]\nx = 1",
     ];
     for key in tables.into_iter().flat_map(keys) {
-        let forms =
-            [format!("{key} = "), format!("[{key}."), format!(".{key}]"), format!("[[{key}]]"), format!(".{key}.")];
+        let (value, tables) = (format!("{key} = "), [format!("[{key}]"), format!("[[{key}]]")]);
+        let inside = [format!("[{key}."), format!(".{key}]"), format!(".{key}.")];
+        let forms: Vec<_> = tables.into_iter().chain(inside).chain([value]).collect();
         assert!(forms.iter().any(|form| DEFAULTS.contains(form)), "{key} is not documented");
     }
     // The other way round: with every comment that is a setting made one, the file is still right.
