@@ -13,6 +13,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "kamailio", package: "kamailio", role: "foreign SIP/IP core" },
     Tool { program: "msrp.so", package: "kamailio-extra-modules", role: "foreign MSRP relay" },
     Tool { program: "tshark", package: "tshark", role: "independent view of the wire" },
+    Tool { program: "psql", package: "postgresql", role: "the database that servers share" },
     Tool { program: "openssl", package: "openssl", role: "foreign TLS peers" },
     Tool { program: "curl", package: "curl", role: "foreign HTTP client" },
     Tool { program: "valgrind", package: "valgrind", role: "counts instructions and allocations" },

@@ -5,6 +5,7 @@
 //! | [`Sipp`] with [`scenarios`] | SIPp | CPM clients of another make |
 //! | [`Kamailio`], [`Core`] | Kamailio | a SIP/IP core of another make, of one domain or of two that know each other |
 //! | [`MsrpRelay`] | Kamailio | an MSRP relay (RFC 4976) of another make |
+//! | [`Postgres`] | PostgreSQL | the database that servers share |
 //! | [`Tshark`] | tshark | an observer who reads the wire without our parsers |
 //! | [`Torture`] | - | the messages of RFC 4475, byte for byte |
 //!
@@ -21,6 +22,7 @@ mod listening;
 mod loopback;
 mod msrp_relay;
 mod options;
+mod postgres;
 mod process;
 pub mod scenarios;
 mod sipp;
@@ -35,6 +37,7 @@ pub use listening::is_listening;
 pub use loopback::Loopback;
 pub use msrp_relay::MsrpRelay;
 pub use options::options;
+pub use postgres::Postgres;
 pub use process::Process;
 pub use sipp::{Running, Sipp, Traffic};
 pub use template::fill;

@@ -183,7 +183,7 @@ impl Process {
     }
 
     /// Signals the program, or with the prefix `-` its group. std can only kill; the shell knows the rest (POSIX `kill`).
-    fn signal(&self, signal: &str, prefix: &str) {
+    pub(crate) fn signal(&self, signal: &str, prefix: &str) {
         let kill = format!("kill -s {signal} -- {prefix}{}", self.child.id());
         let _ = Command::new("/bin/sh").args(["-c", &kill]).stderr(Stdio::null()).status();
     }

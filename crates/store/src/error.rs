@@ -1,0 +1,16 @@
+/// Why a store did not do what it was asked for.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, or does not answer in time: later it may.
+    #[error("the database is away: {0}")]
+    Away(String),
+    /// The life that a lease was given to is over: another node has taken over, or the node was started again.
+    #[error("node {0} has been replaced: another has taken over what it held, or it was started a second time")]
+    Fenced(String),
+    /// The database is there and says no: no rights, a schema of a later version, no room.
+    #[error("the database refuses: {0}")]
+    Refused(String),
+    /// It holds something that cannot be read.
+    #[error("the database holds what cannot be read: {0}")]
+    Unreadable(String),
+}

@@ -1,0 +1,34 @@
+//! What a server keeps in a database: subscribers, what its nodes keep beyond their lives, session records, the audit log.
+//!
+//! There is a narrow trait for each aggregate and three backends that pass one conformance suite (`tests/conformance.rs`):
+//! [`Memory`] for tests, [`Sqlite`] for one server, [`Postgres`] for several that share one database.
+//!
+//! Everything here blocks, for a bounded time: callers have a thread of their own. A database that does not answer is
+//! [`StoreError::Away`], and what was to be written may or may not have been: everything can be written twice.
+
+mod aggregates;
+mod batch;
+mod error;
+mod locator;
+mod memory;
+mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
+
+pub use self::aggregates::{
+    Audit, AuditEntry, Holder, Lease, Lives, RecordQuery, Records, Role, Store, Subscriber, Subscribers,
+};
+pub use self::error::StoreError;
+pub use self::locator::{Locator, LocatorError};
+pub use self::memory::Memory;
+pub use self::postgres::Postgres;
+pub use self::sqlite::Sqlite;
+
+/// Opens a database, and brings its schema up to date.
+pub fn open(locator: &Locator) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match locator {
+        Locator::Sqlite(path) => Arc::new(Sqlite::open(path)?),
+        Locator::Postgres(config) => Arc::new(Postgres::open(config)?),
+    })
+}

@@ -1,0 +1,131 @@
+//! PostgreSQL, shared by several servers. A small pool of connections, statements prepared once for each; one thread of a
+//! runtime of its own serves the connections, and callers block on it for a bounded time.
+//!
+//! `tokio-postgres` and not `sqlx`: there is one dialect for each backend here anyway, and no macro that wants a database at
+//! build time; pipelining and `unnest` of whole batches are what counts.
+
+mod aggregates;
+mod lives;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Config, NoTls};
+
+use crate::StoreError;
+use crate::locator::reason;
+
+/// A database on a server.
+pub struct Postgres {
+    runtime: tokio::runtime::Runtime,
+    pool: Pool,
+    /// Until when nobody needs to ask: it was away a moment ago.
+    away: Mutex<Option<(Instant, String)>>,
+}
+
+/// Connections: one for each thread that writes, and some for who looks.
+const CONNECTIONS: usize = 8;
+
+/// How long to wait for a connection, and for what is asked over it.
+const CONNECT: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// How long a database that was away is left alone.
+const AWAY: Duration = Duration::from_millis(500);
+
+/// What brings a schema from one version to the next, by the version that it starts at.
+const MIGRATIONS: [&str; 1] = [include_str!("postgres/schema.sql")];
+
+/// The lock of those who migrate: a number that nothing else uses.
+const LOCK: i64 = 0x0044_554f_4c4f_4755;
+
+impl Postgres {
+    /// Connects, and brings the schema up to date.
+    pub fn open(config: &Config) -> Result<Postgres, StoreError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("postgres")
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|error| StoreError::Away(error.to_string()))?;
+        let mut config = config.clone();
+        config.connect_timeout(CONNECT).application_name("duologue");
+        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let timeouts = Timeouts { wait: Some(CONNECT), create: Some(CONNECT), recycle: Some(CONNECT) };
+        let pool = Pool::builder(manager)
+            .config(PoolConfig { timeouts, ..PoolConfig::new(CONNECTIONS) })
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        let postgres = Postgres { runtime, pool, away: Mutex::new(None) };
+        postgres.ask(async |client| migrate(client).await)?;
+        Ok(postgres)
+    }
+
+    /// Does some work on a connection, within bounds. One whose work was broken off is not used again.
+    fn ask<R>(&self, work: impl AsyncFnOnce(&mut Object) -> Result<R, StoreError>) -> Result<R, StoreError> {
+        if let Some((until, why)) = &*self.away.lock().unwrap_or_else(PoisonError::into_inner)
+            && now() < *until
+        {
+            return Err(StoreError::Away(why.clone()));
+        }
+        let result = self.runtime.block_on(async {
+            let mut client = self.pool.get().await.map_err(|error| StoreError::Away(reason(&error)))?;
+            match tokio::time::timeout(ANSWER, work(&mut client)).await {
+                Ok(result) => {
+                    if matches!(result, Err(StoreError::Away(_))) {
+                        drop(Object::take(client));
+                    }
+                    result
+                }
+                Err(_) => {
+                    drop(Object::take(client));
+                    Err(StoreError::Away(format!("no answer within {} s", ANSWER.as_secs())))
+                }
+            }
+        });
+        if let Err(StoreError::Away(why)) = &result {
+            *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some((now() + AWAY, why.clone()));
+        }
+        result
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a host of connections, with a clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+async fn migrate(client: &mut Object) -> Result<(), StoreError> {
+    let transaction = client.transaction().await.map_err(error_of)?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(error_of)?;
+    transaction.batch_execute("CREATE TABLE IF NOT EXISTS schema (version bigint NOT NULL)").await.map_err(error_of)?;
+    let row = transaction.query_opt("SELECT version FROM schema", &[]).await.map_err(error_of)?;
+    let version = row.map(|row| row.try_get::<_, i64>(0)).transpose().map_err(error_of)?.unwrap_or(0);
+    let Some(missing) = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version..)) else {
+        return Err(StoreError::Refused(format!("its schema has version {version}, and ours is {}", MIGRATIONS.len())));
+    };
+    for migration in missing {
+        transaction.batch_execute(migration).await.map_err(error_of)?;
+    }
+    if !missing.is_empty() {
+        transaction.execute("DELETE FROM schema", &[]).await.map_err(error_of)?;
+        let reached = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+        transaction.execute("INSERT INTO schema VALUES ($1)", &[&reached]).await.map_err(error_of)?;
+    }
+    transaction.commit().await.map_err(error_of)
+}
+
+/// What an error of PostgreSQL means for the caller: no answer, an answer that it shuts down or starts up, or that it has no
+/// room or no connections left, and a lost race are worth another try.
+fn error_of(error: tokio_postgres::Error) -> StoreError {
+    let passes = error.code().is_none_or(|code| {
+        let class = &code.code()[..2];
+        ["08", "40", "53", "57", "58"].contains(&class) || *code == SqlState::LOCK_NOT_AVAILABLE
+    });
+    let why = reason(&error);
+    if passes { StoreError::Away(why) } else { StoreError::Refused(why) }
+}

@@ -1,0 +1,106 @@
+use bytes::Bytes;
+use tokio_postgres::Row;
+use wire::Entry;
+
+use super::{Postgres, error_of};
+use crate::{Holder, Lease, Lives, Role, StoreError, batch};
+
+/// A batch in one round trip. The lock lets signs of life pass and nobody who takes over: either this is before, and what it
+/// keeps is taken over, or behind, and there is no such life any more.
+const KEEP: &str = "
+    WITH life AS (SELECT 1 FROM node WHERE name = $1 AND epoch = $2 FOR KEY SHARE),
+         gone AS (DELETE FROM kept USING life WHERE node = $1 AND key = ANY ($3)),
+         came AS (INSERT INTO kept (node, key, value)
+                  SELECT $1, new.key, new.value FROM life, unnest($4::bigint[], $5::bytea[]) AS new (key, value)
+                  ON CONFLICT (node, key) DO UPDATE SET value = excluded.value)
+    SELECT count(*) FROM life";
+
+const BEGIN: &str = "
+    INSERT INTO node (name, role, epoch, beat) VALUES ($1, $2, 1, 0)
+    ON CONFLICT (name) DO UPDATE SET role = excluded.role, epoch = node.epoch + 1 RETURNING epoch";
+
+const HOLDERS: &str = "
+    SELECT name, epoch, beat FROM node
+    WHERE role = $1 AND EXISTS (SELECT 1 FROM kept WHERE kept.node = node.name) ORDER BY name";
+
+impl Lives for Postgres {
+    fn begin(&self, node: &str, role: Role) -> Result<Lease, StoreError> {
+        self.ask(async |client| {
+            let statement = client.prepare_cached(BEGIN).await.map_err(error_of)?;
+            let row = client.query_one(&statement, &[&node, &role.as_str()]).await.map_err(error_of)?;
+            Ok(Lease { node: node.to_owned(), epoch: row.try_get(0).map_err(error_of)? })
+        })
+    }
+
+    fn recall(&self, lease: &Lease) -> Result<Vec<(u64, Bytes)>, StoreError> {
+        self.ask(async |client| {
+            let transaction = client.transaction().await.map_err(error_of)?;
+            let sql = "SELECT 1 FROM node WHERE name = $1 AND epoch = $2 FOR KEY SHARE";
+            if transaction.query_opt(sql, &[&lease.node, &lease.epoch]).await.map_err(error_of)?.is_none() {
+                return Err(StoreError::Fenced(lease.node.clone()));
+            }
+            let sql = "SELECT key, value FROM kept WHERE node = $1 ORDER BY key";
+            let rows = transaction.query(sql, &[&lease.node]).await.map_err(error_of)?;
+            transaction.commit().await.map_err(error_of)?;
+            rows.iter().map(entry).collect()
+        })
+    }
+
+    fn keep(&self, lease: &Lease, entries: &[Entry]) -> Result<(), StoreError> {
+        let (kept, gone) = batch::outcome(entries);
+        let (keys, values): (Vec<i64>, Vec<&[u8]>) = kept.iter().map(|(key, value)| (*key, &***value)).unzip();
+        self.ask(async |client| {
+            let statement = client.prepare_cached(KEEP).await.map_err(error_of)?;
+            let row = client.query_one(&statement, &[&lease.node, &lease.epoch, &gone, &keys, &values]).await;
+            let lives: i64 = row.and_then(|row| row.try_get(0)).map_err(error_of)?;
+            if lives == 1 { Ok(()) } else { Err(StoreError::Fenced(lease.node.clone())) }
+        })
+    }
+
+    fn beat(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.ask(async |client| {
+            let sql = "UPDATE node SET beat = beat + 1 WHERE name = $1 AND epoch = $2";
+            let statement = client.prepare_cached(sql).await.map_err(error_of)?;
+            let lives = client.execute(&statement, &[&lease.node, &lease.epoch]).await.map_err(error_of)?;
+            if lives == 1 { Ok(()) } else { Err(StoreError::Fenced(lease.node.clone())) }
+        })
+    }
+
+    fn holders(&self, role: Role) -> Result<Vec<Holder>, StoreError> {
+        self.ask(async |client| {
+            let statement = client.prepare_cached(HOLDERS).await.map_err(error_of)?;
+            let rows = client.query(&statement, &[&role.as_str()]).await.map_err(error_of)?;
+            let holder =
+                |row: &Row| Ok(Holder { node: row.try_get(0)?, epoch: row.try_get(1)?, beat: row.try_get(2)? });
+            rows.iter().map(holder).collect::<Result<_, _>>().map_err(error_of)
+        })
+    }
+
+    fn take_over(&self, lease: &Lease, from: &Holder) -> Result<Option<Vec<(u64, Bytes)>>, StoreError> {
+        self.ask(async |client| {
+            let transaction = client.transaction().await.map_err(error_of)?;
+            let sql = "SELECT 1 FROM node WHERE name = $1 AND epoch = $2 FOR KEY SHARE";
+            if transaction.query_opt(sql, &[&lease.node, &lease.epoch]).await.map_err(error_of)?.is_none() {
+                return Err(StoreError::Fenced(lease.node.clone()));
+            }
+            // Stronger than an update takes by itself: it keeps those out who are about to keep something.
+            let sql = "SELECT 1 FROM node WHERE name = $1 AND epoch = $2 AND beat = $3 FOR UPDATE";
+            let seen = transaction.query_opt(sql, &[&from.node, &from.epoch, &from.beat]).await.map_err(error_of)?;
+            if seen.is_none() {
+                return Ok(None);
+            }
+            let sql = "UPDATE node SET epoch = epoch + 1 WHERE name = $1";
+            transaction.execute(sql, &[&from.node]).await.map_err(error_of)?;
+            let sql = "UPDATE kept SET node = $1 WHERE node = $2 RETURNING key, value";
+            let rows = transaction.query(sql, &[&lease.node, &from.node]).await.map_err(error_of)?;
+            transaction.commit().await.map_err(error_of)?;
+            rows.iter().map(entry).collect::<Result<_, _>>().map(Some)
+        })
+    }
+}
+
+fn entry(row: &Row) -> Result<(u64, Bytes), StoreError> {
+    let key = row.try_get(0).map_err(error_of)?;
+    let value: &[u8] = row.try_get(1).map_err(error_of)?;
+    Ok((batch::key(key), Bytes::copy_from_slice(value)))
+}
