@@ -1,6 +1,7 @@
 //! The journal of a node: a thread that makes entries durable while the engine goes on.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,10 +14,36 @@ use wire::{Entry, Input};
 
 use crate::handle::Signal;
 
+/// Where the entries of a node become durable.
+pub trait Keep: fmt::Debug + Send {
+    /// Keeps a batch: all that is kept is durable when this returns. Whether each is kept, in order.
+    fn keep(&mut self, batch: &[Entry]) -> Vec<bool>;
+
+    /// Puts things in order that nobody waits for.
+    fn maintain(&mut self) {}
+
+    /// How it stands, for the log.
+    fn state(&self) -> String;
+}
+
+impl Keep for Log<FileDisk> {
+    fn keep(&mut self, batch: &[Entry]) -> Vec<bool> {
+        self.commit(batch)
+    }
+
+    fn maintain(&mut self) {
+        Log::maintain(self);
+    }
+
+    fn state(&self) -> String {
+        format!("{:?}{}", self.counters(), if self.is_full() { ", full" } else { "" })
+    }
+}
+
 /// A journal that has been read and is ready to be written.
 #[derive(Debug)]
 pub struct Journal {
-    log: Log<FileDisk>,
+    keep: Box<dyn Keep>,
     entries: Vec<(u64, Bytes)>,
     damage: Damage,
 }
@@ -38,7 +65,12 @@ impl Journal {
         let disk = FileDisk::open(folder)?;
         let unreadable = |error| JournalError::Unreadable(folder.to_owned(), error);
         let Opened { log, entries, damage } = Log::open(disk, options).map_err(unreadable)?;
-        Ok(Journal { log, entries, damage })
+        Ok(Journal { keep: Box::new(log), entries, damage })
+    }
+
+    /// A journal that is kept elsewhere, and what earlier lives have left there.
+    pub fn elsewhere(keep: Box<dyn Keep>, entries: Vec<(u64, Bytes)>) -> Journal {
+        Journal { keep, entries, damage: Damage::default() }
     }
 
     /// What could not be read of it.
@@ -82,11 +114,11 @@ impl Keeper {
     ) -> io::Result<(Keeper, Vec<Input>)> {
         let (report, done) = channel();
         let mut keeper = Keeper { jobs: None, done, results: VecDeque::new(), thread: None };
-        let Some(Journal { log, entries, .. }) = journal else { return Ok((keeper, Vec::new())) };
+        let Some(Journal { keep, entries, .. }) = journal else { return Ok((keeper, Vec::new())) };
         let (jobs, queue) = sync_channel(QUEUE);
         let signal = Arc::clone(signal);
         let thread = thread::Builder::new().name(format!("{name}-journal"));
-        keeper.thread = Some(thread.spawn(move || write(log, &queue, &report, &signal))?);
+        keeper.thread = Some(thread.spawn(move || write(keep, &queue, &report, &signal))?);
         keeper.jobs = Some(jobs);
         let recalled = entries.into_iter().map(|(key, value)| Input::Recalled { key, value }).collect();
         Ok((keeper, recalled))
@@ -127,17 +159,17 @@ impl Drop for Keeper {
 }
 
 /// Writes what comes, all that waits at a time with one sync.
-fn write(mut log: Log<FileDisk>, jobs: &Receiver<(u64, Entry)>, done: &Sender<Vec<(u64, bool)>>, signal: &Signal) {
+fn write(mut log: Box<dyn Keep>, jobs: &Receiver<(u64, Entry)>, done: &Sender<Vec<(u64, bool)>>, signal: &Signal) {
     let mut was_ok = true;
     while let Ok(first) = jobs.recv() {
         let rest = jobs.try_iter().take(BATCH - 1);
         let (ids, batch): (Vec<u64>, Vec<Entry>) = std::iter::once(first).chain(rest).unzip();
-        let kept = log.commit(&batch);
+        let kept = log.keep(&batch);
         let is_ok = !kept.contains(&false);
         if was_ok && !is_ok {
-            tracing::error!(counters = ?log.counters(), full = log.is_full(), "the journal cannot keep everything");
+            tracing::error!(state = %log.state(), "the journal cannot keep everything");
         } else if is_ok && !was_ok {
-            tracing::warn!(counters = ?log.counters(), "the journal keeps everything again");
+            tracing::warn!(state = %log.state(), "the journal keeps everything again");
         }
         was_ok = is_ok;
         if done.send(ids.into_iter().zip(kept).collect()).is_err() {

@@ -9,7 +9,7 @@ mod keeper;
 
 pub use handle::{CallError, Caller, Handle};
 pub use host::{Engine, OnIdle, Options};
-pub use keeper::{Journal, JournalError};
+pub use keeper::{Journal, JournalError, Keep};
 pub use net::{
     Authority, BindError, ClientAuth, Clock, Counters, Identity, Limits, Listen, Sockets, Tap, Tls, TlsError,
 };

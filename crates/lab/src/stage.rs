@@ -103,7 +103,7 @@ impl Cast<'_> {
     fn core(&self, side: Side, bound: Bound) -> Result<Handle<Core>, LabError> {
         let (user, domain) = USERS[side];
         let other = 1 - side;
-        let subscriber = Subscriber { password: password(user), number: None };
+        let subscriber = Subscriber::new(password(user));
         let plan = CorePlan {
             domain: domain.to_owned(),
             subscribers: BTreeMap::from([(user.to_owned(), subscriber)]),
@@ -133,7 +133,7 @@ impl Cast<'_> {
             max_sessions: node::MAX_SESSIONS,
             route_key: None,
         };
-        Ok(plan.start(bound, self.seat(node, None))?.handle)
+        Ok(plan.start(bound, self.seat(node, None), Vec::new())?.handle)
     }
 
     fn client(&self, side: Side, bound: Bound) -> Result<Handle<Client>, LabError> {

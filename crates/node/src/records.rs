@@ -25,25 +25,47 @@ pub struct RecordsPlan {
     pub files: usize,
 }
 
+/// Where records go besides the file.
+pub trait RecordSink: Send {
+    /// Takes records, all or none. Records that it has already, it may be handed again.
+    fn add(&mut self, records: &[SessionRecord]) -> Result<(), String>;
+
+    /// What it is, for the log.
+    fn name(&self) -> String;
+}
+
 /// Records that may wait for the file. What is beyond waits in the node.
 const QUEUE: usize = 4_096;
 
 /// When a file that could not be written is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The file, and the thread that writes it. Dropped after the engine, it writes what is left.
+/// Records that may wait for one that does not take them; what is beyond waits in the node.
+const WAITING: usize = 65_536;
+
+/// The sinks, and the thread that feeds them. Dropped after the engine, it writes what is left.
 pub(crate) struct Records {
     queue: Option<Receiver<SessionRecord>>,
     send: SyncSender<SessionRecord>,
-    file: Option<RecordsFile>,
+    sinks: Vec<Sink>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// One sink.
+struct Sink {
+    to: Box<dyn RecordSink>,
+    /// How many of the records that wait it has taken already.
+    taken: usize,
+}
+
 impl Records {
-    /// Opens the file. The keys that it has already are not written again.
-    pub(crate) fn open(plan: RecordsPlan) -> io::Result<Records> {
+    /// Opens the file, if there is to be one. The keys that it has already are not written again.
+    pub(crate) fn open(plan: Option<RecordsPlan>, others: Vec<Box<dyn RecordSink>>) -> io::Result<Records> {
         let (send, queue) = sync_channel(QUEUE);
-        Ok(Records { queue: Some(queue), send, file: Some(RecordsFile::open(plan)?), thread: None })
+        let file = plan.map(RecordsFile::open).transpose()?;
+        let file = file.map(|file| Box::new(file) as Box<dyn RecordSink>);
+        let sinks = file.into_iter().chain(others).map(|to| Sink { to, taken: 0 }).collect();
+        Ok(Records { queue: Some(queue), send, sinks, thread: None })
     }
 
     /// Takes the node's records, for [`engine::Options::on_idle`].
@@ -66,12 +88,13 @@ impl Records {
 
     /// Begins to write, and tells the node what is written.
     pub(crate) fn start(&mut self, name: &str, pf: Caller<Participating>) -> io::Result<()> {
-        let (Some(queue), Some(file)) = (self.queue.take(), self.file.take()) else { return Ok(()) };
+        let Some(queue) = self.queue.take() else { return Ok(()) };
+        let sinks = std::mem::take(&mut self.sinks);
         // The node's end of the queue is the only one: when the engine is gone, the thread ends.
         let (unused, _) = sync_channel(0);
         self.send = unused;
         let thread = thread::Builder::new().name(format!("{name}-records"));
-        self.thread = Some(thread.spawn(move || write(&queue, file, &pf))?);
+        self.thread = Some(thread.spawn(move || write(&queue, sinks, &pf))?);
         Ok(())
     }
 }
@@ -95,7 +118,7 @@ pub(crate) fn discard_records() -> OnIdle<Participating> {
     })
 }
 
-fn write(queue: &Receiver<SessionRecord>, mut file: RecordsFile, pf: &Caller<Participating>) {
+fn write(queue: &Receiver<SessionRecord>, mut sinks: Vec<Sink>, pf: &Caller<Participating>) {
     let (mut waiting, mut written) = (Vec::new(), Vec::new());
     let mut is_open = true;
     while is_open || !waiting.is_empty() {
@@ -103,21 +126,41 @@ fn write(queue: &Receiver<SessionRecord>, mut file: RecordsFile, pf: &Caller<Par
         let first =
             if idle { queue.recv().map_err(|_| RecvTimeoutError::Disconnected) } else { queue.recv_timeout(AGAIN) };
         is_open = first != Err(RecvTimeoutError::Disconnected);
-        waiting.extend(first.into_iter().chain(queue.try_iter().take(QUEUE)));
-        match file.append(&waiting) {
-            Ok(()) => written.extend(waiting.drain(..).map(|record| record.key)),
-            Err(error) => {
-                tracing::error!(path = %file.plan.path.display(), %error, waiting = waiting.len(), "records cannot be written");
-                if !is_open {
-                    return;
+        let room = WAITING.saturating_sub(waiting.len());
+        waiting.extend(first.into_iter().chain(queue.try_iter().take(room.min(QUEUE))));
+
+        // Each sink is handed what it has not taken; what all have taken is written.
+        let mut is_stuck = false;
+        for sink in &mut sinks {
+            match sink.to.add(&waiting[sink.taken..]) {
+                Ok(()) => sink.taken = waiting.len(),
+                Err(error) => {
+                    is_stuck = true;
+                    tracing::error!(to = %sink.to.name(), %error, waiting = waiting.len(), "records cannot be written");
                 }
             }
+        }
+        let everywhere = sinks.iter().map(|sink| sink.taken).min().unwrap_or(waiting.len());
+        sinks.iter_mut().for_each(|sink| sink.taken -= everywhere);
+        written.extend(waiting.drain(..everywhere).map(|record| record.key));
+        if is_stuck && !is_open {
+            return;
         }
         let keys = written.clone();
         if pf.cast(move |pf, _| keys.into_iter().for_each(|key| pf.record_written(key))) != Err(engine::CallError::Full)
         {
             written.clear();
         }
+    }
+}
+
+impl RecordSink for RecordsFile {
+    fn add(&mut self, records: &[SessionRecord]) -> Result<(), String> {
+        self.append(records).map_err(|error| error.to_string())
+    }
+
+    fn name(&self) -> String {
+        self.plan.path.display().to_string()
     }
 }
 

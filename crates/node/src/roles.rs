@@ -17,7 +17,7 @@ use sip_tx::Target;
 use wire::Entropy;
 
 use crate::records::{Records, discard_records};
-use crate::{Bound, RecordsPlan};
+use crate::{Bound, RecordSink, RecordsPlan};
 
 /// What a node of any role is given besides its sockets and its plan.
 pub struct Seat<N> {
@@ -132,7 +132,7 @@ pub struct ClientPlan {
 }
 
 impl CorePlan {
-    /// Starts a core on these sockets.
+    /// Starts a core on these sockets. With a journal, registrations outlive it.
     pub fn start(self, bound: Bound, seat: Seat<Core>) -> Result<Handle<Core>, StartError> {
         let config = role_core::Config {
             domain: self.domain.to_ascii_lowercase(),
@@ -143,22 +143,32 @@ impl CorePlan {
             peers: self.peers,
             registration: self.registration,
             route_key: self.route_key,
+            keeps_registrations: seat.host.journal.is_some(),
         };
         run(bound, Core::new(config, seat.options, seat.entropy), seat.host)
     }
 }
 
 impl PfPlan {
-    /// Starts a participating function on these sockets.
-    pub fn start(self, bound: Bound, mut seat: Seat<Participating>) -> Result<Pf, StartError> {
+    /// Starts a participating function on these sockets. Its records go to `sinks` as well; its journal is that of its seat,
+    /// if there is one.
+    pub fn start(
+        self,
+        bound: Bound,
+        mut seat: Seat<Participating>,
+        sinks: Vec<Box<dyn RecordSink>>,
+    ) -> Result<Pf, StartError> {
         let name = bound.name().to_owned();
-        let durable = self.journal.is_some();
-        seat.host.journal = self.journal.map(|folder| open_journal(&name, &folder)).transpose()?;
-        let records = self.records.map(|plan| {
-            let path = plan.path.clone();
-            Records::open(plan).map_err(|reason| StartError::Records(name.clone(), path, reason))
-        });
-        let mut records = records.transpose()?;
+        if let Some(folder) = &self.journal {
+            seat.host.journal = Some(open_journal(&name, folder)?);
+        }
+        let durable = seat.host.journal.is_some();
+        let mut records = None;
+        if self.records.is_some() || !sinks.is_empty() {
+            let path = self.records.as_ref().map(|plan| plan.path.clone()).unwrap_or_default();
+            let opened = Records::open(self.records, sinks);
+            records = Some(opened.map_err(|reason| StartError::Records(name.clone(), path, reason))?);
+        }
         seat.host.on_idle = Some(records.as_ref().map_or_else(discard_records, Records::taker));
         let config = role_participating::Config {
             name: bound.name().to_owned(),

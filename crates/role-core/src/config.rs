@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sip_proxy::RouteKey;
 use sip_tx::Listener;
+use sip_ua::digest::Secret;
+use wire::Redacted;
 
 /// A SIP/IP core of one domain.
 #[derive(Clone, Debug)]
@@ -25,15 +27,24 @@ pub struct Config {
     /// The key of the marks in Record-Route. Without one it is drawn, and requests of dialogs from before a restart are
     /// refused.
     pub route_key: Option<RouteKey>,
+    /// Whether the host keeps registrations beyond our life.
+    pub keeps_registrations: bool,
 }
 
 /// A user of the domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscriber {
-    /// The password for Digest authentication.
-    pub password: String,
+    /// What proves the user (Digest authentication).
+    pub secret: Secret,
     /// The telephone number, if the user has one.
     pub number: Option<String>,
+}
+
+impl Subscriber {
+    /// A user who is known by a password, and has no number.
+    pub fn new(password: impl Into<String>) -> Subscriber {
+        Subscriber { secret: Secret::Password(Redacted(password.into())), number: None }
+    }
 }
 
 /// The participating function that initial requests of CPM are sent through: an initial filter criterion.

@@ -8,6 +8,7 @@ use wire::{Entropy, Input, Instant, Node, Now, OncePerMinute, Output, Transport}
 
 use crate::Config;
 use crate::identity::disbelieve;
+use crate::kept::Kept;
 use crate::location::{Binding, Location};
 use crate::odi::Odi;
 use crate::registrar::Registrar;
@@ -23,6 +24,8 @@ pub struct Core {
     pub(crate) registrar: Registrar,
     /// What the participating function has been told.
     pub(crate) series: Series,
+    /// What outlives us.
+    pub(crate) kept: Kept,
     /// Our address as it stands in URIs that we hand out.
     pub(crate) host: String,
     trigger: Option<SocketAddr>,
@@ -82,6 +85,7 @@ impl Core {
             location: Location::default(),
             registrar,
             series: Series::new(),
+            kept: Kept::default(),
             host,
             trigger,
         }
@@ -287,7 +291,11 @@ pub(crate) fn target_of(uri: &str) -> Option<Target> {
 
 impl Node for Core {
     fn handle_input(&mut self, input: Input, now: Now) {
-        self.stack.handle_input(input, now);
+        match input {
+            Input::Recalled { value, .. } => self.recall_registration(&value, now),
+            Input::Kept { ok, .. } => self.kept.note(ok),
+            input => self.stack.handle_input(input, now),
+        }
         self.work(now);
     }
 
@@ -299,13 +307,14 @@ impl Node for Core {
         self.stack.handle_timeout(now);
         self.proxy.handle_timeout(&mut self.stack, now);
         for aor in self.location.expire(now.at) {
+            self.keep_registration(&aor, now);
             self.tell_of_registration(&aor, None, now);
         }
         self.work(now);
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.stack.poll_output()
+        self.stack.poll_output().or_else(|| self.kept.poll_output())
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -7,6 +7,7 @@
 mod config;
 mod core;
 mod identity;
+mod kept;
 mod location;
 mod mark;
 mod odi;
@@ -20,3 +21,4 @@ mod trigger;
 pub use config::{Config, DigestOffer, Peer, Registration, Subscriber, Trigger};
 pub use core::Core;
 pub use operate::RegistrationView;
+pub use sip_ua::digest::Secret;

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sip::header::{AcceptContact, Contact};
@@ -11,6 +11,8 @@ use wire::Instant;
 #[derive(Debug, Default)]
 pub(crate) struct Location {
     users: BTreeMap<String, Vec<Binding>>,
+    /// When the first binding of each user expires.
+    expiries: BTreeSet<(Instant, String)>,
 }
 
 /// A contact of a user, and the way its REGISTER came.
@@ -142,35 +144,59 @@ impl Location {
         let mut bindings = Bindings(self.users.get(aor).cloned().unwrap_or_default());
         bindings.0.retain(|b| b.expires_at > now);
         change(&mut bindings)?;
-        if bindings.0.is_empty() {
-            self.users.remove(aor);
-        } else {
-            self.users.insert(aor.to_owned(), bindings.0);
-        }
+        self.set(aor.to_owned(), bindings.0);
         Ok(())
+    }
+
+    /// A user has these bindings from now on.
+    pub(crate) fn set(&mut self, aor: String, bindings: Vec<Binding>) {
+        let first = bindings.iter().map(|b| b.expires_at).min();
+        let was = if bindings.is_empty() { self.users.remove(&aor) } else { self.users.insert(aor.clone(), bindings) };
+        let was = was.iter().flatten().map(|b| b.expires_at).min();
+        if was == first {
+            return;
+        }
+        if let Some(was) = was {
+            self.expiries.remove(&(was, aor.clone()));
+        }
+        if let Some(first) = first {
+            self.expiries.insert((first, aor));
+        }
+    }
+
+    /// The bindings of a user as they are, expired ones among them.
+    pub(crate) fn of(&self, aor: &str) -> &[Binding] {
+        self.users.get(aor).map_or(&[], Vec::as_slice)
     }
 
     /// Forgets what has expired. Returns the users that have no binding left.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<String> {
         let mut gone = Vec::new();
-        self.users.retain(|aor, list| {
-            list.retain(|b| b.expires_at > now);
-            if list.is_empty() {
-                gone.push(aor.clone());
+        while let Some((first, aor)) = self.expiries.pop_first() {
+            if first > now {
+                self.expiries.insert((first, aor));
+                break;
             }
-            !list.is_empty()
-        });
+            let mut left = self.users.remove(&aor).unwrap_or_default();
+            left.retain(|b| b.expires_at > now);
+            if left.is_empty() {
+                gone.push(aor);
+            } else {
+                self.set(aor, left);
+            }
+        }
         gone
     }
 
     /// What must hold after every input; looked at in debug builds only.
     pub(crate) fn check_invariants(&self) {
         debug_assert!(self.users.values().all(|list| !list.is_empty()), "a user without bindings is not kept");
+        debug_assert_eq!(self.expiries.len(), self.users.len(), "every user is looked at in time");
     }
 
     /// When the next binding expires.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.users.values().flatten().map(|b| b.expires_at).min()
+        self.expiries.first().map(|(first, _)| *first)
     }
 }
 

@@ -6,8 +6,8 @@ use sip::header::{Contact, ContactAddress};
 use sip::{Builder, Name, Request};
 use sip_tx::{Flow, Incoming};
 use sip_ua::Reject;
-use sip_ua::digest::{Authenticator, Check, Secret, Side};
-use wire::{Entropy, Now, Redacted, Transport};
+use sip_ua::digest::{Authenticator, Check, Side};
+use wire::{Entropy, Now, Transport};
 
 use crate::location::{Binding, Bindings, Sequence, Stale};
 use crate::{Core, DigestOffer};
@@ -38,6 +38,7 @@ impl Core {
                 self.stack.respond(incoming.tx, 200, answer, now);
                 // A REGISTER without Contact only asks (RFC 3261 §10.2.3).
                 if incoming.request.has(Name::Contact) {
+                    self.keep_registration(&aor, now);
                     self.tell_of_registration(&aor, Some(&incoming.request), now);
                 }
                 return;
@@ -95,8 +96,8 @@ impl Core {
         let is_user = |user: &str| user == name || aor.strip_prefix("sip:") == Some(user);
         let claimed = authenticator.username(request, Side::Server);
         let subscriber = self.config.subscribers.get(name).filter(|_| claimed.as_deref().is_some_and(is_user));
-        let secret = subscriber.map(|s| Secret::Password(Redacted(s.password.clone())));
-        match authenticator.check(request, Side::Server, secret.as_ref(), now) {
+        let secret = subscriber.map(|s| &s.secret);
+        match authenticator.check(request, Side::Server, secret, now) {
             Check::Granted { .. } => Ok(()),
             Check::Missing { stale } => Err(authenticator.demand(Side::Server, stale, now)),
             Check::Refused => Err(because(403, "these credentials are not the user's")),

@@ -134,6 +134,13 @@ impl Setup {
         }
     }
 
+    /// Registrations outlive both cores.
+    #[must_use]
+    pub fn keeping_registrations(mut self) -> Setup {
+        (self.core_a.keeps_registrations, self.core_b.keeps_registrations) = (true, true);
+        self
+    }
+
     /// Both participating functions have journals.
     #[must_use]
     pub fn durable(mut self) -> Setup {
@@ -263,7 +270,7 @@ fn core_config(site: Site, transport: Transport) -> role_core::Config {
     };
     let numbers = [("+15550001", ALICE), ("+15550002", BOB)].map(|(n, aor)| (n.to_owned(), aor.to_owned()));
     let number = if user == "alice" { "+15550001" } else { "+15550002" };
-    let subscriber = Subscriber { password: format!("{user}pw"), number: Some(number.to_owned()) };
+    let subscriber = Subscriber { number: Some(number.to_owned()), ..Subscriber::new(format!("{user}pw")) };
     role_core::Config {
         domain: domain.to_owned(),
         listeners: site.listeners(),
@@ -280,6 +287,7 @@ fn core_config(site: Site, transport: Transport) -> role_core::Config {
         }],
         registration: Registration::default(),
         route_key: Some(RouteKey::from_secret(site.name().as_bytes())),
+        keeps_registrations: false,
     }
 }
 

@@ -139,6 +139,11 @@ impl System {
         for (pf, _) in durable.into_iter().filter(|(_, durable)| *durable) {
             system.net.give_disk(pf, JOURNAL, DISK_LATENCY);
         }
+        let (a, b) = (&system.setup.core_a, &system.setup.core_b);
+        let keeping = [(system.core_a, a.keeps_registrations), (system.core_b, b.keeps_registrations)];
+        for (core, _) in keeping.into_iter().filter(|(_, keeps)| *keeps) {
+            system.net.give_disk(core, JOURNAL, DISK_LATENCY);
+        }
         system
     }
 

@@ -319,7 +319,7 @@ fn a_device_behind_its_connection_is_reached_whatever_it_calls_itself() {
 #[test]
 fn a_contact_that_somebody_else_claims_draws_nothing_away() {
     let mut setup = Setup::new(56, FIGURE_9);
-    let thief = role_core::Subscriber { password: "pw".to_owned(), number: None };
+    let thief = role_core::Subscriber::new("pw");
     setup.core_b.subscribers.insert("aaron".to_owned(), thief);
     let mut system = setup.build();
     let caller = system.phone("caller", Site::ClientA, 5060);
@@ -341,4 +341,36 @@ fn a_contact_that_somebody_else_claims_draws_nothing_away() {
     system.settle();
     assert_eq!(system.net[callee].received(Method::Bye).len(), 1, "{}", system.net.ladder());
     assert_eq!(system.net[aaron].requests.len(), 0);
+}
+
+#[test]
+fn a_registration_outlives_the_core_until_it_expires_or_is_taken_back() {
+    let mut system = Setup::new(57, FIGURE_9).keeping_registrations().build();
+    let phone = system.phone("phone", Site::ClientB, 5060);
+    let (caller, other) = (system.phone("caller", Site::ClientA, 5060), system.phone("other", Site::ClientB, 5099));
+    system.net.node_mut(caller, Phone::register);
+    let contact = format!("{};+sip.instance=\"<urn:uuid:1>\"", system.net[phone].contact);
+    let long = register(&mut system, phone, |ask| ask.without("Contact").with("Contact", &contact));
+    let short = register(&mut system, other, |ask| ask.without("Expires").with("Expires", "60"));
+    assert_eq!((long.status(), short.status(), contacts(&mut system, BOB)), (200, 200, 2));
+
+    // 1. The core dies, and comes back when one of them has expired: the other one is called.
+    for site in [Site::CoreB, Site::CoreA] {
+        system.crash(site);
+    }
+    system.run_for(Duration::from_secs(90));
+    for site in [Site::CoreA, Site::CoreB] {
+        system.restart(site);
+    }
+    assert_eq!((contacts(&mut system, BOB), contacts(&mut system, ALICE)), (1, 1));
+    system.net.node_mut(caller, |phone, now| phone.ask(Ask::invite(BOB), now));
+    system.settle();
+    assert_eq!(system.net[phone].received(Method::Invite).len(), 1, "{}", system.net.ladder());
+
+    // 2. One that is taken back is not there in the next life, and nothing is left to be known of the user.
+    let gone = register(&mut system, phone, |ask| ask.with("Contact", "*").with("Expires", "0"));
+    assert_eq!((gone.status(), system.net.kept(system.core_b)), (200, 0));
+    system.crash(Site::CoreB);
+    system.restart(Site::CoreB);
+    assert_eq!((contacts(&mut system, BOB), contacts(&mut system, ALICE)), (0, 1));
 }

@@ -58,7 +58,7 @@ fn subscribers(
         if let Some(number) = &entry.number {
             check_number(&format!("{key}.number"), number)?;
         }
-        subscribers.insert(user, Subscriber { password: entry.password, number: entry.number });
+        subscribers.insert(user, Subscriber { number: entry.number, ..Subscriber::new(entry.password) });
     }
     Ok(subscribers)
 }
