@@ -1,9 +1,10 @@
-//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `kamailio`, `model`, `sim`, `layers`, `licences`.
+//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `kamailio`, `cluster`, `model`, `sim`, `layers`, `licences`.
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
 mod bench;
 mod ci;
+mod cluster;
 mod kamailio;
 mod kill9;
 mod layers;
@@ -32,6 +33,7 @@ usage: cargo xtask COMMAND
                    measure what a call or message costs, ours and others in turn, and write docs/benchmarks.md
   kill9 [--runs N] kill a participating function at each of 40 points of a session, N times (1), and see both ends closed
   kamailio         play Figures 9 and 10 through two Kamailio cores, and show what tshark saw as ladders with verdicts
+  cluster          kill one of two servers that share a PostgreSQL, with 1,000 sessions open
   model            search the model of the durable close in its full bounds, and leave each of its rules out once: minutes,
                    and some gigabytes of memory (the tests search smaller bounds)
   sim [--seeds N] [--first SEED] [--faults all|KIND,KIND…] [--threads N] [--shrink N] [--show]
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         ["bench", args @ ..] => bench::command(args),
         ["kill9", args @ ..] => kill9::command(args),
         ["kamailio"] => kamailio::command(),
+        ["cluster"] => cluster::command(),
         ["model"] => model::command(),
         ["sim", args @ ..] => sim::command(args),
         ["layers"] => Steps::alone("layers", "cargo xtask layers", layers::check),

@@ -4,16 +4,19 @@ pub(crate) mod admin;
 mod config;
 mod document;
 mod expand;
+mod lives;
 mod measure;
 mod nodes;
 mod operator;
 mod reload;
+mod stored;
 mod supervised;
+mod users;
 
 use std::io::{Write as _, stdout};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ::admin::Operator as _;
@@ -21,14 +24,18 @@ use anyhow::Context as _;
 use engine::Clock;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level;
+use store::{Store, StoreError};
 
 use crate::cli::{self, Serve};
 use crate::logs::Filter;
-use config::{ConfigError, Plan};
+use config::{ConfigError, Plan, StorePlan};
+use lives::{Hooks, Lives};
 use nodes::Running;
 use operator::Nodes;
 use reload::Reloader;
 use supervised::Supervised;
+use users::Users;
 
 /// The documented default configuration.
 const DEFAULTS: &str = include_str!("../../../dist/duologue.toml");
@@ -72,9 +79,14 @@ fn serve(plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     // Before the first socket, so that no signal comes too early.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot wait for signals")?;
     let sockets = admin::Sockets::bind(&plan.admin)?;
-    let running = Running::start(plan.clone())?;
-    let admin = plan.admin.clone();
-    let nodes = Arc::new(Nodes::new(&running, Reloader::new(path.to_owned(), plan), logs));
+    let store = plan.store.as_ref().map(stored::open).transpose()?;
+    let running = Running::start(plan.clone(), store.as_ref())?;
+    let (admin, in_store) = (plan.admin.clone(), plan.store.clone());
+    let users = Users::new(store.clone());
+    let nodes = Arc::new(Nodes::new(&running, Reloader::new(path.to_owned(), plan, users), logs));
+    nodes.refresh_users().map_err(anyhow::Error::msg).context("the users in the store cannot be had")?;
+    let fenced = Arc::new(OnceLock::new());
+    let _lives = store.zip(in_store).map(|(store, plan)| watch(store, &plan, &running, &nodes, &fenced)).transpose()?;
     let _admin = admin::start(&admin, sockets, &nodes)?;
     let supervised = Supervised::ready(&nodes).context("the watchdog cannot start")?;
     for signal in signals.forever() {
@@ -85,6 +97,10 @@ fn serve(plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
             }
             continue;
         }
+        if let Some(error) = fenced.get() {
+            // What the other one does not do, nobody wants done: no BYE, no record.
+            anyhow::bail!("stopping at once: {error}");
+        }
         let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
         tracing::info!(signal = %name, sessions = running.open_sessions(), "shutting down; a second signal stops at once");
         break;
@@ -94,6 +110,30 @@ fn serve(plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     running.stop();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Gives signs of life to other servers, and looks for theirs.
+fn watch(
+    store: Arc<dyn Store>,
+    plan: &StorePlan,
+    running: &Running,
+    nodes: &Arc<Nodes>,
+    fenced: &Arc<OnceLock<StoreError>>,
+) -> anyhow::Result<Lives> {
+    let (fenced, nodes) = (Arc::clone(fenced), Arc::clone(nodes));
+    let hooks = Hooks {
+        fenced: Box::new(move |error| {
+            // The main thread waits for signals.
+            let _first = fenced.set(error.clone());
+            low_level::raise(SIGTERM).expect("a process may signal itself");
+        }),
+        changed: Box::new(move || {
+            if let Err(error) = nodes.refresh_users() {
+                tracing::error!(%error, "the users in the store cannot be had");
+            }
+        }),
+    };
+    Lives::start(store, running.lives(), plan.take_over, hooks).context("signs of life cannot be given")
 }
 
 /// How often to look whether the sessions have ended.

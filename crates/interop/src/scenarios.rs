@@ -17,5 +17,8 @@ pub const CLIENT_B: &str = include_str!("../scenarios/client-b.xml");
 /// Calls a participating function as its core would, and closes. Keys `pf`, `back`, `me`.
 pub const ISC_A: &str = include_str!("../scenarios/isc-a.xml");
 
+/// Calls a participating function as its core would, and waits for the close. Keys `pf`, `back`, `me`.
+pub const ISC_HELD: &str = include_str!("../scenarios/isc-held.xml");
+
 /// Is called by a participating function as through its core, and waits for the close. Key `me`.
 pub const ISC_B: &str = include_str!("../scenarios/isc-b.xml");

@@ -294,7 +294,12 @@ impl Node for Core {
         match input {
             Input::Recalled { value, .. } => self.recall_registration(&value, now),
             Input::Kept { ok, .. } => self.kept.note(ok),
-            input => self.stack.handle_input(input, now),
+            input @ (Input::Datagram { .. }
+            | Input::Accepted { .. }
+            | Input::Connected { .. }
+            | Input::Stream { .. }
+            | Input::Written { .. }
+            | Input::Closed { .. }) => self.stack.handle_input(input, now),
         }
         self.work(now);
     }

@@ -6,6 +6,8 @@
 //! Everything here blocks, for a bounded time: callers have a thread of their own. A database that does not answer is
 //! [`StoreError::Away`], and what was to be written may or may not have been: everything can be written twice.
 
+#![expect(clippy::disallowed_types, reason = "threads that may wait share a database; no machine uses one")]
+
 mod aggregates;
 mod batch;
 mod error;

@@ -40,12 +40,15 @@ pub fn table(compared: &Compared) -> String {
     );
     for (at, case) in CASES.iter().enumerate() {
         for server in &compared.plan.servers {
-            row(&mut out, case, *server, &compared.of(*server, at));
+            let rounds = compared.of(*server, at);
+            if !rounds.is_empty() {
+                row(&mut out, case, *server, &rounds);
+            }
         }
     }
     out.push('\n');
     for peer in compared.plan.servers.iter().filter(|server| **server != Server::Duologue) {
-        for (at, case) in CASES.iter().enumerate() {
+        for (at, case) in CASES.iter().enumerate().filter(|(at, _)| !compared.of(*peer, *at).is_empty()) {
             let ratio = spread(compared.ratios(*peer, at));
             let (size, sessions) = (case.size, case.sessions);
             line(
@@ -112,7 +115,8 @@ fn all(compared: &Compared, server: Server) -> Value {
     let case = |(at, case): (usize, &Case)| {
         (format!("{}x{}", case.sessions, case.size), Value::Object(medians(compared, server, at)))
     };
-    headline.insert("cases".to_owned(), Value::Object(CASES.iter().enumerate().map(case).collect()));
+    let done = CASES.iter().enumerate().filter(|(at, _)| !compared.of(server, *at).is_empty());
+    headline.insert("cases".to_owned(), Value::Object(done.map(case).collect()));
     Value::Object(headline)
 }
 

@@ -3,10 +3,12 @@
 mod admin;
 mod core;
 mod pf;
+mod store;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use engine::{ClientAuth, Tls};
 use node::{Addresses, CorePlan, PfPlan, RouteKey};
@@ -15,9 +17,14 @@ use toml::de::{DeTable, Deserializer};
 use wire::Transport;
 
 pub(crate) use self::admin::AdminPlan;
+pub(super) use self::pf::profile;
+pub(crate) use self::store::StorePlan;
 use super::document::{self, Document};
 use super::expand::{self, Variables};
 use crate::tls::{self, Files, Names};
+
+/// What stands for the store where a folder is expected.
+const IN_STORE: &str = "store";
 
 /// Why a configuration is refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -42,6 +49,9 @@ pub(crate) struct Plan {
     pub(crate) cores: Vec<NodePlan<CorePlan>>,
     pub(crate) pfs: Vec<NodePlan<PfPlan>>,
     pub(crate) admin: AdminPlan,
+    pub(crate) store: Option<StorePlan>,
+    /// The participating functions that keep their sessions in the store.
+    pub(crate) stored: BTreeSet<String>,
 }
 
 /// A node of one role.
@@ -57,11 +67,23 @@ pub(crate) struct NodePlan<R> {
 impl Plan {
     /// Reads a configuration file.
     pub(crate) fn read(text: &str, variables: Variables<'_>, files: Files<'_>) -> Result<Plan, ConfigError> {
-        let document = parse(text, variables)?;
+        let mut document = parse(text, variables)?;
+        let store = store::read(document.store.take())?;
+        let mut stored = BTreeSet::new();
+        for (i, pf) in document.pf.iter_mut().enumerate() {
+            if pf.journal.as_deref().is_some_and(|folder| folder == Path::new(IN_STORE)) {
+                if store.is_none() {
+                    let cure = "add a [store] section, or name a folder";
+                    return Err(ConfigError::new(format!("pf[{i}].journal"), "is the store, and there is none", cure));
+                }
+                pf.journal = None;
+                stored.insert(pf.name.clone());
+            }
+        }
         let cores = each("core", document.core, |key, core| core::read(key, core, files))?;
         let pfs = each("pf", document.pf, |key, pf| pf::read(key, pf, files))?;
         let admin = admin::read(document.admin)?;
-        let plan = Plan { cores, pfs, admin };
+        let plan = Plan { cores, pfs, admin, store, stored };
         plan.check()?;
         Ok(plan)
     }

@@ -13,6 +13,15 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) pf: Vec<Pf>,
     pub(super) admin: Option<Admin>,
+    pub(super) store: Option<Store>,
+}
+
+/// The database.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) url: String,
+    pub(super) take_over: Option<u64>,
 }
 
 /// The admin interface.

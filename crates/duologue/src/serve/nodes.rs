@@ -1,24 +1,31 @@
 //! The nodes of a configuration, running.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
-use engine::{Caller, Clock, Handle};
-use node::{Bound, CorePlan, Pf, PfPlan, Seat};
+use engine::{Caller, Clock, Handle, Journal};
+use node::{Bound, Pf, RecordSink, Seat};
 use role_core::Core;
 use role_participating::Participating;
+use store::{Lease, Role, Store};
 use wire::Entropy;
 
 use super::config::{NodePlan, Plan};
+use super::lives::Life;
+use super::stored;
 
 /// Every node in an engine of its own; dropping it stops them.
 pub(super) struct Running {
     cores: Vec<(String, Handle<Core>)>,
     pfs: Vec<(String, Pf)>,
+    /// Of those that keep their entries in the store, in the order of their start.
+    leases: Vec<Lease>,
 }
 
 impl Running {
     /// Binds everything, and only then starts anything: a node that cannot have its address stops the others from
     /// answering calls that they could not finish.
-    pub(super) fn start(plan: Plan) -> anyhow::Result<Running> {
+    pub(super) fn start(plan: Plan, store: Option<&Arc<dyn Store>>) -> anyhow::Result<Running> {
         let cores = plan.cores.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
         let pfs = plan.pfs.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
         let keyless = cores.iter().filter(|(core, _)| core.role.route_key.is_none()).map(|(core, _)| &core.name);
@@ -26,14 +33,33 @@ impl Running {
         for node in keyless {
             tracing::warn!(%node, "no `key`: requests of sessions from before a restart will be refused");
         }
-        let start = |(core, bound): (NodePlan<CorePlan>, Bound)| {
-            core.role.start(bound, seat(core.options)).map(|handle| (core.name, handle))
-        };
-        let cores = cores.into_iter().map(start).collect::<Result<_, _>>()?;
-        let start = |(pf, bound): (NodePlan<PfPlan>, Bound)| {
-            pf.role.start(bound, seat(pf.options)).map(|handle| (pf.name, handle))
-        };
-        Ok(Running { cores, pfs: pfs.into_iter().map(start).collect::<Result<_, _>>()? })
+        let mut running = Running { cores: Vec::new(), pfs: Vec::new(), leases: Vec::new() };
+        for (core, bound) in cores {
+            let journal = store.map(|store| running.begin(store, &core.name, Role::Core)).transpose()?;
+            let handle = core.role.start(bound, seat(core.options, journal))?;
+            running.cores.push((core.name, handle));
+        }
+        for (pf, bound) in pfs {
+            let journal = store.filter(|_| plan.stored.contains(&pf.name));
+            let journal = journal.map(|store| running.begin(store, &pf.name, Role::Participating)).transpose()?;
+            let records = store.map(|store| Box::new(stored::Records(Arc::clone(store))) as Box<dyn RecordSink>);
+            let handle = pf.role.start(bound, seat(pf.options, journal), records.into_iter().collect())?;
+            running.pfs.push((pf.name, handle));
+        }
+        Ok(running)
+    }
+
+    fn begin(&mut self, store: &Arc<dyn Store>, node: &str, role: Role) -> anyhow::Result<Journal> {
+        let (lease, journal) = stored::begin(store, node, role)?;
+        self.leases.push(lease);
+        Ok(journal)
+    }
+
+    /// The lives of the nodes that keep their entries in the store.
+    pub(super) fn lives(&self) -> Vec<Life> {
+        let pf =
+            |lease: &Lease| self.pfs.iter().find(|(name, _)| *name == lease.node).map(|(_, pf)| pf.handle.caller());
+        self.leases.iter().map(|lease| Life { lease: lease.clone(), pf: pf(lease) }).collect()
     }
 
     /// Ways to reach the cores, by name.
@@ -84,7 +110,7 @@ fn bind<R>(plan: NodePlan<R>) -> anyhow::Result<(NodePlan<R>, Bound)> {
     Ok((plan, bound))
 }
 
-fn seat<N>(options: sip_tx::Options) -> Seat<N> {
-    let host = engine::Options { clock: Clock::start(), ..engine::Options::default() };
+fn seat<N>(options: sip_tx::Options, journal: Option<Journal>) -> Seat<N> {
+    let host = engine::Options { clock: Clock::start(), journal, ..engine::Options::default() };
     Seat { options, entropy: Entropy::from_os(), host }
 }

@@ -25,6 +25,12 @@ impl Nodes {
         Nodes { cores: running.cores(), pfs: running.pfs(), reloader, logs }
     }
 
+    /// Serves the users that are in the store now, beside those of the file.
+    pub(super) fn refresh_users(&self) -> Result<(), String> {
+        self.reloader.users.read().map_err(|error| error.to_string())?;
+        self.reloader.serve_users(self, &self.reloader.current())
+    }
+
     /// Tokens are set there from now on.
     pub(super) fn connect(&self, api: Api, own: Vec<Token>) {
         self.reloader.connect(api, own);

@@ -8,19 +8,29 @@ use node::{CorePlan, PfPlan};
 
 use super::config::{NodePlan, Plan};
 use super::operator::Nodes;
+use super::users::{self, Users};
 
 /// Applies a changed file as far as that goes while the nodes run: users, their numbers and profiles, and tokens.
 pub(super) struct Reloader {
     path: PathBuf,
     /// What the nodes were started with.
     started: Plan,
+    /// The file as it was last read.
+    current: RwLock<Plan>,
+    /// Those in the store.
+    pub(super) users: Users,
     /// Where tokens are set, and the one that belongs to this life of the process.
     api: RwLock<Option<(Api, Vec<Token>)>>,
 }
 
 impl Reloader {
-    pub(super) fn new(path: PathBuf, started: Plan) -> Reloader {
-        Reloader { path, started, api: RwLock::new(None) }
+    pub(super) fn new(path: PathBuf, started: Plan, users: Users) -> Reloader {
+        Reloader { path, current: RwLock::new(started.clone()), started, users, api: RwLock::new(None) }
+    }
+
+    /// The file as it was last read.
+    pub(super) fn current(&self) -> Plan {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tokens are set there from now on, `own` beside those of the file.
@@ -34,35 +44,24 @@ impl Reloader {
         let plan = super::load(&self.path).map_err(|error| format!("nothing has changed: {error:#}"))?;
         let mut late: Vec<String> = Vec::new();
 
-        // 2. Cores: users and numbers.
-        for (name, core) in &nodes.cores {
-            let Some(new) = plan.cores.iter().find(|node| node.name == *name) else { continue };
-            let (subscribers, numbers) = (new.role.subscribers.clone(), new.role.numbers.clone());
-            if core.call(move |core, _| core.set_subscribers(subscribers, numbers)).is_err() {
-                return Err(format!("node {name} does not answer"));
-            }
-        }
+        // 2. Users, numbers and profiles: of the file and of the store.
+        self.serve_users(nodes, &plan)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = plan.clone();
 
-        // 3. Participating functions: profiles. Sessions that are not allowed any more end.
-        for (name, pf) in &nodes.pfs {
-            let Some(new) = plan.pfs.iter().find(|node| node.name == *name) else { continue };
-            let (default, profiles) = (new.role.default_profile.clone(), new.role.profiles.clone());
-            if pf.call(move |pf, now| pf.set_profiles(default, profiles, now)).is_err() {
-                return Err(format!("node {name} does not answer"));
-            }
-        }
-
-        // 4. Who may use the admin interface.
+        // 3. Who may use the admin interface.
         if let Some((api, own)) = &*self.api.read().unwrap_or_else(PoisonError::into_inner) {
             api.set_tokens(own.iter().chain(&plan.admin.tokens).cloned().collect());
         }
 
-        // 5. Everything else is told.
+        // 4. Everything else is told.
         late.extend(changed(&self.started.cores, &plan.cores, fixed_core).map(|name| format!("core `{name}`")));
         late.extend(changed(&self.started.pfs, &plan.pfs, fixed_pf).map(|name| format!("pf `{name}`")));
         let (was, is) = (&self.started.admin, &plan.admin);
         if (was.listen, was.metrics, &was.token_file) != (is.listen, is.metrics, &is.token_file) {
             late.push("[admin]".to_owned());
+        }
+        if self.started.store != plan.store || self.started.stored != plan.stored {
+            late.push("the store".to_owned());
         }
         let applied = "users, numbers, profiles and tokens are those of the file";
         Ok(if late.is_empty() {
@@ -70,6 +69,26 @@ impl Reloader {
         } else {
             format!("{applied}; a restart is needed for other changes of {}", late.join(", "))
         })
+    }
+
+    /// Serves the users of a file that is right, and those of the store. Sessions that are not allowed any more end.
+    pub(super) fn serve_users(&self, nodes: &Nodes, plan: &Plan) -> Result<(), String> {
+        let stored = self.users.list();
+        for (name, core) in &nodes.cores {
+            let Some(node) = plan.cores.iter().find(|node| node.name == *name) else { continue };
+            let (subscribers, numbers) = (users::subscribers(&node.role, &stored), node.role.numbers.clone());
+            if core.call(move |core, _| core.set_subscribers(subscribers, numbers)).is_err() {
+                return Err(format!("node {name} does not answer"));
+            }
+        }
+        for (name, pf) in &nodes.pfs {
+            let Some(node) = plan.pfs.iter().find(|node| node.name == *name) else { continue };
+            let (default, profiles) = (node.role.default_profile.clone(), users::profiles(&node.role, &stored));
+            if pf.call(move |pf, now| pf.set_profiles(default, profiles, now)).is_err() {
+                return Err(format!("node {name} does not answer"));
+            }
+        }
+        Ok(())
     }
 }
 

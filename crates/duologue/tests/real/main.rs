@@ -5,6 +5,7 @@
 
 mod admin;
 mod chat;
+mod cluster;
 mod flood;
 mod foreign_core;
 mod ground;

@@ -161,7 +161,7 @@ fn trusted(key: &str, entries: &[String]) -> Result<Vec<std::net::IpAddr>, Confi
 }
 
 /// A profile whose missing keys are those of `usual`.
-fn profile(key: &str, entry: &document::Profile, usual: &Profile) -> Result<Profile, ConfigError> {
+pub(in crate::serve) fn profile(key: &str, entry: &document::Profile, usual: &Profile) -> Result<Profile, ConfigError> {
     let usual = usual.clone();
     let services =
         entry.services.as_deref().map(|list| words(&format!("{key}.services"), list, &SERVICES)).transpose()?;

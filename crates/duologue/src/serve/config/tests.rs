@@ -2,6 +2,7 @@ use std::sync::LazyLock;
 
 use cpm::{MediaPathPolicy, Reason};
 use engine::Authority;
+use role_core::Subscriber;
 
 use super::*;
 use crate::serve::DEFAULTS;
@@ -59,7 +60,7 @@ fn a_small_configuration_is_read() {
     let (core, pf) = (&plan.cores[0], &plan.pfs[0]);
     assert_eq!(core.addresses.sip.len(), 2);
     assert_eq!(core.role.domain, "home1.test");
-    assert_eq!(core.role.subscribers["alice"].password, "a\"b");
+    assert_eq!(core.role.subscribers["alice"], Subscriber::new("a\"b"));
     let trigger = core.role.trigger.as_ref().unwrap();
     assert_eq!(trigger.terminating, "sip:term@127.0.0.1:7060;transport=tcp");
     assert_eq!(core.role.peers[0].addr.to_string(), "127.0.0.1:5062");
@@ -246,6 +247,7 @@ fn every_key_is_documented_and_every_documented_key_is_read() {
         "x = 1",
         "[admin]\nx = 1",
         "[admin]\ntokens = [{ x = 1 }]",
+        "[store]\nx = 1",
         "[[core]]\nx = 1",
         "[[pf]]\nx = 1",
         "[[core]]\n[core.subscribers]\na = { x = 1 }",

@@ -1,0 +1,149 @@
+//! Signs of life: the nodes of this process give theirs, look for those of others, and take over what a dead one has left.
+//!
+//! Clocks of machines are not compared. A node is dead when its sign has not changed for long, while the database answered us
+//! all the time: after an outage everybody has that long again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use engine::{Caller, Clock};
+use role_participating::Participating;
+use store::{Holder, Lease, Role, Store, StoreError};
+use wire::{Input, Instant, Node as _};
+
+/// How often signs of life are given and looked for.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// A node that keeps its entries in the store.
+pub(super) struct Life {
+    pub(super) lease: Lease,
+    /// A participating function, which can take over from others.
+    pub(super) pf: Option<Caller<Participating>>,
+}
+
+/// What is done when something is seen.
+pub(super) struct Hooks {
+    /// Another has replaced one of our nodes: nothing that we still do counts.
+    pub(super) fenced: Box<dyn Fn(&StoreError) + Send>,
+    /// The subscribers in the store have changed.
+    pub(super) changed: Box<dyn Fn() + Send>,
+}
+
+/// The thread that gives and looks. Dropping it ends it.
+pub(super) struct Lives {
+    stop: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Lives {
+    pub(super) fn start(
+        store: Arc<dyn Store>,
+        lives: Vec<Life>,
+        take_over: Duration,
+        hooks: Hooks,
+    ) -> std::io::Result<Lives> {
+        let (stop, stopped) = sync_channel(0);
+        let watch =
+            Watch { store, lives, take_over, hooks, seen: BTreeMap::new(), clock: Clock::start(), version: None };
+        let thread = thread::Builder::new().name("lives".to_owned()).spawn(move || watch.run(&stopped))?;
+        Ok(Lives { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Lives {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that gives signs of life has panicked");
+        }
+    }
+}
+
+struct Watch {
+    store: Arc<dyn Store>,
+    lives: Vec<Life>,
+    take_over: Duration,
+    hooks: Hooks,
+    /// Other holders as they were last seen, and since when.
+    seen: BTreeMap<String, (Holder, Instant)>,
+    clock: Clock,
+    /// Of the subscribers.
+    version: Option<i64>,
+}
+
+impl Watch {
+    fn run(mut self, stopped: &Receiver<()>) {
+        let mut was_away = false;
+        while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+            match self.look() {
+                Ok(()) if was_away => {
+                    was_away = false;
+                    tracing::warn!("the store answers again");
+                }
+                Ok(()) => {}
+                Err(error @ StoreError::Fenced(_)) => return (self.hooks.fenced)(&error),
+                Err(error) => {
+                    // Who could not be seen may have lived.
+                    self.seen.clear();
+                    if !was_away {
+                        was_away = true;
+                        tracing::error!(%error, "the store does not answer: sessions go on, records wait");
+                    }
+                }
+            }
+        }
+    }
+
+    /// One round.
+    fn look(&mut self) -> Result<(), StoreError> {
+        // 1. We live.
+        for life in &self.lives {
+            self.store.beat(&life.lease)?;
+        }
+
+        // 2. Users that an operator has entered elsewhere.
+        let version = self.store.subscribers_version()?;
+        if self.version.replace(version).is_some_and(|known| known != version) {
+            (self.hooks.changed)();
+        }
+
+        // 3. Who else lives?
+        let Some(heir) = self.lives.iter().position(|life| life.pf.is_some()) else { return Ok(()) };
+        let mut others = self.store.holders(Role::Participating)?;
+        others.retain(|other| !self.lives.iter().any(|life| life.lease.node == other.node));
+        self.seen.retain(|node, _| others.iter().any(|other| other.node == *node));
+        let now = self.clock.at();
+        for other in others {
+            let known = self.seen.get(&other.node).filter(|(known, _)| *known == other);
+            match known {
+                Some((_, since)) if now.saturating_since(*since) >= self.take_over => self.take_over(heir, &other)?,
+                Some(_) => {}
+                None => drop(self.seen.insert(other.node.clone(), (other, now))),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_over(&mut self, heir: usize, other: &Holder) -> Result<(), StoreError> {
+        let Life { lease, pf: Some(pf) } = &self.lives[heir] else { return Ok(()) };
+        let taken = self.store.take_over(lease, other)?;
+        self.seen.remove(&other.node);
+        // Another one was faster, or it lives after all.
+        let Some(entries) = taken else { return Ok(()) };
+        tracing::warn!(from = %other.node, by = %lease.node, entries = entries.len(), "taking over from a dead node");
+        for (key, value) in entries {
+            // One at a time: between them the node does its other work.
+            if pf.call(move |pf, now| pf.handle_input(Input::Recalled { key, value }, now)).is_err() {
+                // They are ours in the store: our next life recalls them.
+                tracing::error!(node = %lease.node, "the node has stopped");
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! Two servers and one PostgreSQL; SIPp stands on both sides of the sessions.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use interop::{Loopback, Postgres, Process, Sipp, scenarios};
+
+use crate::ground::{self, Place, SOON};
+
+/// The longest that a client may wait for its BYE when a node has died for good.
+const CLOSED: Duration = Duration::from_secs(60);
+
+struct Stage {
+    lease: Loopback,
+    postgres: Postgres,
+    /// Of the node that was started last.
+    metrics: Cell<SocketAddr>,
+}
+
+impl Stage {
+    fn set() -> Stage {
+        let lease = Loopback::lease();
+        let postgres = Postgres::start(lease.at(5432));
+        let metrics = Cell::new(lease.port());
+        Stage { lease, postgres, metrics }
+    }
+
+    /// A participating function on the media path that has its journal there.
+    fn serve(&self, name: &str, at: SocketAddr, journal: &str) -> Process {
+        self.metrics.set(self.lease.port());
+        let admin = format!("[admin]\nmetrics = \"{}\"\n", self.metrics.get());
+        let store = format!("[store]\nurl = \"{}\"\ntake_over = 5\n", self.postgres.url());
+        let pf = ground::pf(name, at, Place::On);
+        let rest = format!("journal = \"{journal}\"\nmedia_grace = 0\n[pf.profile]\nmax_sessions = 100000\n");
+        ground::serve(&format!("{admin}{store}{pf}{rest}"), &[at])
+    }
+
+    /// Bob, who is called through any function, and the caller through this one: both wait for the close.
+    fn sides(&self, calls: u32) -> (Sipp, impl Fn(SocketAddr) -> Sipp + use<>) {
+        let (alice, bob) = (self.lease.port(), self.lease.port());
+        let callee =
+            Sipp::new("bob", scenarios::ISC_B, bob).key("me", &bob.to_string()).calls(calls).within(CLOSED * 3);
+        let caller = move |pf: SocketAddr| {
+            Sipp::new("alice", scenarios::ISC_HELD, alice)
+                .to(pf)
+                .key("pf", &pf.to_string())
+                .key("back", &bob.to_string())
+                .key("me", &alice.to_string())
+                .args(&["-r", "200", "-l", "5000"])
+                .calls(calls)
+                .within(CLOSED * 3)
+        };
+        (callee, caller)
+    }
+
+    fn wait_for(&self, sql: &str, expected: &str) {
+        let seen = interop::until(CLOSED, || (self.postgres.query(sql) == expected).then_some(()));
+        assert!(seen.is_some(), "{sql}: {} instead of {expected}", self.postgres.query(sql));
+    }
+}
+
+fn metrics(stage: &Stage) -> String {
+    let mut curl = Command::new(interop::require("curl"));
+    let done = curl.args(["--silent", &format!("http://{}/metrics", stage.metrics.get())]).output().unwrap();
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// Processes die in real time.
+#[expect(clippy::disallowed_methods, reason = "how long clients of a dead node wait is what this is about")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[test]
+fn a_node_that_dies_is_taken_over_every_end_is_closed_and_each_session_has_one_record() {
+    let stage = Stage::set();
+    let [at_1, at_2] = stage.lease.ports();
+    let (mut one, mut two) = (stage.serve("pf-1", at_1, "store"), stage.serve("pf-2", at_2, "store"));
+    let sessions = 1_000;
+    let (bob, alice) = stage.sides(sessions);
+    let (bob, alice) = (bob.start(), alice(at_1).start());
+    stage.wait_for("SELECT count(*) FROM kept WHERE node = 'pf-1'", "1000");
+
+    // 1. The node dies; nobody starts it again.
+    one.kill();
+    let died = now();
+    alice.finish();
+    bob.finish();
+    let closed = died.elapsed();
+    eprintln!("both ends of {sessions} sessions were closed {closed:?} after the kill");
+    assert!(closed < CLOSED, "{closed:?}");
+
+    // 2. One record each, and nothing is left.
+    stage.wait_for("SELECT count(*), count(DISTINCT key) FROM record", "1000|1000");
+    stage.wait_for("SELECT count(*) FROM kept", "0");
+    let restarted = "SELECT count(*) FROM record WHERE body LIKE '%restarted%'";
+    assert_eq!(stage.postgres.query(restarted), "1000");
+    two.wait_line("taking over from a dead node", SOON);
+
+    // 3. It comes back as if it were new, and the other one leaves it alone.
+    let mut one = stage.serve("pf-1", at_1, "store");
+    let (bob, alice) = stage.sides(1);
+    let (bob, alice) = (bob.start(), alice(at_1).start());
+    stage.wait_for("SELECT count(*) FROM kept WHERE node = 'pf-1'", "1");
+    one.stop();
+    alice.finish();
+    bob.finish();
+    stage.wait_for("SELECT count(*) FROM record", "1001");
+}
+
+#[test]
+fn a_node_that_is_started_twice_stops_the_first_life_at_once() {
+    let stage = Stage::set();
+    let [at_1, at_2] = stage.lease.ports();
+    let mut first = stage.serve("pf", at_1, "store");
+    let mut second = stage.serve("pf", at_2, "store");
+    let status = first.wait_exit(SOON);
+    assert_eq!(status.code(), Some(1));
+    let said = first.lines().join("\n");
+    assert!(said.contains("node pf has been replaced"), "{said}");
+    second.stop();
+}
+
+#[test]
+fn with_the_database_away_sessions_go_on_and_records_wait_for_it() {
+    let mut stage = Stage::set();
+    let at = stage.lease.port();
+    let folder = tempfile::tempdir().unwrap();
+    let mut pf = stage.serve("pf", at, &folder.path().join("journal").display().to_string());
+    let (bob, alice) = stage.sides(20);
+    let (bob, alice) = (bob.start(), alice(at).start());
+
+    // 1. The database goes away while sessions are open.
+    let open = "duologue_sessions{node=\"pf\",media_path=\"on\"} 20";
+    let all_open = interop::until(SOON, || metrics(&stage).contains(open).then_some(()));
+    assert!(all_open.is_some(), "{}", metrics(&stage));
+    stage.postgres.crash();
+    pf.wait_line("the store does not answer", SOON);
+
+    // 2. The node is stopped in order: all sessions are closed, their records are in its journal.
+    pf.stop();
+    alice.finish();
+    bob.finish();
+
+    // 3. The database is back, and the node too: each session has one record.
+    stage.postgres.restart();
+    let mut again = stage.serve("pf", at, &folder.path().join("journal").display().to_string());
+    stage.wait_for("SELECT count(*), count(DISTINCT key) FROM record", "20|20");
+    again.stop();
+}
