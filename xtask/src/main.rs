@@ -4,13 +4,12 @@
 
 mod bench;
 mod ci;
-mod cluster;
-mod kamailio;
 mod kill9;
 mod layers;
 mod licences;
 mod model;
 mod packages;
+mod show;
 mod sim;
 mod spdx;
 mod steps;
@@ -53,8 +52,8 @@ fn main() -> ExitCode {
         ["ci"] => ci::command(),
         ["bench", args @ ..] => bench::command(args),
         ["kill9", args @ ..] => kill9::command(args),
-        ["kamailio"] => kamailio::command(),
-        ["cluster"] => cluster::command(),
+        ["kamailio"] => show::KAMAILIO.command(),
+        ["cluster"] => show::CLUSTER.command(),
         ["model"] => model::command(),
         ["sim", args @ ..] => sim::command(args),
         ["layers"] => Steps::alone("layers", "cargo xtask layers", layers::check),
