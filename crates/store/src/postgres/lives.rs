@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 use wire::Entry;
 
@@ -35,10 +36,7 @@ impl Lives for Postgres {
     fn recall(&self, lease: &Lease) -> Result<Vec<(u64, Bytes)>, StoreError> {
         self.ask(async |client| {
             let transaction = client.transaction().await.map_err(error_of)?;
-            let sql = "SELECT 1 FROM node WHERE name = $1 AND epoch = $2 FOR KEY SHARE";
-            if transaction.query_opt(sql, &[&lease.node, &lease.epoch]).await.map_err(error_of)?.is_none() {
-                return Err(StoreError::Fenced(lease.node.clone()));
-            }
+            check(&transaction, lease).await?;
             let sql = "SELECT key, value FROM kept WHERE node = $1 ORDER BY key";
             let rows = transaction.query(sql, &[&lease.node]).await.map_err(error_of)?;
             transaction.commit().await.map_err(error_of)?;
@@ -79,10 +77,7 @@ impl Lives for Postgres {
     fn take_over(&self, lease: &Lease, from: &Holder) -> Result<Option<Vec<(u64, Bytes)>>, StoreError> {
         self.ask(async |client| {
             let transaction = client.transaction().await.map_err(error_of)?;
-            let sql = "SELECT 1 FROM node WHERE name = $1 AND epoch = $2 FOR KEY SHARE";
-            if transaction.query_opt(sql, &[&lease.node, &lease.epoch]).await.map_err(error_of)?.is_none() {
-                return Err(StoreError::Fenced(lease.node.clone()));
-            }
+            check(&transaction, lease).await?;
             // Stronger than an update takes by itself: it keeps those out who are about to keep something.
             let sql = "SELECT 1 FROM node WHERE name = $1 AND epoch = $2 AND beat = $3 FOR UPDATE";
             let seen = transaction.query_opt(sql, &[&from.node, &from.epoch, &from.beat]).await.map_err(error_of)?;
@@ -97,6 +92,13 @@ impl Lives for Postgres {
             rows.iter().map(entry).collect::<Result<_, _>>().map(Some)
         })
     }
+}
+
+/// Whether a life is still the last one, and stays so until the transaction ends.
+async fn check(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
+    let sql = "SELECT 1 FROM node WHERE name = $1 AND epoch = $2 FOR KEY SHARE";
+    let life = transaction.query_opt(sql, &[&lease.node, &lease.epoch]).await.map_err(error_of)?;
+    if life.is_some() { Ok(()) } else { Err(StoreError::Fenced(lease.node.clone())) }
 }
 
 fn entry(row: &Row) -> Result<(u64, Bytes), StoreError> {
