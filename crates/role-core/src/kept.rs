@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sip_tx::Flow;
+use siphasher::sip::SipHasher24;
 use wire::{Entry, Now, Output, Transport};
 
 use crate::Core;
@@ -154,7 +155,7 @@ impl Core {
     }
 }
 
-/// The key of a user's entry: FNV-1a, the same in every life. Of two users with one key, the one that registers last is kept.
+/// The key of a user's entry, the same in every life. Of two users with one key, the one that registers last is kept.
 fn key_of(aor: &str) -> u64 {
-    aor.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    SipHasher24::new().hash(aor.as_bytes())
 }

@@ -33,6 +33,11 @@ impl Core {
         self.location.all(now.at).map(view).collect()
     }
 
+    /// How many contacts are registered.
+    pub fn registered_contacts(&self, now: Now) -> usize {
+        self.location.all(now.at).count()
+    }
+
     /// Serves these users from now on. What a user that is gone has registered is not asked any more, and expires.
     pub fn set_subscribers(&mut self, subscribers: BTreeMap<String, Subscriber>, numbers: BTreeMap<String, String>) {
         (self.config.subscribers, self.config.numbers) = (subscribers, numbers);

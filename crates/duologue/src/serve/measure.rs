@@ -11,7 +11,7 @@ use super::operator::Nodes;
 pub(super) fn all(nodes: &Nodes) -> Vec<Measurement> {
     let mut sheet = Sheet::default();
     for (name, core) in &nodes.cores {
-        let measured = core.call(|core, now| (core.stack().stats(), core.open(), core.registrations(now).len()));
+        let measured = core.call(|core, now| (core.stack().stats(), core.open(), core.registered_contacts(now)));
         let Some(((stats, (clients, servers, contexts), registrations), net)) = measured.ok().zip(core.counters().ok())
         else {
             sheet.up(name, "core", false);
