@@ -4,14 +4,16 @@ mod audit;
 mod config;
 mod health;
 mod log_filter;
+mod records;
 mod registrations;
 mod sessions;
+mod users;
 
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Description;
@@ -27,13 +29,17 @@ const LARGEST_BODY: usize = 1024 * 1024;
 #[openapi(
     info(
         title = "Duologue admin",
-        description = "Sessions, registrations, configuration and logs of the nodes of one process."
+        description = "Sessions, registrations, users, records, configuration and logs of the nodes of one process."
     ),
     paths(
         sessions::list,
         sessions::show,
         sessions::close,
         registrations::list,
+        users::list,
+        users::put,
+        users::remove,
+        records::list,
         config::check,
         config::reload,
         log_filter::show,
@@ -46,6 +52,10 @@ const LARGEST_BODY: usize = 1024 * 1024;
     components(schemas(
         crate::Session,
         crate::Registration,
+        crate::User,
+        crate::UserEntry,
+        crate::Record,
+        crate::Traffic,
         crate::NodeStatus,
         crate::AuditEntry,
         Problem,
@@ -66,6 +76,9 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/sessions/{id}", get(sessions::show).delete(sessions::close))
         .route("/api/v1/registrations", get(registrations::list))
+        .route("/api/v1/users", get(users::list))
+        .route("/api/v1/users/{user}", put(users::put).delete(users::remove))
+        .route("/api/v1/records", get(records::list))
         .route("/api/v1/config/check", post(config::check))
         .route("/api/v1/config/reload", post(config::reload))
         .route("/api/v1/log-filter", get(log_filter::show).put(log_filter::set))

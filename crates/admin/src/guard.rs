@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 
 use crate::problem::Problem;
 use crate::server::Shared;
@@ -52,36 +52,32 @@ pub(crate) async fn check(State(shared): State<Arc<Shared>>, request: Request, n
     let what = format!("{} {}", request.method(), request.uri().path());
     let is_looking = request.method() == Method::GET;
     let now = Instant::now();
-    let refuse = |who: Option<&str>, status: StatusCode, detail: &str| {
-        shared.audit.note(who, source, what.clone(), status.as_u16());
-        Problem::new(status, detail).into_response()
-    };
-    if shared.failures.is_too_many(source, now) {
-        let mut answer = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens; try again in a minute");
-        shared.audit.note(None, source, what, 429);
-        return answer_with(&mut answer, header::RETRY_AFTER, "60");
-    }
-    let tokens = shared.tokens();
-    let Some(token) = shown(&request).and_then(|shown| Token::find(&tokens, shown)) else {
-        shared.failures.note(source, now);
-        let mut refusal = refuse(None, StatusCode::UNAUTHORIZED, "show a token: Authorization: Bearer TOKEN");
-        refusal.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-        return refusal;
-    };
-    if !is_looking && token.role < Role::Operate {
-        return refuse(Some(&token.name), StatusCode::FORBIDDEN, "this token may look and not change");
-    }
-    let who = token.name.clone();
-    let answer = next.run(request).await;
-    if !is_looking {
-        shared.audit.note(Some(&who), source, what, answer.status().as_u16());
-    }
-    answer
-}
 
-fn answer_with(problem: &mut Problem, name: header::HeaderName, value: &'static str) -> Response {
-    let mut answer = problem.clone().into_response();
-    answer.headers_mut().insert(name, header::HeaderValue::from_static(value));
+    // 1. Who has guessed too often is not listened to, nor written down: the wrong tokens before have been.
+    if shared.failures.is_too_many(source, now) {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens; try again in a minute");
+        return (AppendHeaders([(header::RETRY_AFTER, "60")]), problem).into_response();
+    }
+
+    // 2. Whose token it is, and whether it is good for this.
+    let tokens = shared.tokens();
+    let token = shown(&request).and_then(|shown| Token::find(&tokens, shown));
+    let who = token.map(|token| token.name.clone());
+    let answer = match token {
+        None => {
+            shared.failures.note(source, now);
+            let problem = Problem::new(StatusCode::UNAUTHORIZED, "show a token: Authorization: Bearer TOKEN");
+            (AppendHeaders([(header::WWW_AUTHENTICATE, "Bearer")]), problem).into_response()
+        }
+        Some(token) if !is_looking && token.role < Role::Operate => {
+            Problem::new(StatusCode::FORBIDDEN, "this token may look and not change").into_response()
+        }
+        Some(_) if is_looking => return next.run(request).await,
+        Some(_) => next.run(request).await,
+    };
+
+    // 3. What was changed or refused is written down before anybody hears of it.
+    shared.note(who, source, what, answer.status()).await;
     answer
 }
 

@@ -17,9 +17,12 @@ mod server;
 mod token;
 
 pub use api::description;
-pub use audit::{AuditEntry, AuditLog};
+pub use audit::AuditEntry;
 pub use client::{Client, ClientError};
-pub use metrics::{Kind, Measurement, text as metrics_text};
-pub use operator::{CloseError, NodeStatus, Operator, Registration, Session, Unavailable};
+pub use metrics::{Kind, Measurement};
+pub use operator::{
+    CloseError, NodeStatus, Operator, Record, Registration, Session, StoreProblem, Traffic, Unavailable, User,
+    UserEntry,
+};
 pub use server::{Api, Server};
 pub use token::{Role, Token, TokenError};

@@ -34,7 +34,7 @@ pub struct Measurement {
 /// The text that Prometheus reads (OpenMetrics 1.0).
 ///
 /// Measurements of one name may stand anywhere in the list; help and kind are those of the first.
-pub fn text(measurements: Vec<Measurement>) -> Result<String, fmt::Error> {
+pub(crate) fn text(measurements: Vec<Measurement>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("duologue");
     registry.register_collector(Box::new(Snapshot(measurements)));
     let mut text = String::new();

@@ -3,7 +3,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{CloseError, Unavailable};
+use crate::{CloseError, StoreProblem, Unavailable};
 
 /// Why a request was not carried out (RFC 9457).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
@@ -35,6 +35,18 @@ impl From<CloseError> for Problem {
             CloseError::Unknown => StatusCode::NOT_FOUND,
             CloseError::Refused(_) => StatusCode::CONFLICT,
             CloseError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Problem::new(status, error.to_string())
+    }
+}
+
+impl From<StoreProblem> for Problem {
+    fn from(error: StoreProblem) -> Problem {
+        let status = match error {
+            StoreProblem::None | StoreProblem::InFile => StatusCode::CONFLICT,
+            StoreProblem::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
+            StoreProblem::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            StoreProblem::Unknown => StatusCode::NOT_FOUND,
         };
         Problem::new(status, error.to_string())
     }

@@ -1,8 +1,8 @@
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::api;
 use crate::guard::Failures;
 use crate::problem::Problem;
-use crate::{AuditLog, Operator, Token};
+use crate::{AuditEntry, Operator, Token};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -22,7 +22,6 @@ const QUESTIONS: usize = 16;
 /// What all requests share.
 pub(crate) struct Shared {
     pub(crate) operator: Arc<dyn Operator>,
-    pub(crate) audit: AuditLog,
     pub(crate) failures: Failures,
     tokens: RwLock<Arc<[Token]>>,
     questions: Arc<Semaphore>,
@@ -31,6 +30,17 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn tokens(&self) -> Arc<[Token]> {
         Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes into the audit log what was wanted, and what became of it. The log of the process has it in any case.
+    #[expect(clippy::disallowed_methods, reason = "a host of HTTP, with the wall clock")]
+    pub(crate) async fn note(&self, who: Option<String>, from: IpAddr, what: String, status: StatusCode) {
+        tracing::info!(who = who.as_deref().unwrap_or("nobody"), %from, %what, status = status.as_u16(), "admin");
+        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let entry = AuditEntry { at, who, from: from.to_string(), what, status: status.as_u16() };
+        if self.ask(move |operator| operator.audited(entry)).await.is_err() {
+            tracing::error!("the audit log has not been written");
+        }
     }
 
     /// Asks the nodes, on a thread that may block, and waits for the answer as long as anybody would.
@@ -67,7 +77,6 @@ impl Api {
     pub fn new(operator: Arc<dyn Operator>, tokens: Vec<Token>) -> Api {
         let shared = Shared {
             operator,
-            audit: AuditLog::default(),
             failures: Failures::default(),
             tokens: RwLock::new(tokens.into()),
             questions: Arc::new(Semaphore::new(QUESTIONS)),

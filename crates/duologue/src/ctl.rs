@@ -4,14 +4,14 @@ mod table;
 
 use std::fs;
 use std::io::{Read as _, Write as _, stdin, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use admin::{Client, ClientError};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::cli::ctl::{Config, Ctl, Format, Task};
+use crate::cli::ctl::{Config, Ctl, Format, Task, User};
 use table::Table;
 
 /// Where a service keeps its token, and a process that was started by hand.
@@ -51,6 +51,20 @@ fn ask(client: &Client, task: &Task) -> anyhow::Result<Result<Value, ClientError
         Task::Session { id } => client.ask("GET", &format!("/api/v1/sessions/{}", escaped(id)), None),
         Task::Close { id } => client.ask("DELETE", &format!("/api/v1/sessions/{}", escaped(id)), None),
         Task::Registrations => client.ask("GET", "/api/v1/registrations", None),
+        Task::Users => client.ask("GET", "/api/v1/users", None),
+        Task::User { task: User::Put { user, password_file, number, profile } } => {
+            let password = document(password_file)?;
+            let password = password.trim_end_matches(['\r', '\n']);
+            let body = json!({ "password": password, "number": number, "profile": profile }).to_string();
+            client.ask("PUT", &format!("/api/v1/users/{}", escaped(user)), Some(("application/json", body)))
+        }
+        Task::User { task: User::Remove { user } } => {
+            client.ask("DELETE", &format!("/api/v1/users/{}", escaped(user)), None)
+        }
+        Task::Records { user, limit } => {
+            let user = user.as_ref().map(|user| format!("&user={}", escaped(user))).unwrap_or_default();
+            client.ask("GET", &format!("/api/v1/records?limit={limit}{user}"), None)
+        }
         Task::Nodes => client.ask("GET", "/readyz", None),
         Task::Audit => client.ask("GET", "/api/v1/audit", None),
         Task::LogFilter { filter: None } => client.ask("GET", "/api/v1/log-filter", None),
@@ -66,7 +80,7 @@ fn ask(client: &Client, task: &Task) -> anyhow::Result<Result<Value, ClientError
     })
 }
 
-fn document(file: &PathBuf) -> anyhow::Result<String> {
+fn document(file: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
     if file == Path::new("-") {
         stdin().read_to_string(&mut text).context("cannot read standard input")?;
@@ -92,6 +106,13 @@ fn print(answer: &Value, task: &Task, output: Format) -> anyhow::Result<()> {
             Table::of(answer, &["id", "served_user", "case", "peer", "media_path", "started"]).to_string()
         }
         Task::Registrations => Table::of(answer, &["user", "contact", "instance", "expires", "node"]).to_string(),
+        Task::Users => Table::of(answer, &["user", "number", "profile", "in_file"]).to_string(),
+        Task::User { task: User::Put { user, .. } } => format!("{user} is served\n"),
+        Task::User { task: User::Remove { user } } => format!("{user} is not served any more\n"),
+        Task::Records { .. } => {
+            let columns = ["ended", "served_user", "case", "peer", "media_path", "closed_by", "released", "bye"];
+            Table::of(answer, &columns).to_string()
+        }
         Task::Nodes => Table::of(answer, &["name", "role", "is_ready"]).to_string(),
         Task::Audit => Table::of(answer, &["at", "who", "from", "what", "status"]).to_string(),
         Task::Session { .. } => table::fields(answer),

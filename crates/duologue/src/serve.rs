@@ -1,6 +1,7 @@
 //! `duologue serve`.
 
 pub(crate) mod admin;
+mod audit;
 mod config;
 mod document;
 mod expand;
@@ -83,7 +84,8 @@ fn serve(plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     let running = Running::start(plan.clone(), store.as_ref())?;
     let (admin, in_store) = (plan.admin.clone(), plan.store.clone());
     let users = Users::new(store.clone());
-    let nodes = Arc::new(Nodes::new(&running, Reloader::new(path.to_owned(), plan, users), logs));
+    let reloader = Reloader::new(path.to_owned(), plan, users);
+    let nodes = Arc::new(Nodes::new(&running, reloader, store.clone(), logs));
     nodes.refresh_users().map_err(anyhow::Error::msg).context("the users in the store cannot be had")?;
     let fenced = Arc::new(OnceLock::new());
     let _lives = store.zip(in_store).map(|(store, plan)| watch(store, &plan, &running, &nodes, &fenced)).transpose()?;

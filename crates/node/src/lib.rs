@@ -8,7 +8,7 @@ mod roles;
 mod uri;
 
 pub use bound::{Addresses, Bound};
-pub use records::{RecordSink, RecordsPlan};
+pub use records::{Line as RecordLine, RecordSink, RecordsPlan};
 pub use role_participating::Intervals;
 pub use roles::{ClientPlan, CorePlan, MAX_SESSIONS, MEDIA_GRACE, Pf, PfPlan, SILENT_SESSION, Seat, StartError};
 pub use sip_proxy::RouteKey;

@@ -260,9 +260,9 @@ fn read_keys(path: &Path, known: &mut BTreeSet<u64>) -> io::Result<()> {
     Ok(())
 }
 
-/// A record as it is written.
+/// A record as it is written, for whoever reads it.
 #[derive(Serialize)]
-struct Line<'a> {
+pub struct Line<'a> {
     key: String,
     served_user: &'a str,
     case: SessionCase,
@@ -284,7 +284,8 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn of(record: &SessionRecord) -> Line<'_> {
+    /// A record.
+    pub fn of(record: &SessionRecord) -> Line<'_> {
         Line {
             key: format!("{:016x}", record.key),
             served_user: &record.served_user,

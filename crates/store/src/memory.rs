@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use crate::{
     Audit, AuditEntry, Holder, Lease, Lives, RecordQuery, Records, Role, Store, StoreError, Subscriber, Subscribers,
 };
 
-/// A store that lasts as long as its process: the yardstick of the others.
+/// A store that lasts as long as its process: the yardstick of the others, and the audit log of who has no database.
 #[derive(Debug, Default)]
 pub struct Memory {
     tables: Mutex<Tables>,
@@ -21,8 +21,11 @@ struct Tables {
     version: i64,
     nodes: BTreeMap<String, Life>,
     records: BTreeMap<u64, SessionRecord>,
-    audit: Vec<AuditEntry>,
+    audit: VecDeque<AuditEntry>,
 }
+
+/// Entries of the audit log that are kept.
+const AUDITED: usize = 1_000;
 
 #[derive(Debug)]
 struct Life {
@@ -146,7 +149,9 @@ impl Records for Memory {
 
 impl Audit for Memory {
     fn add_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
-        self.tables().audit.extend_from_slice(entries);
+        let audit = &mut self.tables().audit;
+        audit.extend(entries.iter().cloned());
+        audit.drain(..audit.len().saturating_sub(AUDITED));
         Ok(())
     }
 

@@ -51,6 +51,22 @@ pub(crate) enum Task {
     },
     /// List the contacts that are registered at the cores
     Registrations,
+    /// List the users, those of the configuration file and those of the store
+    Users,
+    /// Enter a user into the store, or take one out
+    User {
+        #[command(subcommand)]
+        task: User,
+    },
+    /// List records of sessions, the one that ended last first
+    Records {
+        /// Those of this served user only, such as sip:alice@home1.test
+        #[arg(long, value_name = "URI")]
+        user: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+    },
     /// List the nodes, and whether they take new work
     Nodes,
     /// Check a configuration, or read the running one's file again
@@ -67,6 +83,34 @@ pub(crate) enum Task {
     Audit,
     /// Print the OpenAPI description of the admin interface
     Openapi,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum User {
+    /// Enter a user, in place of the one with the same address if there is one
+    Put {
+        /// Such as sip:alice@home1.test
+        user: String,
+        /// The file with the password; - for standard input
+        #[arg(long, value_name = "FILE")]
+        password_file: PathBuf,
+        /// The telephone number in global form, such as +15550001
+        #[arg(long)]
+        number: Option<String>,
+        /// What differs from the default profile, as JSON with the words of the configuration file
+        #[arg(long, value_name = "JSON", value_parser = json)]
+        profile: Option<serde_json::Value>,
+    },
+    /// Take a user out
+    Remove {
+        /// Such as sip:alice@home1.test
+        user: String,
+    },
+}
+
+/// A text that is JSON; one that came as it is would be a string.
+fn json(text: &str) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 #[derive(Subcommand, Debug)]

@@ -14,9 +14,10 @@ use engine::{ClientAuth, Tls};
 use node::{Addresses, CorePlan, PfPlan, RouteKey};
 use serde::Deserialize as _;
 use toml::de::{DeTable, Deserializer};
-use wire::Transport;
+use wire::{Redacted, Transport};
 
 pub(crate) use self::admin::AdminPlan;
+pub(super) use self::core::check_number;
 pub(super) use self::pf::profile;
 pub(crate) use self::store::StorePlan;
 use super::document::{self, Document};
@@ -52,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) store: Option<StorePlan>,
     /// The participating functions that keep their sessions in the store.
     pub(crate) stored: BTreeSet<String>,
+    /// What is written of everything that stays as it is while the nodes run: by it changes are found.
+    pub(crate) fixed: Redacted<Document>,
 }
 
 /// A node of one role.
@@ -68,6 +71,7 @@ impl Plan {
     /// Reads a configuration file.
     pub(crate) fn read(text: &str, variables: Variables<'_>, files: Files<'_>) -> Result<Plan, ConfigError> {
         let mut document = parse(text, variables)?;
+        let fixed = fixed(document.clone());
         let store = store::read(document.store.take())?;
         let mut stored = BTreeSet::new();
         for (i, pf) in document.pf.iter_mut().enumerate() {
@@ -83,7 +87,7 @@ impl Plan {
         let cores = each("core", document.core, |key, core| core::read(key, core, files))?;
         let pfs = each("pf", document.pf, |key, pf| pf::read(key, pf, files))?;
         let admin = admin::read(document.admin)?;
-        let plan = Plan { cores, pfs, admin, store, stored };
+        let plan = Plan { cores, pfs, admin, store, stored, fixed };
         plan.check()?;
         Ok(plan)
     }
@@ -140,6 +144,22 @@ fn parse(text: &str, variables: Variables<'_>) -> Result<Document, ConfigError> 
     let mut table = DeTable::parse(text).map_err(document)?;
     expand::table(table.get_mut(), "", variables)?;
     Document::deserialize(Deserializer::from(table)).map_err(document)
+}
+
+/// A file without what is applied while the nodes run.
+fn fixed(mut document: Document) -> Redacted<Document> {
+    for core in &mut document.core {
+        core.subscribers.clear();
+        core.numbers.clear();
+    }
+    for pf in &mut document.pf {
+        pf.profile = document::Profile::default();
+        pf.profiles.clear();
+    }
+    if let Some(admin) = &mut document.admin {
+        admin.tokens.clear();
+    }
+    Redacted(document)
 }
 
 fn each<D, R>(
@@ -247,7 +267,7 @@ fn route_key(key: &str, secret: Option<&str>) -> Result<Option<RouteKey>, Config
 }
 
 /// An address-of-record: `sip:user@domain`.
-fn aor(key: &str, text: &str) -> Result<String, ConfigError> {
+pub(super) fn aor(key: &str, text: &str) -> Result<String, ConfigError> {
     let uri = sip::Uri::parse(text.as_bytes()).ok().filter(|uri| uri.is_sip() && uri.user().is_some());
     let cure = "write an address-of-record such as \"sip:bob@home2.test\"";
     uri.map(|uri| cpm::aor(&uri)).ok_or_else(|| ConfigError::new(key, &format!("is `{text}`"), cure))

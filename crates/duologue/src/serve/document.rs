@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Document {
+pub(crate) struct Document {
     #[serde(default)]
     pub(super) core: Vec<Core>,
     #[serde(default)]
@@ -17,7 +17,7 @@ pub(super) struct Document {
 }
 
 /// The database.
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Store {
     pub(super) url: String,
@@ -25,7 +25,7 @@ pub(super) struct Store {
 }
 
 /// The admin interface.
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Admin {
     pub(super) listen: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct Admin {
     pub(super) tokens: Vec<AdminToken>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AdminToken {
     pub(super) name: String,
@@ -43,7 +43,7 @@ pub(super) struct AdminToken {
     pub(super) sha256: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Core {
     pub(super) name: String,
@@ -66,7 +66,7 @@ pub(super) struct Core {
 }
 
 /// All of them names of files, but for the last one.
-#[derive(Deserialize, Default)]
+#[derive(Clone, PartialEq, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tls {
     pub(super) certificate: Option<String>,
@@ -91,14 +91,14 @@ pub(super) enum MsrpTransport {
     Tls,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Subscriber {
     pub(super) password: String,
     pub(super) number: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(
     untagged,
     expecting = "expected a URI such as \"sip:127.0.0.1:5070\", or a table with the URIs `originating` and `terminating`"
@@ -108,21 +108,21 @@ pub(super) enum PfUri {
     Cases(Cases),
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cases {
     pub(super) originating: String,
     pub(super) terminating: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Peer {
     pub(super) domain: String,
     pub(super) uri: String,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Clone, PartialEq, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Registration {
     pub(super) min_expires: Option<u32>,
@@ -132,7 +132,7 @@ pub(super) struct Registration {
     pub(super) digest: Option<Digest>,
 }
 
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Digest {
     #[serde(rename = "both")]
     Both,
@@ -142,7 +142,7 @@ pub(super) enum Digest {
     Md5,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pf {
     pub(super) name: String,
@@ -182,7 +182,7 @@ pub(super) enum MediaPath {
     Auto,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Clone, PartialEq, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Profile {
     pub(super) services: Option<Vec<String>>,

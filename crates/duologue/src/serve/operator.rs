@@ -1,15 +1,24 @@
 //! The nodes of the process, as the admin interface sees them.
 
-use admin::{Api, CloseError, Measurement, NodeStatus, Operator, Registration, Session, Token, Unavailable};
+use std::sync::Arc;
+
+use admin::{
+    Api, AuditEntry, CloseError, Measurement, NodeStatus, Operator, Record, Registration, Session, StoreProblem, Token,
+    Unavailable, User, UserEntry,
+};
 use cpim::DateTime;
 use cpm::MediaPath;
 use engine::Caller;
+use node::RecordLine;
 use role_core::Core;
 use role_participating::{Participating, SessionView};
+use store::{RecordQuery, Store};
 
+use super::audit::AuditLog;
 use super::measure;
 use super::nodes::Running;
 use super::reload::Reloader;
+use super::users::away;
 use crate::logs::Filter;
 
 /// Reaches the nodes from the threads of the admin interface.
@@ -17,12 +26,15 @@ pub(super) struct Nodes {
     pub(super) cores: Vec<(String, Caller<Core>)>,
     pub(super) pfs: Vec<(String, Caller<Participating>)>,
     reloader: Reloader,
+    store: Option<Arc<dyn Store>>,
+    audit: AuditLog,
     logs: Filter,
 }
 
 impl Nodes {
-    pub(super) fn new(running: &Running, reloader: Reloader, logs: Filter) -> Nodes {
-        Nodes { cores: running.cores(), pfs: running.pfs(), reloader, logs }
+    pub(super) fn new(running: &Running, reloader: Reloader, store: Option<Arc<dyn Store>>, logs: Filter) -> Nodes {
+        let audit = AuditLog::new(store.as_ref());
+        Nodes { cores: running.cores(), pfs: running.pfs(), reloader, store, audit, logs }
     }
 
     /// Serves the users that are in the store now, beside those of the file.
@@ -110,6 +122,38 @@ impl Operator for Nodes {
             }));
         }
         Ok(all)
+    }
+
+    fn users(&self) -> Result<Vec<User>, StoreProblem> {
+        self.reloader.users.read().map_err(away)?;
+        Ok(self.reloader.users.all(&self.reloader.current()))
+    }
+
+    fn put_user(&self, user: &str, entry: UserEntry) -> Result<(), StoreProblem> {
+        self.reloader.users.put(&self.reloader.current(), user, entry)?;
+        self.refresh_users().map_err(StoreProblem::Away)
+    }
+
+    fn remove_user(&self, user: &str) -> Result<(), StoreProblem> {
+        self.reloader.users.remove(&self.reloader.current(), user)?;
+        self.refresh_users().map_err(StoreProblem::Away)
+    }
+
+    fn records(&self, user: Option<String>, limit: u32) -> Result<Vec<Record>, StoreProblem> {
+        let store = self.store.as_ref().ok_or(StoreProblem::None)?;
+        let records = store.records(&RecordQuery { user, limit }).map_err(away)?;
+        // As in the file of records.
+        let shown = |record| serde_json::from_value(serde_json::to_value(RecordLine::of(record))?);
+        let all: Result<_, serde_json::Error> = records.iter().map(shown).collect();
+        all.map_err(|error| StoreProblem::Away(format!("a record cannot be shown: {error}")))
+    }
+
+    fn audited(&self, entry: AuditEntry) {
+        self.audit.add(entry);
+    }
+
+    fn audit(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreProblem> {
+        self.audit.latest(limit)
     }
 
     fn measurements(&self) -> Vec<Measurement> {

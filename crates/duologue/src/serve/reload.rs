@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
 use admin::{Api, Token};
-use node::{CorePlan, PfPlan};
 
-use super::config::{NodePlan, Plan};
+use super::config::Plan;
 use super::operator::Nodes;
 use super::users::{self, Users};
 
@@ -54,15 +53,11 @@ impl Reloader {
         }
 
         // 4. Everything else is told.
-        late.extend(changed(&self.started.cores, &plan.cores, fixed_core).map(|name| format!("core `{name}`")));
-        late.extend(changed(&self.started.pfs, &plan.pfs, fixed_pf).map(|name| format!("pf `{name}`")));
-        let (was, is) = (&self.started.admin, &plan.admin);
-        if (was.listen, was.metrics, &was.token_file) != (is.listen, is.metrics, &is.token_file) {
-            late.push("[admin]".to_owned());
-        }
-        if self.started.store != plan.store || self.started.stored != plan.stored {
-            late.push("the store".to_owned());
-        }
+        let (was, is) = (&self.started.fixed.0, &plan.fixed.0);
+        late.extend(changed(&was.core, &is.core, |core| &core.name).map(|name| format!("core `{name}`")));
+        late.extend(changed(&was.pf, &is.pf, |pf| &pf.name).map(|name| format!("pf `{name}`")));
+        late.extend((was.admin != is.admin).then(|| "[admin]".to_owned()));
+        late.extend((was.store != is.store).then(|| "[store]".to_owned()));
         let applied = "users, numbers, profiles and tokens are those of the file";
         Ok(if late.is_empty() {
             applied.to_owned()
@@ -92,25 +87,14 @@ impl Reloader {
     }
 }
 
-/// The names of nodes that are new, gone, or differ in what stays as it is while they run.
-fn changed<'a, R>(
-    old: &'a [NodePlan<R>],
-    new: &'a [NodePlan<R>],
-    fixed: impl Fn(&NodePlan<R>) -> String + Copy + 'a,
-) -> impl Iterator<Item = &'a str> {
-    let find = move |all: &'a [NodePlan<R>], name: &str| all.iter().find(|node| node.name == name).map(fixed);
-    let differs = move |node: &&NodePlan<R>| find(old, &node.name) != find(new, &node.name);
-    let gone = old.iter().filter(move |node| !new.iter().any(|other| other.name == node.name));
-    new.iter().filter(differs).chain(gone).map(|node| node.name.as_str())
-}
-
-/// All of a node but what is applied, comparable.
-fn fixed_core(node: &NodePlan<CorePlan>) -> String {
-    let role = CorePlan { subscribers: Default::default(), numbers: Default::default(), ..node.role.clone() };
-    format!("{:?}", NodePlan { role, ..node.clone() })
-}
-
-fn fixed_pf(node: &NodePlan<PfPlan>) -> String {
-    let role = PfPlan { default_profile: Default::default(), profiles: Default::default(), ..node.role.clone() };
-    format!("{:?}", NodePlan { role, ..node.clone() })
+/// The names of nodes that are new, gone, or written differently.
+fn changed<'a, D: PartialEq>(
+    old: &'a [D],
+    new: &'a [D],
+    name: impl Fn(&D) -> &String + Copy + 'a,
+) -> impl Iterator<Item = &'a String> {
+    let named = move |all: &'a [D], node: &D| all.iter().find(|other| name(other) == name(node));
+    let differs = move |node: &&D| named(old, node) != Some(*node);
+    let gone = old.iter().filter(move |node| named(new, node).is_none());
+    new.iter().filter(differs).chain(gone).map(name)
 }

@@ -25,6 +25,11 @@ struct Stage {
 impl Stage {
     /// Two operators, PF A on the media path and PF B off it.
     fn new() -> Stage {
+        Stage::with(|_| String::new())
+    }
+
+    /// The same with more in the configuration, that may name files in the folder.
+    fn with(more: impl FnOnce(&Path) -> String) -> Stage {
         let lease = Loopback::lease();
         let [core_a, core_b, a, b, admin, metrics] = lease.ports();
         let scratch = Process::scratch();
@@ -35,6 +40,7 @@ impl Stage {
                  tokens = [{{ name = \"looker\", role = \"read\", sha256 = \"{LOOKER}\" }}]\n",
                 token.display()
             ),
+            more(scratch.path()),
             ground::core("core-a", core_a, a, core_b, Transport::Udp),
             ground::pf("pf-a", a, Place::On),
             ground::core("core-b", core_b, b, core_a, Transport::Udp),
@@ -44,6 +50,9 @@ impl Stage {
         let nodes = ground::serve_in(scratch, &config, &[core_a, core_b, a, b]);
         let mut stage = Stage { lease, cores: [core_a, core_b], admin, metrics, nodes, config };
         stage.nodes.wait_listening(admin, Transport::Tcp, SOON);
+        // Sockets are bound first of all.
+        let is_written = || std::fs::read(&token).is_ok_and(|secret| secret.ends_with(b"\n"));
+        stage.nodes.wait_ready("a token", SOON, is_written);
         stage
     }
 
@@ -65,6 +74,17 @@ impl Stage {
         let output = self.ctl(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// A user of the first core, whose password is `daves-word`, registers with SIPp.
+    fn register(&self, user: &str) {
+        Sipp::new("somebody registers", scenarios::REGISTER, self.lease.port())
+            .to(self.cores[0])
+            .login(user, "daves-word")
+            .key("user", user)
+            .key("domain", "home1.test")
+            .key("expires", "600")
+            .run();
     }
 
     /// Status and body of an answer.
@@ -169,16 +189,6 @@ fn what_is_not_for_everybody_wants_a_token_and_who_guesses_is_shut_out() {
 fn a_changed_file_is_applied_and_a_wrong_one_is_not() {
     let mut stage = Stage::new();
     let file = stage.folder().join("duologue.toml");
-    let register = |stage: &Stage, user: &str| {
-        Sipp::new("somebody registers", scenarios::REGISTER, stage.lease.port())
-            .to(stage.cores[0])
-            .login(user, "daves-word")
-            .key("user", user)
-            .key("domain", "home1.test")
-            .key("expires", "600")
-            .run()
-    };
-
     std::fs::write(&file, stage.config.replace("[admin]", "[admin]\nnonsense = 1")).unwrap();
     let said = error(&stage.ctl(&["config", "reload"]));
     assert!(said.contains("nothing has changed") && said.contains("nonsense"), "{said}");
@@ -188,6 +198,7 @@ fn a_changed_file_is_applied_and_a_wrong_one_is_not() {
         .config
         .replace("[core.subscribers]\nalice", "[core.subscribers]\ndave = { password = \"daves-word\" }\nalice");
     let changed = changed.replacen("digest = \"MD5\"", "digest = \"MD5\"\nmax_contacts = 3", 1);
+    let changed = changed.replacen("name = \"pf-b\"", "name = \"pf-b\"\nkey = \"0123456789abcdef\"", 1);
     assert!(error(&stage.ctl(&["config", "check", &file.display().to_string()])).contains("(422)"));
     std::fs::write(&file, changed).unwrap();
     let said = stage.json(&["config", "check", &file.display().to_string()]);
@@ -195,8 +206,8 @@ fn a_changed_file_is_applied_and_a_wrong_one_is_not() {
     let status = Command::new("kill").args(["-HUP", &stage.nodes.id().to_string()]).status().unwrap();
     assert!(status.success());
     let line = stage.nodes.wait_line("SIGHUP: users, numbers, profiles and tokens are those of the file", SOON);
-    assert!(line.contains("a restart is needed for other changes of core `core-a`"), "{line}");
-    register(&stage, "dave");
+    assert!(line.contains("a restart is needed for other changes of core `core-a`, pf `pf-b`"), "{line}");
+    stage.register("dave");
     assert_eq!(stage.json(&["registrations"])[0]["user"], "sip:dave@home1.test");
 
     // A service that is taken away.
@@ -213,4 +224,86 @@ fn a_changed_file_is_applied_and_a_wrong_one_is_not() {
     let filter = stage.json(&["log-filter", "debug"]);
     assert_eq!((&filter, &stage.json(&["log-filter"])), (&serde_json::json!({"filter": "debug"}), &filter));
     assert!(error(&stage.ctl(&["log-filter", "net=loudly"])).contains("is no log filter"));
+}
+
+#[test]
+fn users_records_and_what_was_done_are_in_the_store() {
+    let store = |folder: &Path| format!("[store]\nurl = \"sqlite:{}\"\n", folder.join("duologue.db").display());
+    let mut stage = Stage::with(store);
+    let password = stage.folder().join("password");
+    std::fs::write(&password, "daves-word\n").unwrap();
+    let password = password.display().to_string();
+    let put =
+        |user: &str, more: &[&str]| stage.ctl(&[&["user", "put", user, "--password-file", &password], more].concat());
+
+    // 1. What is wrong is refused, and a user of the file is changed there.
+    for (user, more, said) in [
+        ("dave", &[][..], "write an address-of-record"),
+        ("sip:dave@home3.test", &[], "no core here serves the domain home3.test"),
+        ("sip:dave@home1.test", &["--number", "0815"], "write a number in global form"),
+        ("sip:dave@home1.test", &["--profile", "{\"max_sesions\":5}"], "unknown field `max_sesions`"),
+        ("sip:dave@home1.test", &["--profile", "{\"services\":[\"chess\"]}"], "`chess`, which is unknown"),
+        ("sip:alice@home1.test", &[], "is in the configuration file"),
+    ] {
+        let error = error(&put(user, more));
+        assert!(error.contains(said), "{user} {more:?}: {error}");
+    }
+
+    // 2. A user that is entered is served at once, known by hashes alone.
+    assert!(
+        put("sip:dave@home1.test", &["--number", "+15550009", "--profile", "{\"max_sessions\":5}"]).status.success()
+    );
+    stage.register("dave");
+    let users = stage.json(&["users"]);
+    let names = |users: &Value| -> Vec<(String, bool)> {
+        let user = |user: &Value| (user["user"].as_str().unwrap().to_owned(), user["in_file"].as_bool().unwrap());
+        users.as_array().unwrap().iter().map(user).collect()
+    };
+    let all = [("sip:alice@home1.test", true), ("sip:bob@home2.test", true), ("sip:dave@home1.test", false)];
+    assert_eq!(names(&users), all.map(|(user, in_file)| (user.to_owned(), in_file)));
+    assert_eq!((&users[2]["number"], &users[2]["profile"]["max_sessions"]), (&"+15550009".into(), &5.into()));
+    let database = std::fs::read(stage.folder().join("duologue.db")).unwrap();
+    let log = std::fs::read(stage.folder().join("duologue.db-wal")).unwrap();
+    for octets in [database, log] {
+        assert!(!octets.windows(10).any(|window| window == b"daves-word"));
+    }
+
+    // 3. A session leaves a record at each function.
+    ground::session(&stage.lease, stage.cores[0], stage.cores[1], Transport::Udp, "a");
+    let both = interop::until(SOON, || {
+        let records = stage.json(&["records"]);
+        (records.as_array().unwrap().len() == 2).then_some(records)
+    });
+    let of_bob = stage.json(&["records", "--user", "sip:bob@home2.test"]);
+    assert_eq!((&of_bob[0]["case"], &of_bob[0]["closed_by"]), (&"terminating".into(), &"peer".into()), "{both:?}");
+    assert_eq!(stage.json(&["records", "--limit", "1"]).as_array().unwrap().len(), 1);
+
+    // 4. Another life knows all of it, and the registration too.
+    let before = stage.json(&["audit"]);
+    assert_eq!(
+        (&before[0]["what"], &before[0]["status"]),
+        (&"PUT /api/v1/users/sip%3Adave%40home1.test".into(), &204.into())
+    );
+    stage.nodes.stop();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_duologue"));
+    command.args(["serve", "--config"]).arg(stage.folder().join("duologue.toml"));
+    let mut again = Process::start("duologue serve", command, Process::scratch());
+    again.wait_ready("an answer", SOON, || stage.ctl(&["nodes"]).status.success());
+    assert_eq!((stage.json(&["audit"]), stage.json(&["users"])), (before, users));
+    let registered = stage.json(&["registrations"]);
+    assert!(registered.as_array().unwrap().iter().any(|entry| entry["user"] == "sip:dave@home1.test"), "{registered}");
+
+    // 5. And one that is taken out is gone.
+    assert!(stage.ctl(&["user", "remove", "sip:dave@home1.test"]).status.success());
+    assert!(error(&stage.ctl(&["user", "remove", "sip:dave@home1.test"])).contains("(404)"));
+    assert!(error(&stage.ctl(&["user", "remove", "sip:alice@home1.test"])).contains("(409)"));
+    assert_eq!(stage.json(&["users"]).as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn without_a_store_users_are_those_of_the_file() {
+    let stage = Stage::new();
+    assert_eq!(stage.json(&["users"]).as_array().unwrap().len(), 2);
+    assert!(error(&stage.ctl(&["records"])).contains("there is no store"));
+    assert!(error(&stage.ctl(&["user", "remove", "sip:dave@home1.test"])).contains("there is no store"));
 }

@@ -42,6 +42,14 @@ pub enum Secret {
     },
 }
 
+impl Secret {
+    /// What proves a user of this name, so that the password itself need not be kept (RFC 7616 §3.4.2).
+    pub fn hashed(user: &str, realm: &str, password: &str) -> Secret {
+        let by = |hash: Hash| hash.joined(&[user.as_bytes(), realm.as_bytes(), password.as_bytes()]);
+        Secret::Hashed { md5: Some(Redacted(by(Hash::Md5))), sha256: Some(Redacted(by(Hash::Sha256))) }
+    }
+}
+
 /// What is to be thought of a request's credentials.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Check {

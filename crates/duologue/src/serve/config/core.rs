@@ -73,7 +73,7 @@ fn numbers(key: &str, entries: BTreeMap<String, String>) -> Result<BTreeMap<Stri
     Ok(numbers)
 }
 
-fn check_number(key: &str, text: &str) -> Result<(), ConfigError> {
+pub(in crate::serve) fn check_number(key: &str, text: &str) -> Result<(), ConfigError> {
     let digits = text.strip_prefix('+').unwrap_or_default();
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         let cure = "write a number in global form without separators, such as \"+15550001\"";
