@@ -44,7 +44,7 @@ impl Reject {
 
     /// Answers `incoming` once, and keeps nothing of it: a request that is refused on sight.
     pub fn send(&self, stack: &mut Stack, incoming: &Incoming) {
-        stack.refuse(incoming, |tag| self.answer(&incoming.request, tag));
+        stack.refuse(incoming, self.status, |tag| self.answer(&incoming.request, tag));
     }
 }
 

@@ -15,8 +15,10 @@ mod stack;
 #[cfg(test)]
 mod testing;
 mod tombstones;
+mod traffic;
 
 pub use event::{ClientId, Event, Failure, Incoming, Owner, ServerId};
 pub use overload::Class;
 pub use sip_transport::{Flow, Hop, Listener, Target};
 pub use stack::{Options, Stack, Stats};
+pub use traffic::Traffic;

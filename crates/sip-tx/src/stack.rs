@@ -19,6 +19,7 @@ use crate::effects::{Effects, Timer};
 use crate::event::{ClientId, Event, Failure, Incoming, Owner, ServerId};
 use crate::key::{self, ServerIndex};
 use crate::overload::{Neighbours, Overload};
+use crate::traffic::Traffic;
 
 /// How a stack behaves.
 #[derive(Clone, Debug)]
@@ -102,6 +103,8 @@ pub struct Stack {
     /// When the last input or time-out was handed in.
     utc: Timestamp,
     stats: Stats,
+    traffic_in: Traffic,
+    traffic_out: Traffic,
 }
 
 impl Stack {
@@ -125,6 +128,8 @@ impl Stack {
             neighbours: Neighbours::default(),
             utc: Timestamp::default(),
             stats: Stats::default(),
+            traffic_in: Traffic::default(),
+            traffic_out: Traffic::default(),
         }
     }
 
@@ -151,6 +156,16 @@ impl Stack {
     /// Counters.
     pub const fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// Server transactions since the start: what came in.
+    pub const fn traffic_in(&self) -> Traffic {
+        self.traffic_in
+    }
+
+    /// Client transactions since the start: what went out.
+    pub const fn traffic_out(&self) -> Traffic {
+        self.traffic_out
     }
 
     /// Client and server transactions that have not ended.
@@ -250,7 +265,13 @@ impl Stack {
         let key = self.clients.insert_with(|key| {
             let branch = key::branch(ClientId(key), &random, suffix);
             hop = transports.hop(target, size, branch);
-            Client { machine: ClientMachine::Reserved, method: Method::Extension, hop: blank_hop(target), owner: None }
+            Client {
+                machine: ClientMachine::Reserved,
+                method: Method::Extension,
+                hop: blank_hop(target),
+                owner: None,
+                is_counted: false,
+            }
         });
         if hop.is_some() {
             self.reserved += 1;
@@ -289,10 +310,11 @@ impl Stack {
         self.reserved -= 1;
         let has_way = self.transports.refresh(&mut hop);
         self.watch(id, hop.conn);
+        self.traffic_out.request(method);
         let (mut fx, cx) = (Effects::default(), self.context(hop.transport.is_reliable(), now.at));
         let machine = ClientMachine::start(method, bytes, &cx, &mut fx);
         if let Some(client) = self.clients.get_mut(id.0) {
-            *client = Client { machine, method, hop, owner: Some(owner) };
+            *client = Client { machine, method, hop, owner: Some(owner), is_counted: false };
         }
         self.carry_out_client(id, fx, None);
         if !has_way {
@@ -330,17 +352,23 @@ impl Stack {
     pub fn respond(&mut self, id: ServerId, status: u16, bytes: Bytes, now: Now) {
         let Some((server, cx)) = self.server(id, now.at) else { return };
         let mut fx = Effects::default();
+        let was_final = server.machine.is_final();
         server.machine.respond(status, bytes, &cx, &mut fx);
+        if !was_final && server.machine.is_final() {
+            let method = server.method;
+            self.traffic_in.end(method, Some(status));
+        }
         self.carry_out_server(id, fx);
     }
 
     /// Answers a request once and keeps nothing of it (RFC 3261 §8.2.7): for one that is refused on sight. Whoever sends
     /// from a forged address draws one answer on its victim and not eleven, and nothing stays here; a sender that lost
     /// the answer repeats the request and gets the same.
-    pub fn refuse(&mut self, incoming: &Incoming, answer: impl FnOnce(&str) -> Bytes) {
+    pub fn refuse(&mut self, incoming: &Incoming, status: u16, answer: impl FnOnce(&str) -> Bytes) {
         let Some(server) = self.servers.remove(incoming.tx.0) else { return };
         self.by_key.remove(server.hash, incoming.tx);
         let answer = answer(&stateless_tag(server.hash));
+        self.traffic_in.end(server.method, Some(status));
         let answer = if server.wants_oc { self.overload.tell(&answer, self.utc) } else { answer };
         self.transports.send_response(&server.path, answer);
     }

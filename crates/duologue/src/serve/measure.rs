@@ -3,7 +3,7 @@
 use admin::{Kind, Measurement};
 use engine::Counters;
 use role_participating::Participating;
-use sip_tx::Stats;
+use sip_tx::{Stack, Stats, Traffic};
 
 use super::operator::Nodes;
 
@@ -11,14 +11,16 @@ use super::operator::Nodes;
 pub(super) fn all(nodes: &Nodes) -> Vec<Measurement> {
     let mut sheet = Sheet::default();
     for (name, core) in &nodes.cores {
-        let measured = core.call(|core, now| (core.stack().stats(), core.open(), core.registered_contacts(now)));
-        let Some(((stats, (clients, servers, contexts), registrations), net)) = measured.ok().zip(core.counters().ok())
+        let measured =
+            core.call(|core, now| (Signalling::of(core.stack()), core.open(), core.registered_contacts(now)));
+        let Some(((signalling, (clients, servers, contexts), registrations), net)) =
+            measured.ok().zip(core.counters().ok())
         else {
             sheet.up(name, "core", false);
             continue;
         };
         sheet.up(name, "core", true);
-        sheet.stack(name, &stats);
+        sheet.stack(name, &signalling);
         sheet.net(name, &net);
         sheet.gauge("transactions", "Transactions that have not ended", name, clients + servers);
         sheet.gauge("proxy_contexts", "Response contexts of the proxy", name, contexts);
@@ -30,16 +32,29 @@ pub(super) fn all(nodes: &Nodes) -> Vec<Measurement> {
             continue;
         };
         sheet.up(name, "pf", true);
-        sheet.stack(name, &measured.stats);
+        sheet.stack(name, &measured.signalling);
         sheet.net(name, &net);
         measured.write(name, &mut sheet);
     }
     sheet.0
 }
 
+/// What the stack of a node counts.
+struct Signalling {
+    stats: Stats,
+    incoming: Traffic,
+    outgoing: Traffic,
+}
+
+impl Signalling {
+    fn of(stack: &Stack) -> Signalling {
+        Signalling { stats: stack.stats(), incoming: stack.traffic_in(), outgoing: stack.traffic_out() }
+    }
+}
+
 /// What a participating function counts.
 struct Measured {
-    stats: Stats,
+    signalling: Signalling,
     open: role_participating::Open,
     totals: cpm::Totals,
     lost_records: u64,
@@ -54,7 +69,7 @@ impl Measured {
     fn of(pf: &Participating) -> Measured {
         let (totals, lost_records) = pf.totals();
         Measured {
-            stats: pf.stack().stats(),
+            signalling: Signalling::of(pf.stack()),
             open: pf.open(),
             totals: totals.clone(),
             lost_records,
@@ -158,7 +173,20 @@ impl Sheet {
         self.labelled("node_up", "Whether the node runs", Kind::Gauge, node, &[("role", role)], u64::from(is_up));
     }
 
-    fn stack(&mut self, node: &str, stats: &Stats) {
+    fn stack(&mut self, node: &str, signalling: &Signalling) {
+        for (direction, traffic) in [("in", &signalling.incoming), ("out", &signalling.outgoing)] {
+            for (method, count) in traffic.requests() {
+                let labels = [("direction", direction), ("method", method.as_str())];
+                let help = "SIP requests with a transaction, repetitions not counted";
+                self.labelled("sip_requests", help, Kind::Counter, node, &labels, count);
+            }
+            for (method, outcome, count) in traffic.outcomes() {
+                let labels = [("direction", direction), ("method", method.as_str()), ("outcome", outcome)];
+                let help = "SIP transactions by the class of their final response, or none";
+                self.labelled("sip_outcomes", help, Kind::Counter, node, &labels, count);
+            }
+        }
+        let stats = &signalling.stats;
         for (name, help, value) in [
             ("sip_retransmissions", "SIP requests that had come before", stats.retransmissions),
             ("sip_stray_responses", "SIP responses of no transaction", stats.stray_responses),

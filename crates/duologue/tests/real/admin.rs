@@ -138,6 +138,9 @@ fn an_operator_sees_a_session_and_closes_it() {
         "duologue_node_up{node=\"core-b\",role=\"core\"} 1",
         "duologue_sessions_ended_total{node=\"pf-a\",by=\"network\",why=\"operator\"} 1",
         "duologue_sessions_opened_total{node=\"pf-b\"} 1",
+        "duologue_sip_requests_total{node=\"pf-b\",direction=\"in\",method=\"INVITE\"} 1",
+        "duologue_sip_outcomes_total{node=\"pf-b\",direction=\"in\",method=\"INVITE\",outcome=\"2xx\"} 1",
+        "duologue_sip_outcomes_total{node=\"pf-b\",direction=\"out\",method=\"BYE\",outcome=\"2xx\"} 1",
         "# EOF",
     ] {
         assert!(metrics.lines().any(|has| has == line), "{line}\n{metrics}");

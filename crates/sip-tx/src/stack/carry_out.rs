@@ -32,7 +32,12 @@ impl Stack {
     }
 
     pub(super) fn carry_out_client(&mut self, id: ClientId, fx: Effects, response: Option<Response>) {
-        let Some(client) = self.clients.get(id.0) else { return };
+        let Some(client) = self.clients.get_mut(id.0) else { return };
+        let status = response.as_ref().map(Response::status).filter(|status| *status >= 200);
+        if (status.is_some() || fx.failed.is_some()) && !client.is_counted {
+            client.is_counted = true;
+            self.traffic_out.end(client.method, status);
+        }
         for bytes in fx.send {
             self.transports.send_request(&client.hop, bytes);
         }
@@ -92,7 +97,9 @@ impl Stack {
         let (mut fx, cx) = (Effects::default(), self.context(hop.transport.is_reliable(), now));
         let machine = ClientMachine::NonInvite(ClientNonInvite::start(bytes, &cx, &mut fx));
         let (branch, conn, owner) = (hop.branch.clone(), hop.conn, client.owner);
-        let id = ClientId(self.clients.insert(Client { machine, method: Method::Cancel, hop, owner }));
+        let id =
+            ClientId(self.clients.insert(Client { machine, method: Method::Cancel, hop, owner, is_counted: false }));
+        self.traffic_out.request(Method::Cancel);
         self.cancels.insert(branch, id);
         self.watch(id, conn);
         self.carry_out_client(id, fx, None);

@@ -15,6 +15,7 @@ use crate::server_non_invite::ServerNonInvite;
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) machine: ServerMachine,
+    pub(super) method: Method,
     /// The hash of its key.
     pub(super) hash: u64,
     pub(super) path: ReturnPath,
@@ -91,6 +92,8 @@ pub(super) struct Client {
     pub(super) method: Method,
     pub(super) hop: Hop,
     pub(super) owner: Option<Owner>,
+    /// Its outcome has been counted.
+    pub(super) is_counted: bool,
 }
 
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cancel;
+mod counting;
 mod matching;
 mod overload;
 mod retransmission;
