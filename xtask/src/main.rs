@@ -1,9 +1,10 @@
-//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `kamailio`, `cluster`, `model`, `sim`, `layers`, `licences`.
+//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `flood`, `kamailio`, `cluster`, `model`, `sim`, `layers`, `licences`.
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
 mod bench;
 mod ci;
+mod flood;
 mod kill9;
 mod layers;
 mod licences;
@@ -31,6 +32,8 @@ usage: cargo xtask COMMAND
   bench [WORKLOAD…] [--against kamailio,null] [--json] [--rounds N] [--seconds S]
                    measure what a call or message costs, ours and others in turn, and write docs/benchmarks.md
   kill9 [--runs N] kill a participating function at each of 40 points of a session, N times (1), and see both ends closed
+  flood [--seconds N]
+                   flood a core and a participating function for so long (600), and see that memory and log do not grow
   kamailio         play Figures 9 and 10 through two Kamailio cores, and show what tshark saw as ladders with verdicts
   cluster          kill one of two servers that share a PostgreSQL, with 1,000 sessions open
   model            search the model of the durable close in its full bounds, and leave each of its rules out once: minutes,
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::command(),
         ["bench", args @ ..] => bench::command(args),
         ["kill9", args @ ..] => kill9::command(args),
+        ["flood", args @ ..] => flood::command(args),
         ["kamailio"] => show::KAMAILIO.command(),
         ["cluster"] => show::CLUSTER.command(),
         ["model"] => model::command(),

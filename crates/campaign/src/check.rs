@@ -6,6 +6,7 @@ use std::time::Duration;
 use flow::{MediaPath, Message, Observed};
 use role_client::Event;
 use scenarios::{Site, System, audit};
+use sim::{Arrow, Fate, Net};
 use wire::Transport;
 
 use crate::{Kind, Plan, What};
@@ -54,6 +55,22 @@ pub(crate) fn all(plan: &Plan, system: &System, posted: &[Posted]) {
     }
     records(plan, system);
     messages(plan, system, posted);
+}
+
+/// Whether the first BYE is of a side that no ACK has reached.
+pub(crate) fn an_ack_never_came(net: &Net) -> bool {
+    let call_id = |arrow: &Arrow| arrow.text().lines().find(|line| line.starts_with("Call-ID:")).map(str::to_owned);
+    let Some(bye) = net.arrows().iter().find(|arrow| arrow.label == "BYE" && &*arrow.from != "stranger") else {
+        return false;
+    };
+    let mut of_dialog = net.arrows().iter().filter(|arrow| call_id(arrow) == call_id(bye));
+    let answered = of_dialog.clone().any(|arrow| arrow.from == bye.from && answers_invite(arrow));
+    let has_come = |arrow: &Arrow| arrow.label == "ACK" && arrow.to == bye.from && arrow.fate == Fate::Delivered;
+    answered && !of_dialog.any(has_come)
+}
+
+fn answers_invite(arrow: &Arrow) -> bool {
+    arrow.label == "200 OK" && arrow.text().contains("INVITE\r\n")
 }
 
 /// Where nothing fails, nobody has to give up waiting.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use flow::CloseBy;
-use scenarios::{Site, Topology};
+use scenarios::{Sink, Site, Topology};
 use sim::Link;
 use wire::{Entropy, Transport};
 
-use crate::plan::Forgery;
+use crate::plan::{Forgery, Trouble};
 use crate::{Event, Kind, Kinds, Plan, What};
 
 /// Neighbours in SIP or in MSRP.
@@ -104,6 +104,12 @@ fn draw_strike(dice: &mut Entropy, kind: Kind) -> What {
         Kind::Clock => What::Clock(site, [1, -1, 3_600, -3_600, 315_360_000, -315_360_000][dice.below(6) as usize]),
         Kind::Break => What::Break(one, other),
         Kind::BlackHole => What::BlackHole(one, other),
+        Kind::Disk => {
+            let trouble =
+                if dice.below(2) == 0 { Trouble::Dead } else { Trouble::Unsynced(1 + dice.below(3) as usize) };
+            What::Disk([Site::PfA, Site::PfB][dice.below(2) as usize], trouble, lasts)
+        }
+        Kind::Store => What::Store([Sink::Down, Sink::Mute][dice.below(2) as usize], lasts),
         Kind::Forge => What::Forge(site, Forgery::ALL[dice.below(Forgery::ALL.len() as u64) as usize]),
         // The first three are the way of the network, and drawn with it.
         Kind::Loss | Kind::Duplicate | Kind::Reorder | Kind::Delay => {

@@ -28,11 +28,15 @@ pub enum Kind {
     BlackHole,
     /// A stranger sends what looks like a part of the session.
     Forge,
+    /// The disk of a participating function fails to sync, or is dead for a while.
+    Disk,
+    /// The sink of the records takes none for a while, or does not say that it took them.
+    Store,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Loss,
         Kind::Duplicate,
         Kind::Reorder,
@@ -45,6 +49,8 @@ impl Kind {
         Kind::Break,
         Kind::BlackHole,
         Kind::Forge,
+        Kind::Disk,
+        Kind::Store,
     ];
 
     const fn name(self) -> &'static str {
@@ -61,6 +67,8 @@ impl Kind {
             Kind::Break => "break",
             Kind::BlackHole => "black-hole",
             Kind::Forge => "forge",
+            Kind::Disk => "disk",
+            Kind::Store => "store",
         }
     }
 }

@@ -15,7 +15,7 @@ mod shrink;
 mod stranger;
 
 pub use fault::{Kind, Kinds};
-pub use plan::{Event, Plan, What};
+pub use plan::{Event, Forgery, Plan, Trouble, What};
 pub use play::{Tally, play};
 pub use run::{Failure, Report, attempt, run};
 pub use shrink::shrink;

@@ -17,7 +17,8 @@ struct Cli {
     /// The first one
     #[arg(long, default_value_t = 0)]
     first: u64,
-    /// `all`, or some of loss, duplicate, reorder, delay, partition, one-way, crash, stall, clock, break, black-hole, forge
+    /// `all`, or some of loss, duplicate, reorder, delay, partition, one-way, crash, stall, clock, break, black-hole, forge, disk,
+    /// store
     #[arg(long, default_value = "all")]
     faults: Kinds,
     /// How many seeds at once (default: one for each core)
@@ -55,13 +56,14 @@ fn main() -> ExitCode {
 fn summary(faults: &Kinds, report: &Report, took: Duration) {
     let (total, minutes) = (&report.total, cpu_time().as_secs_f64() / 60.0);
     println!(
-        "{} seeds, faults {faults}: {} violations; {} sessions, {} messages, {} faults struck",
+        "{} seeds, faults {faults}: {} violations; {} sessions, {} messages",
         report.seeds,
         report.failures.len(),
         total.sessions,
-        total.messages,
-        total.strikes
+        total.messages
     );
+    let struck: Vec<String> = total.strikes.iter().map(|(kind, times)| format!("{kind} {times}")).collect();
+    println!("struck: {}", struck.join(", "));
     println!(
         "{:.3} simulated years in {:.0} s and {minutes:.1} CPU minutes: {:.3} a CPU minute",
         report.years(),

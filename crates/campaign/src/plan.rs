@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flow::CloseBy;
-use scenarios::{Fault, Site, Topology};
+use scenarios::{Fault, Sink, Site, Topology};
 use sim::Link;
 
 use crate::{Kind, Kinds};
@@ -62,6 +62,19 @@ pub enum What {
     Delay(usize, Duration),
     /// A stranger tries to end the latest session at this node.
     Forge(Site, Forgery),
+    /// The disk of a function with a journal is in trouble.
+    Disk(Site, Trouble, Duration),
+    /// What becomes of records meanwhile.
+    Store(Sink, Duration),
+}
+
+/// What a disk does to its node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// The next few syncs fail: what they were for is there or not.
+    Unsynced(usize),
+    /// It does nothing.
+    Dead,
 }
 
 /// What a stranger sends.
@@ -98,6 +111,8 @@ impl What {
             What::BlackHole(..) => Kind::BlackHole,
             What::Delay(..) => Kind::Delay,
             What::Forge(..) => Kind::Forge,
+            What::Disk(..) => Kind::Disk,
+            What::Store(..) => Kind::Store,
         })
     }
 
@@ -107,7 +122,9 @@ impl What {
             What::Partition(_, _, lasts)
             | What::OneWay(_, _, lasts)
             | What::Crash(_, lasts)
-            | What::Stall(_, lasts) => *lasts,
+            | What::Stall(_, lasts)
+            | What::Disk(_, _, lasts)
+            | What::Store(_, lasts) => *lasts,
             What::Delay(..)
             | What::Call
             | What::Send(..)

@@ -121,7 +121,9 @@ impl Tally {
     fn add(&mut self, other: &Tally) {
         self.sessions += other.sessions;
         self.messages += other.messages;
-        self.strikes += other.strikes;
+        for (kind, times) in &other.strikes {
+            *self.strikes.entry(*kind).or_default() += times;
+        }
         self.time = self.time.saturating_add(other.time);
     }
 }

@@ -49,6 +49,12 @@ fn any_node_may_die_and_come_back() {
 }
 
 #[test]
+fn disks_may_fail_and_records_may_wait() {
+    holds(&[Kind::Disk, Kind::Store]);
+    holds(&[Kind::Disk, Kind::Store, Kind::Crash]);
+}
+
+#[test]
 fn strangers_and_clocks_end_no_session() {
     holds(&[Kind::Forge, Kind::Clock]);
 }

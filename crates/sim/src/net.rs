@@ -39,6 +39,7 @@ pub struct Net {
     connections: Vec<Connection>,
     /// The kernels' timers: deadlines of connections.
     deadlines: BTreeSet<(Instant, usize)>,
+    broken_ends: u64,
     labeller: Box<dyn Labeller>,
     recorder: Recorder,
     settle_horizon: Duration,
@@ -84,6 +85,7 @@ impl Net {
             wire: Queue::new(),
             connections: Vec::new(),
             deadlines: BTreeSet::new(),
+            broken_ends: 0,
             labeller: Box::new(TextLabeller),
             recorder: Recorder::default(),
             settle_horizon: Duration::from_secs(5),

@@ -1,10 +1,15 @@
-//! A flood at `duologue serve`: sessions that are up live on and close, and the node is well afterwards (F56).
+//! A flood at `duologue serve`: sessions that are up live on and close, and the node is well afterwards (F56); its memory and
+//! its log do not grow with the flood.
+//!
+//! The flood is a short one; `cargo xtask flood --seconds N` makes it a long one.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use interop::{Loopback, Transport, options};
+use interop::{Loopback, Process, Transport, options};
 
 use crate::ground::{self, Place, serve};
 
@@ -23,11 +28,11 @@ fn packet(n: u64, from: SocketAddr, to: SocketAddr) -> String {
 /// Sends as fast as it can until told to stop, for some seconds at most: the kernel drops what does not fit into a socket
 /// whoever sent it, and a machine that has other work besides drops most, so a BYE may have to be repeated until the flood
 /// is over. Returns how many it sent.
-fn flood(to: SocketAddr, stop: &AtomicBool) -> u64 {
+fn flood(to: SocketAddr, stop: &AtomicBool, most: u64) -> u64 {
     let socket = UdpSocket::bind((to.ip(), 0)).unwrap();
     let from = socket.local_addr().unwrap();
     let mut sent = 0;
-    while !stop.load(Ordering::Relaxed) && sent < 400_000 {
+    while !stop.load(Ordering::Relaxed) && sent < most {
         // A full buffer drops it, as a network would.
         sent += u64::from(socket.send_to(packet(sent, from, to).as_bytes(), to).is_ok());
     }
@@ -53,7 +58,7 @@ fn f56_sessions_live_through_a_flood_and_close() {
     let (traffic, sent) = std::thread::scope(|scope| {
         let floods = [core_a, a].map(|to| {
             let stop = &stop;
-            scope.spawn(move || flood(to, stop))
+            scope.spawn(move || flood(to, stop, 400_000))
         });
         // Alice closes in the middle of it.
         let traffic = [alice.finish(), bob.finish()];
@@ -70,4 +75,77 @@ fn f56_sessions_live_through_a_flood_and_close() {
             options(node, Transport::Udp, lease.ip(), Duration::from_secs(1)) == Some(200)
         });
     }
+}
+
+/// The flood at length. What a node holds for those who ask is bounded, so its memory is: when the flood has been on for a
+/// while, there is no more of it than before. When all transactions are over, the next flood finds their room: nothing leaks,
+/// whatever the allocator gives back to the system.
+#[test]
+fn f56_memory_and_log_do_not_grow_with_a_flood() {
+    let seconds = std::env::var("FLOOD_SECONDS").map_or(3, |n| n.parse().expect("FLOOD_SECONDS is a number"));
+    let lease = Loopback::lease();
+    let [core_a, core_b, a, metrics] = lease.ports();
+    let config = [
+        format!("[admin]\nmetrics = \"{metrics}\"\n"),
+        ground::core("core-a", core_a, a, core_b, Transport::Udp),
+        ground::pf("pf-a", a, Place::On),
+    ];
+    let mut nodes = serve(&config.join("\n"), &[core_a, a]);
+    let floods = [seconds, seconds.min(60)].map(|seconds| {
+        let before = resident(&nodes);
+        let (sent, during) = wave(&nodes, [core_a, a], Duration::from_secs(seconds));
+        nodes.wait_ready("every transaction is over", OVER, || of_metric(metrics, "duologue_transactions") == 0);
+        let after = resident(&nodes);
+        eprintln!(
+            "{sent} requests in {seconds} s; resident before {before} KiB, at most {} KiB, afterwards {after} KiB; the log has {} lines",
+            during.iter().max().unwrap(),
+            nodes.lines().len()
+        );
+        (during, after)
+    });
+    // Those who flood are named once a minute and node, with what they tried; nothing is said of a single request.
+    assert!(nodes.lines().len() < 200 + seconds as usize, "{} lines", nodes.lines().len());
+    let [(first, after_first), (second, after_second)] = floods;
+    let (first, second) = (first.iter().max().unwrap(), second.iter().max().unwrap());
+    assert!(*second < first + first / 5, "the second flood took what the first one had left: {first}, {second} KiB");
+    assert!(after_second < after_first + after_first / 5, "{after_first}, then {after_second} KiB");
+}
+
+/// Longer than a transaction waits for repetitions.
+const OVER: Duration = Duration::from_secs(120);
+
+/// A flood at both; how much was sent, and the resident KiB of the process twice a second.
+fn wave(nodes: &Process, to: [SocketAddr; 2], lasts: Duration) -> (u64, Vec<u64>) {
+    let (stop, until) = (AtomicBool::new(false), Instant::now() + lasts);
+    std::thread::scope(|scope| {
+        let floods = to.map(|to| {
+            let stop = &stop;
+            scope.spawn(move || flood(to, stop, u64::MAX))
+        });
+        let mut seen = Vec::new();
+        while Instant::now() < until {
+            seen.push(resident(nodes));
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        stop.store(true, Ordering::Relaxed);
+        (floods.map(|flood| flood.join().unwrap()).iter().sum(), seen)
+    })
+}
+
+/// The resident memory of a process in KiB (proc(5)).
+fn resident(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(Path::new("/proc").join(process.id().to_string()).join("status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// The sum of all lines of a metric.
+fn of_metric(metrics: SocketAddr, name: &str) -> u64 {
+    let mut curl = Command::new(interop::require("curl"));
+    let output = curl.args(["--silent", "--max-time", "10"]).arg(format!("http://{metrics}/metrics")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+    let values: Vec<u64> = lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+    assert!(!values.is_empty(), "{name} in\n{text}");
+    values.iter().sum()
 }

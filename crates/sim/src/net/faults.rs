@@ -50,6 +50,11 @@ impl Net {
         self.faults.pending()
     }
 
+    /// How many ends of connections have failed so far: reset, timed out, or their host died.
+    pub const fn broken_ends(&self) -> u64 {
+        self.broken_ends
+    }
+
     /// Lets nothing cross between `a` and `b` any more. Streams hold what is written, and fail after a while.
     pub fn partition(&mut self, a: impl Into<NodeRef>, b: impl Into<NodeRef>) {
         let (a, b) = (a.into(), b.into());

@@ -364,6 +364,7 @@ impl Net {
             return;
         }
         end.state = EndState::Closed;
+        self.broken_ends += 1;
         let (node, conn, closing) = (end.node, end.conn, end.closing);
         self.record_unframed(index, side);
         self.purge(index, side);
