@@ -115,6 +115,7 @@ fn f56_memory_and_log_do_not_grow_with_a_flood() {
 const OVER: Duration = Duration::from_secs(120);
 
 /// A flood at both; how much was sent, and the resident KiB of the process twice a second.
+#[expect(clippy::disallowed_methods, reason = "the flood lasts so long, and memory is looked at twice a second")]
 fn wave(nodes: &Process, to: [SocketAddr; 2], lasts: Duration) -> (u64, Vec<u64>) {
     let (stop, until) = (AtomicBool::new(false), Instant::now() + lasts);
     std::thread::scope(|scope| {

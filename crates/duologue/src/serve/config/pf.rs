@@ -37,7 +37,7 @@ pub(super) fn read(key: &str, pf: document::Pf, files: Files<'_>) -> Result<Node
         default_profile,
         profiles,
         trusted: trusted(&format!("{key}.trusted"), &pf.trusted)?,
-        silent_session: pf.silent_session.map_or(SILENT_SESSION, Duration::from_secs),
+        silent_session: silent_session(key, pf.silent_session)?,
         max_sessions: max_sessions(key, pf.max_sessions)?,
         route_key: super::route_key(key, pf.key.as_deref())?,
         intervals,
@@ -163,6 +163,13 @@ fn trusted(key: &str, entries: &[String]) -> Result<Vec<std::net::IpAddr>, Confi
 /// A profile whose missing keys are those of `usual`.
 pub(in crate::serve) fn profile(key: &str, entry: &document::Profile, usual: &Profile) -> Result<Profile, ConfigError> {
     let usual = usual.clone();
+    for (name, is_zero) in
+        [("devices", entry.devices == Some(0)), ("max_message_size", entry.max_message_size == Some(0))]
+    {
+        if is_zero {
+            return Err(ConfigError::new(format!("{key}.{name}"), "is 0", "write at least 1, or leave it out"));
+        }
+    }
     let services =
         entry.services.as_deref().map(|list| words(&format!("{key}.services"), list, &SERVICES)).transpose()?;
     let aor = |(i, text): (usize, &String)| super::aor(&format!("{key}.blocked[{i}]"), text);
@@ -186,6 +193,14 @@ fn max_sessions(key: &str, number: Option<usize>) -> Result<usize, ConfigError> 
         Some(0) => Err(ConfigError::new(format!("{key}.max_sessions"), "is 0", "allow at least one session")),
         number => Ok(number.unwrap_or(MAX_SESSIONS)),
     }
+}
+
+fn silent_session(key: &str, seconds: Option<u64>) -> Result<Duration, ConfigError> {
+    if seconds == Some(0) {
+        let cure = "write after how many seconds a session off the media path is forgotten";
+        return Err(ConfigError::new(format!("{key}.silent_session"), "is 0", cure));
+    }
+    Ok(seconds.map_or(SILENT_SESSION, Duration::from_secs))
 }
 
 /// A time that 0 turns off.

@@ -1,3 +1,7 @@
+//! What is read, and what is refused with which words.
+
+mod negative;
+
 use std::sync::LazyLock;
 
 use cpm::{MediaPathPolicy, Reason};
