@@ -1,9 +1,11 @@
-//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `flood`, `kamailio`, `cluster`, `model`, `sim`, `layers`, `licences`.
+//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `flood`, `kamailio`, `cluster`, `deb`, `package`, `model`, `sim`,
+//! `layers`, `licences`.
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
 mod bench;
 mod ci;
+mod deb;
 mod flood;
 mod kill9;
 mod layers;
@@ -40,6 +42,8 @@ usage: cargo xtask COMMAND
                    and some gigabytes of memory (the tests search smaller bounds)
   sim [--seeds N] [--first SEED] [--faults all|KIND,KIND…] [--threads N] [--shrink N] [--show]
                    run the two-operator system under faults drawn from seeds; a seed that fails is shrunk to a ladder
+  deb              make the Debian package
+  package          install, run, upgrade and purge it in a copy of this machine (as root; test does so, too)
   layers           check the arrows between our crates against xtask/layers.toml
   licences         check the licences and the duplicates of everything we link, against deny.toml
 ";
@@ -58,6 +62,8 @@ fn main() -> ExitCode {
         ["flood", args @ ..] => flood::command(args),
         ["kamailio"] => show::KAMAILIO.command(),
         ["cluster"] => show::CLUSTER.command(),
+        ["deb"] => deb::command(),
+        ["package"] => deb::show(),
         ["model"] => model::command(),
         ["sim", args @ ..] => sim::command(args),
         ["layers"] => Steps::alone("layers", "cargo xtask layers", layers::check),

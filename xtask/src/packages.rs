@@ -76,7 +76,7 @@ fn is_installed(program: &str) -> bool {
         .any(|folder| folder.join(program).is_file())
 }
 
-fn is_root() -> Result<bool> {
+pub(crate) fn is_root() -> Result<bool> {
     let id = Command::new("id").arg("-u").output().context("id -u")?;
     Ok(id.stdout.trim_ascii() == b"0")
 }

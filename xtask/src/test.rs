@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 
-use crate::packages;
 use crate::steps::{Steps, cargo};
+use crate::{deb, packages};
 
 /// Runs the tests whose name contains one of the filters, or all of them.
 pub(crate) fn command(filters: &[&str]) -> Result<()> {
@@ -28,6 +28,11 @@ pub(crate) fn run(steps: &mut Steps, filters: &[&str]) -> Result<()> {
         steps.run("tests", with(&words, filters))?;
     }
     if filters.is_empty() {
+        if packages::is_root()? {
+            deb::play(steps)?;
+        } else {
+            eprintln!("\n== package: installing it takes root, so it is left out: sudo cargo xtask package");
+        }
         steps.run("doctests", cargo(&["test", "--workspace", "--doc"]))?;
     }
     Ok(())

@@ -259,6 +259,7 @@ fn listener(key: &str, text: &str) -> Result<(Transport, SocketAddr), ConfigErro
 
 /// The key of a node's marks. One that can be guessed would be none.
 fn route_key(key: &str, secret: Option<&str>) -> Result<Option<RouteKey>, ConfigError> {
+    let secret = secret.filter(|secret| !secret.is_empty());
     if secret.is_some_and(|secret| secret.len() < 16) {
         let cure = "write at least 16 characters, drawn at random, or leave it out";
         return Err(ConfigError::new(format!("{key}.key"), "is too short", cure));

@@ -74,6 +74,12 @@ fn a_small_configuration_is_read() {
     let carol = &pf.role.profiles["sip:carol@home1.test"];
     assert_eq!((carol.records_messages, carol.max_sessions), (true, 3));
     assert_eq!(plan.summary(), "1 core, 1 participating function");
+    // A variable that nobody has set is no key.
+    for (key, has_key) in [("key = \"\"", false), ("key = \"${NONE:-}\"", false), ("key = \"0123456789abcdef\"", true)]
+    {
+        let plan = read(&SMALL.replace("trusted =", &format!("{key}\ntrusted ="))).unwrap();
+        assert_eq!(plan.pfs[0].role.route_key.is_some(), has_key, "{key}");
+    }
 }
 
 #[test]
