@@ -54,3 +54,29 @@ impl Core<'_> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What others are shown is what the tests run.
+    #[test]
+    fn the_configuration_in_contrib_is_this_one() {
+        let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let core = Core {
+            domain: "home1.test",
+            listen: at(5060),
+            peer: ("home2.test", at(5062)),
+            pf: Some(at(5070)),
+            transport: Transport::Udp,
+            subscribers: &[("alice", "alices-word"), ("bob", "bobs-word")],
+        };
+        let shown = include_str!("../../../contrib/kamailio/home1.cfg");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../../contrib/kamailio/home1.cfg"), core.config())
+                .unwrap();
+        } else {
+            assert!(shown == core.config(), "contrib/kamailio/home1.cfg is another; UPDATE=1 writes it");
+        }
+    }
+}

@@ -125,6 +125,7 @@ impl Cast<'_> {
             default_profile: Profile::default(),
             profiles: BTreeMap::new(),
             trusted: vec![Ipv4Addr::LOCALHOST.into()],
+            hosts: sip_tx::Hosts::default(),
             silent_session: node::SILENT_SESSION,
             intervals: node::Intervals::default(),
             journal: None,

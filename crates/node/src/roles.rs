@@ -13,7 +13,7 @@ use role_client::{Client, MsrpUri};
 use role_core::{Core, Peer, Registration, Subscriber, Trigger};
 use role_participating::{Intervals, Participating};
 use sip_proxy::RouteKey;
-use sip_tx::Target;
+use sip_tx::{Hosts, Target};
 use wire::Entropy;
 
 use crate::records::{Records, discard_records};
@@ -90,6 +90,8 @@ pub struct PfPlan {
     pub profiles: BTreeMap<String, Profile>,
     /// The cores' addresses.
     pub trusted: Vec<IpAddr>,
+    /// Names that next hops may have, with their addresses.
+    pub hosts: Hosts,
     /// When a session that says nothing is forgotten.
     pub silent_session: Duration,
     /// How long a session lives without a sign of life.
@@ -178,6 +180,7 @@ impl PfPlan {
             default_profile: self.default_profile,
             profiles: self.profiles,
             trusted: self.trusted,
+            hosts: self.hosts,
             silent_session: self.silent_session,
             intervals: self.intervals,
             durable,

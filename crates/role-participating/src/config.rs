@@ -5,7 +5,7 @@ use std::time::Duration;
 use cpm::{MediaPathPolicy, Profile};
 use msrp::Listeners;
 use sip_proxy::RouteKey;
-use sip_tx::Listener;
+use sip_tx::{Hosts, Listener};
 use sip_ua::Intervals;
 
 /// A participating function.
@@ -25,6 +25,9 @@ pub struct Config {
     pub profiles: BTreeMap<String, Profile>,
     /// Where requests come from whose identity headers are believed: the cores. Others are answered 403.
     pub trusted: Vec<IpAddr>,
+    /// Names that next hops may have in Route and Contact, with their addresses: a core in an IMS names itself, and nobody asks
+    /// DNS.
+    pub hosts: Hosts,
     /// A session off the media path that has been silent for so long is forgotten, with a record that says so. One whose
     /// ends have agreed on a session timer is forgotten when that has run out, if it is sooner.
     pub silent_session: Duration,

@@ -4,7 +4,7 @@ use cpm::{MediaPath, Refusal, ServedUser, Service, ServiceControl, SessionCase, 
 use sip::header::MinSe;
 use sip::{Method, Name, Request, Uri};
 use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, ProxyEvent, RecordRoute, Reject, RouteKey, preprocess};
-use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
+use sip_tx::{Event, Flow, Incoming, Options, Stack};
 use sip_ua::{Resolver, UserAgent};
 use wire::{Entropy, Input, Instant, Node, Now, Output};
 
@@ -78,12 +78,13 @@ impl Participating {
         };
         let control = ServiceControl::new(config.default_profile.clone(), config.profiles.clone());
         let key = config.route_key.unwrap_or_else(|| RouteKey::drawn(&mut entropy));
+        let hosts = config.hosts.clone();
         let media = MediaPlane::new(config.msrp.clone(), entropy.fork());
         Participating {
             media,
             stack: Stack::new(config.listeners.clone(), options, entropy),
             proxy,
-            ua: UserAgent::new(ua_config, Resolver::new(Target::from_uri)),
+            ua: UserAgent::new(ua_config, Resolver::new(move |uri| hosts.target(uri))),
             control,
             relays: Relays::new(config.silent_session),
             bridges: Bridges::default(),
@@ -220,7 +221,8 @@ impl Participating {
     fn on_request(&mut self, incoming: Box<Incoming>, now: Now) {
         match self.decide(&incoming, now) {
             Ok(Decision::Forward(pre, plan)) => {
-                self.proxy.forward(&mut self.stack, incoming, pre, plan, &Target::from_uri, now);
+                let resolve = |uri: &Uri<'_>| self.config.hosts.target(uri);
+                self.proxy.forward(&mut self.stack, incoming, pre, plan, &resolve, now);
             }
             Ok(Decision::Session) => {
                 let Some(event) = self.hold_bye(Event::Request(incoming), now) else { return };
@@ -348,7 +350,8 @@ impl Participating {
             if !token.is_of(&ack, &self.key) {
                 return drop(self.watchman.forged(&flow, now.at));
             }
-            self.proxy.forward_ack(&mut self.stack, &ack, &pre, ForwardTo::along(), &Edits::new(), &Target::from_uri);
+            let resolve = |uri: &Uri<'_>| self.config.hosts.target(uri);
+            self.proxy.forward_ack(&mut self.stack, &ack, &pre, ForwardTo::along(), &Edits::new(), &resolve);
         } else {
             drop(self.ua.handle(&mut self.stack, Event::Ack { request: ack, flow }, now));
         }

@@ -301,6 +301,7 @@ fn pf_config(site: Site, media_path: MediaPath) -> role_participating::Config {
         default_profile: Profile::default(),
         profiles: BTreeMap::new(),
         trusted: vec![core.sip().ip()],
+        hosts: sip_tx::Hosts::default(),
         silent_session: Duration::from_secs(86_400),
         intervals: Intervals::default(),
         durable: false,

@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use sip::header::Via;
 use sip::push_addr;
@@ -60,6 +62,10 @@ impl Target {
     /// The address in a `sip:` or `sips:` URI whose host is an IP address (RFC 3263 §4 without DNS): `transport` parameter,
     /// else TLS for `sips:` and UDP; port, else 5060 or 5061; `maddr` before host. `None` for names.
     pub fn from_uri(uri: &sip::Uri<'_>) -> Option<Target> {
+        Target::with_host(uri, |host| parse_ip(host).map(|ip| (ip, None)))
+    }
+
+    fn with_host(uri: &sip::Uri<'_>, find: impl Fn(&[u8]) -> Option<(IpAddr, Option<u16>)>) -> Option<Target> {
         if !uri.is_sip() {
             return None;
         }
@@ -70,9 +76,35 @@ impl Target {
             (sip::Scheme::Sips, Some(Transport::Udp)) => return None,
             (_, named) => named.unwrap_or(Transport::Udp),
         };
-        let host = parse_ip(uri.param("maddr").unwrap_or(uri.host()))?;
-        Some(Target::new(transport, SocketAddr::new(host, uri.port().unwrap_or(default_port(transport)))))
+        let (host, usual_port) = find(uri.param("maddr").unwrap_or(uri.host()))?;
+        let port = uri.port().or(usual_port).unwrap_or(default_port(transport));
+        Some(Target::new(transport, SocketAddr::new(host, port)))
     }
+}
+
+/// Names of hosts with what DNS would say of them: the address (A, AAAA) and, for URIs that have no port, the port (SRV). Cloning
+/// is cheap.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Hosts(Arc<BTreeMap<String, (IpAddr, Option<u16>)>>);
+
+impl Hosts {
+    /// These, in any case and with or without a dot at the end.
+    pub fn new(names: impl IntoIterator<Item = (String, (IpAddr, Option<u16>))>) -> Hosts {
+        Hosts(Arc::new(names.into_iter().map(|(name, place)| (canonical(&name), place)).collect()))
+    }
+
+    /// As [`Target::from_uri`], also for a URI whose host is one of these. The transport is that of the URI: there are no NAPTR
+    /// records.
+    pub fn target(&self, uri: &sip::Uri<'_>) -> Option<Target> {
+        Target::with_host(uri, |host| {
+            let named = || self.0.get(&canonical(std::str::from_utf8(host).ok()?)).copied();
+            parse_ip(host).map(|ip| (ip, None)).or_else(named)
+        })
+    }
+}
+
+fn canonical(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 /// A transport token of a URI or a Via, in any case.
@@ -182,5 +214,22 @@ mod tests {
         assert_eq!(target("sip:a@example.com"), None);
         assert_eq!(target("sip:a@127.0.0.1;transport=sctp"), None);
         assert_eq!(target("tel:+1"), None);
+    }
+
+    #[test]
+    fn a_name_is_a_target_if_its_address_is_known() {
+        let addr = "10.0.0.7".parse().unwrap();
+        let hosts =
+            Hosts::new([("scscf.IMS.test".to_owned(), (addr, None)), ("as.test".to_owned(), (addr, Some(7060)))]);
+        let target = |text: &str| {
+            let uri = sip::Uri::parse(text.as_bytes()).unwrap();
+            hosts.target(&uri).map(|t| format!("{} {}", t.transport, t.addr))
+        };
+        assert_eq!(target("sip:iscmark@Scscf.ims.test.:6060;lr;transport=tcp").as_deref(), Some("tcp 10.0.0.7:6060"));
+        assert_eq!(target("sips:scscf.ims.test").as_deref(), Some("tls 10.0.0.7:5061"));
+        assert_eq!(target("sip:as.test").as_deref(), Some("udp 10.0.0.7:7060"));
+        assert_eq!(target("sip:as.test:5060").as_deref(), Some("udp 10.0.0.7:5060"));
+        assert_eq!(target("sip:[::1]").as_deref(), Some("udp [::1]:5060"));
+        assert_eq!(target("sip:icscf.ims.test"), None);
     }
 }

@@ -9,5 +9,5 @@ mod connections;
 mod flow;
 mod transports;
 
-pub use flow::{Flow, Hop, Listener, Target};
+pub use flow::{Flow, Hop, Hosts, Listener, Target};
 pub use transports::{Event, Received, ReturnPath, Stats, Transports};

@@ -19,6 +19,6 @@ mod traffic;
 
 pub use event::{ClientId, Event, Failure, Incoming, Owner, ServerId};
 pub use overload::Class;
-pub use sip_transport::{Flow, Hop, Listener, Target};
+pub use sip_transport::{Flow, Hop, Hosts, Listener, Target};
 pub use stack::{Options, Stack, Stats};
 pub use traffic::Traffic;

@@ -157,6 +157,8 @@ pub(super) struct Pf {
     #[serde(default)]
     pub(super) auto: Vec<String>,
     pub(super) trusted: Vec<String>,
+    #[serde(default)]
+    pub(super) hosts: BTreeMap<String, String>,
     pub(super) silent_session: Option<u64>,
     pub(super) session_expires: Option<u32>,
     pub(super) min_se: Option<u32>,

@@ -63,6 +63,12 @@ pub(crate) fn pf(name: &str, listen: SocketAddr, place: Place) -> String {
     pf_trusting(name, listen, place, &[listen.ip()])
 }
 
+/// The same behind a Kamailio core, which calls itself by a name.
+pub(crate) fn pf_behind(core: SocketAddr, name: &str, listen: SocketAddr, place: Place) -> String {
+    let domain = if name == "pf-a" { "home1.test" } else { "home2.test" };
+    pf(name, listen, place) + &format!("hosts = {{ \"core.{domain}\" = \"{core}\" }}\n")
+}
+
 /// The configuration of a participating function.
 pub(crate) fn pf_trusting(name: &str, listen: SocketAddr, place: Place, trusted: &[IpAddr]) -> String {
     let trusted: Vec<String> = trusted.iter().map(|ip| format!("\"{ip}\"")).collect();

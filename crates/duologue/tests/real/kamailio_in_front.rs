@@ -9,7 +9,7 @@ const SUBSCRIBERS: &[(&str, &str)] = &[("alice", "alices-word"), ("bob", "bobs-w
 fn play(place: Place, transport: Transport, close_by: &str) -> [interop::Traffic; 2] {
     let lease = Loopback::lease();
     let [a, b, pf_a, pf_b] = lease.ports();
-    let config = [ground::pf("pf-a", pf_a, place), ground::pf("pf-b", pf_b, place)];
+    let config = [ground::pf_behind(a, "pf-a", pf_a, place), ground::pf_behind(b, "pf-b", pf_b, place)];
     let _pfs = serve(&config.join("\n"), &[pf_a, pf_b]);
     let core = |domain, listen, peer, pf| {
         Core { domain, listen, peer, pf: Some(pf), transport, subscribers: SUBSCRIBERS }.start()

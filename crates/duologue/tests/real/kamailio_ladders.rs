@@ -54,7 +54,7 @@ fn observed(capture: &Capture, nodes: &BTreeMap<String, &str>) -> Vec<Observed> 
 fn play(place: Place) {
     let lease = Loopback::lease();
     let [a, b, pf_a, pf_b] = lease.ports();
-    let config = [ground::pf("pf-a", pf_a, place), ground::pf("pf-b", pf_b, place)];
+    let config = [ground::pf_behind(a, "pf-a", pf_a, place), ground::pf_behind(b, "pf-b", pf_b, place)];
     let _pfs = ground::serve(&config.join("\n"), &[pf_a, pf_b]);
     let core = |domain, listen, peer, pf| {
         Core { domain, listen, peer, pf: Some(pf), transport: Transport::Udp, subscribers: SUBSCRIBERS }.start()

@@ -395,6 +395,7 @@ fn config(sip: SocketAddr, msrp: SocketAddr, plan: &Plan) -> Config {
         default_profile: Profile { max_message_size: plan.max_message_size, ..Profile::default() },
         profiles: BTreeMap::new(),
         trusted: ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1"].map(|host| addr(host).ip()).to_vec(),
+        hosts: sip_tx::Hosts::default(),
         silent_session: Duration::from_secs(86_400),
         intervals: role_participating::Intervals::default(),
         durable: false,

@@ -1,11 +1,12 @@
 //! `[[pf]]`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile, Reason, Service};
 use node::{Intervals, MAX_SESSIONS, MEDIA_GRACE, PfPlan, RecordsPlan, SILENT_SESSION};
+use sip_tx::Hosts;
 use wire::Transport;
 
 use super::{Common, ConfigError, NodePlan};
@@ -37,6 +38,7 @@ pub(super) fn read(key: &str, pf: document::Pf, files: Files<'_>) -> Result<Node
         default_profile,
         profiles,
         trusted: trusted(&format!("{key}.trusted"), &pf.trusted)?,
+        hosts: hosts(key, &pf.hosts)?,
         silent_session: silent_session(key, pf.silent_session)?,
         max_sessions: max_sessions(key, pf.max_sessions)?,
         route_key: super::route_key(key, pf.key.as_deref())?,
@@ -144,7 +146,7 @@ fn records(
     Ok(Some(RecordsPlan { path, max_octets, files }))
 }
 
-fn trusted(key: &str, entries: &[String]) -> Result<Vec<std::net::IpAddr>, ConfigError> {
+fn trusted(key: &str, entries: &[String]) -> Result<Vec<IpAddr>, ConfigError> {
     if entries.is_empty() {
         return Err(ConfigError::new(
             key,
@@ -193,6 +195,23 @@ fn max_sessions(key: &str, number: Option<usize>) -> Result<usize, ConfigError> 
         Some(0) => Err(ConfigError::new(format!("{key}.max_sessions"), "is 0", "allow at least one session")),
         number => Ok(number.unwrap_or(MAX_SESSIONS)),
     }
+}
+
+/// Names that next hops have, and their addresses.
+fn hosts(key: &str, entries: &std::collections::BTreeMap<String, String>) -> Result<Hosts, ConfigError> {
+    let read = |(name, addr): (&String, &String)| {
+        let key = format!("{key}.hosts.\"{name}\"");
+        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        if !is_name || name.parse::<IpAddr>().is_ok() {
+            return Err(ConfigError::new(key, "is no name of a host", "write a name such as scscf.ims.home1.test"));
+        }
+        let with_port = || addr.parse().ok().map(|place: SocketAddr| (place.ip(), Some(place.port())));
+        let place = addr.parse().ok().map(|ip: IpAddr| (ip, None)).or_else(with_port);
+        let cure = "write an IP address, or one with the port for URIs that have none";
+        let place = place.ok_or_else(|| ConfigError::new(&key, &format!("is `{addr}`"), cure))?;
+        Ok((name.clone(), place))
+    };
+    Ok(Hosts::new(entries.iter().map(read).collect::<Result<Vec<_>, _>>()?))
 }
 
 fn silent_session(key: &str, seconds: Option<u64>) -> Result<Duration, ConfigError> {

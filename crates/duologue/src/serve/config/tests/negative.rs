@@ -122,6 +122,11 @@ const WRONG: [(&str, &str, &[Wrong]); 12] = [
             ("media_path", "'maybe'", "unknown variant `maybe`, expected one of `off`, `on`, `auto`"),
             ("auto", "['fun']", "pf[0].auto[0] is `fun`, which is unknown; use "),
             ("trusted", "['core-a']", "pf[0].trusted[0] is `core-a`; write an IP address"),
+            (
+                "hosts",
+                "{ 'scscf.ims.test' = 'sip:172.22.0.20' }",
+                "pf[0].hosts.\"scscf.ims.test\" is `sip:172.22.0.20`; write an IP",
+            ),
             ("silent_session", "0", "pf[0].silent_session is 0; "),
             ("session_expires", "10", "pf[0].session_expires is 10 s, and the least that is taken is 90 s; "),
             ("min_se", "10", "pf[0].min_se is 10 s, less than RFC 4028 §5 allows; write 90"),
