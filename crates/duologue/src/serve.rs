@@ -5,6 +5,7 @@ mod audit;
 mod config;
 mod document;
 mod expand;
+mod hep;
 mod lives;
 mod measure;
 mod nodes;

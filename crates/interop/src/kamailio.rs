@@ -21,6 +21,18 @@ impl Kamailio {
     /// Starts it with a configuration that listens at `listens` over UDP and TCP, and returns when it has answered an
     /// OPTIONS over each. A place `{{folder}}` in the configuration becomes its scratch folder.
     pub fn start(name: &str, config: &str, listens: SocketAddr) -> Self {
+        let mut kamailio = Self::launch(name, config, listens);
+        let IpAddr::V4(ip) = listens.ip() else { panic!("{name}: {listens} is not an IPv4 address") };
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let answers = || options(listens, transport, ip, Duration::from_secs(1)).is_some();
+            let what = format!("an answer to OPTIONS over {}", transport.name());
+            kamailio.process.wait_ready(&what, START, answers);
+        }
+        kamailio
+    }
+
+    /// The same, and returns when it listens: for one that speaks something else than SIP.
+    pub(crate) fn launch(name: &str, config: &str, listens: SocketAddr) -> Self {
         let scratch = Process::scratch();
         let folder = scratch.path().display().to_string();
         let config =
@@ -32,11 +44,8 @@ impl Kamailio {
         command.args(["-DD", "-E", "-m", "32", "-M", "8", "-f"]).arg(&file);
         command.arg("-P").arg(scratch.path().join("pid")).arg("-Y").arg(scratch.path()).arg("-w").arg(scratch.path());
         let mut process = Process::start(name, command, scratch);
-        let IpAddr::V4(ip) = listens.ip() else { panic!("{name}: {listens} is not an IPv4 address") };
         for transport in [Transport::Udp, Transport::Tcp] {
             process.wait_listening(listens, transport, START);
-            let answers = || options(listens, transport, ip, Duration::from_secs(1)).is_some();
-            process.wait_ready(&format!("an answer to OPTIONS over {}", transport.name()), START, answers);
         }
         Self { process, listens }
     }

@@ -17,6 +17,7 @@
 //! if they like, and capture their own packets only.
 
 mod core;
+mod homer;
 mod kamailio;
 mod listening;
 mod loopback;
@@ -32,6 +33,7 @@ mod tshark;
 mod wait;
 
 pub use core::Core;
+pub use homer::homer;
 pub use kamailio::Kamailio;
 pub use listening::is_listening;
 pub use loopback::Loopback;

@@ -14,7 +14,6 @@ mod recording;
 mod report;
 mod settings;
 mod stage;
-mod stream;
 mod tap;
 mod text;
 

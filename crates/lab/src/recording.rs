@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use flow::Observed;
-use sip::{Either, Limits, Message};
+use sip::{Cutter, Either, Limits, Message};
 use wire::{Instant, Now, Transport};
 
 use crate::report::Connection;
-use crate::stream::Stream;
 use crate::tap::{NodeIndex, Seen, What};
 use crate::{Finding, NODES};
 
@@ -51,8 +50,8 @@ pub(crate) struct Recording {
     listeners: BTreeMap<(Transport, SocketAddr), (NodeIndex, Purpose)>,
     /// Who opened a connection: the port it starts from is the kernel's choice.
     dialled: BTreeMap<(Transport, SocketAddr, SocketAddr), NodeIndex>,
-    sending: BTreeMap<Path, Stream>,
-    receiving: BTreeMap<Path, Stream>,
+    sending: BTreeMap<Path, Cutter<Now>>,
+    receiving: BTreeMap<Path, Cutter<Now>>,
     sent: Vec<Passed>,
     received: Vec<Passed>,
     seen: Vec<Seen>,

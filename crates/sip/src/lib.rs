@@ -6,6 +6,7 @@
 
 mod address;
 mod build;
+mod cutter;
 mod digits;
 mod edit;
 mod error;
@@ -26,6 +27,7 @@ mod uri;
 
 pub use address::Address;
 pub use build::Builder;
+pub use cutter::Cutter;
 pub use digits::{push_addr, push_decimal, push_ip};
 pub use edit::Edit;
 pub use error::{Limits, ParseError};

@@ -2,6 +2,7 @@
 
 mod admin;
 mod core;
+mod hep;
 mod pf;
 mod store;
 
@@ -22,6 +23,7 @@ pub(super) use self::pf::profile;
 pub(crate) use self::store::StorePlan;
 use super::document::{self, Document};
 use super::expand::{self, Variables};
+use super::hep::HepPlan;
 use crate::tls::{self, Files, Names};
 
 /// What stands for the store where a folder is expected.
@@ -51,6 +53,7 @@ pub(crate) struct Plan {
     pub(crate) pfs: Vec<NodePlan<PfPlan>>,
     pub(crate) admin: AdminPlan,
     pub(crate) store: Option<StorePlan>,
+    pub(crate) hep: Option<HepPlan>,
     /// The participating functions that keep their sessions in the store.
     pub(crate) stored: BTreeSet<String>,
     /// What is written of everything that stays as it is while the nodes run: by it changes are found.
@@ -87,7 +90,8 @@ impl Plan {
         let cores = each("core", document.core, |key, core| core::read(key, core, files))?;
         let pfs = each("pf", document.pf, |key, pf| pf::read(key, pf, files))?;
         let admin = admin::read(document.admin)?;
-        let plan = Plan { cores, pfs, admin, store, stored, fixed };
+        let hep = hep::read(document.hep)?;
+        let plan = Plan { cores, pfs, admin, store, hep, stored, fixed };
         plan.check()?;
         Ok(plan)
     }

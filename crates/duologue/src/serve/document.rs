@@ -14,6 +14,7 @@ pub(crate) struct Document {
     pub(super) pf: Vec<Pf>,
     pub(super) admin: Option<Admin>,
     pub(super) store: Option<Store>,
+    pub(super) hep: Option<Hep>,
 }
 
 /// The database.
@@ -22,6 +23,17 @@ pub(crate) struct Document {
 pub(super) struct Store {
     pub(super) url: String,
     pub(super) take_over: Option<u64>,
+}
+
+/// Copies for Homer.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hep {
+    pub(super) address: String,
+    pub(super) capture_id: Option<u32>,
+    pub(super) password: Option<String>,
+    #[serde(default)]
+    pub(super) contents: bool,
 }
 
 /// The admin interface.

@@ -5,6 +5,7 @@ use engine::Counters;
 use role_participating::Participating;
 use sip_tx::{Stack, Stats, Traffic};
 
+use super::hep::Counts;
 use super::operator::Nodes;
 
 /// All measurements of all nodes. A node that has stopped is measured as not up, and no more.
@@ -35,6 +36,9 @@ pub(super) fn all(nodes: &Nodes) -> Vec<Measurement> {
         sheet.stack(name, &measured.signalling);
         sheet.net(name, &net);
         measured.write(name, &mut sheet);
+    }
+    if let Some(copies) = &nodes.copies {
+        sheet.copies(copies);
     }
     sheet.0
 }
@@ -171,6 +175,19 @@ impl Sheet {
 
     fn up(&mut self, node: &str, role: &str, is_up: bool) {
         self.labelled("node_up", "Whether the node runs", Kind::Gauge, node, &[("role", role)], u64::from(is_up));
+    }
+
+    /// Of the process, not of a node.
+    fn copies(&mut self, copies: &Counts) {
+        let ([sent, dropped, failed], waiting) = copies.read();
+        for (name, help, kind, value) in [
+            ("hep_sent", "Copies of SIP messages that were sent", Kind::Counter, sent),
+            ("hep_dropped", "Pieces that were not copied, as too many waited", Kind::Counter, dropped),
+            ("hep_failed", "Copies that the kernel refused", Kind::Counter, failed),
+            ("hep_octets_waiting", "Octets that wait to be copied", Kind::Gauge, waiting as u64),
+        ] {
+            self.0.push(Measurement { name, help, kind, labels: Vec::new(), value });
+        }
     }
 
     fn stack(&mut self, node: &str, signalling: &Signalling) {

@@ -11,6 +11,7 @@ use store::{Lease, Role, Store};
 use wire::Entropy;
 
 use super::config::{NodePlan, Plan};
+use super::hep::{Counts, Exporter};
 use super::lives::Life;
 use super::stored;
 
@@ -20,6 +21,8 @@ pub(super) struct Running {
     pfs: Vec<(String, Pf)>,
     /// Of those that keep their entries in the store, in the order of their start.
     leases: Vec<Lease>,
+    /// Of the copies for Homer.
+    copies: Option<Arc<Counts>>,
 }
 
 impl Running {
@@ -33,17 +36,20 @@ impl Running {
         for node in keyless {
             tracing::warn!(%node, "no `key`: requests of sessions from before a restart will be refused");
         }
-        let mut running = Running { cores: Vec::new(), pfs: Vec::new(), leases: Vec::new() };
+        let mut running = Running { cores: Vec::new(), pfs: Vec::new(), leases: Vec::new(), copies: None };
+        let hep = plan.hep.map(Exporter::start).transpose()?;
+        running.copies = hep.as_ref().map(Exporter::counts);
         for (core, bound) in cores {
             let journal = store.map(|store| running.begin(store, &core.name, Role::Core)).transpose()?;
-            let handle = core.role.start(bound, seat(core.options, journal))?;
+            let handle = core.role.start(bound, seat(&core.name, core.options, journal, hep.as_ref()))?;
             running.cores.push((core.name, handle));
         }
         for (pf, bound) in pfs {
             let journal = store.filter(|_| plan.stored.contains(&pf.name));
             let journal = journal.map(|store| running.begin(store, &pf.name, Role::Participating)).transpose()?;
             let records = store.map(|store| Box::new(stored::Records(Arc::clone(store))) as Box<dyn RecordSink>);
-            let handle = pf.role.start(bound, seat(pf.options, journal), records.into_iter().collect())?;
+            let seat = seat(&pf.name, pf.options, journal, hep.as_ref());
+            let handle = pf.role.start(bound, seat, records.into_iter().collect())?;
             running.pfs.push((pf.name, handle));
         }
         Ok(running)
@@ -70,6 +76,11 @@ impl Running {
     /// Ways to reach the participating functions, by name.
     pub(super) fn pfs(&self) -> Vec<(String, Caller<Participating>)> {
         self.pfs.iter().map(|(name, pf)| (name.clone(), pf.handle.caller())).collect()
+    }
+
+    /// What has become of the copies for Homer, if there are any.
+    pub(super) fn copies(&self) -> Option<Arc<Counts>> {
+        self.copies.clone()
     }
 
     /// Sessions that the participating functions hold.
@@ -110,7 +121,8 @@ fn bind<R>(plan: NodePlan<R>) -> anyhow::Result<(NodePlan<R>, Bound)> {
     Ok((plan, bound))
 }
 
-fn seat<N>(options: sip_tx::Options, journal: Option<Journal>) -> Seat<N> {
-    let host = engine::Options { clock: Clock::start(), journal, ..engine::Options::default() };
+fn seat<N>(name: &str, options: sip_tx::Options, journal: Option<Journal>, hep: Option<&Exporter>) -> Seat<N> {
+    let tap = hep.map(|hep| hep.tap(name));
+    let host = engine::Options { clock: Clock::start(), journal, tap, ..engine::Options::default() };
     Seat { options, entropy: Entropy::from_os(), host }
 }

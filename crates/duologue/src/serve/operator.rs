@@ -15,6 +15,7 @@ use role_participating::{Participating, SessionView};
 use store::{RecordQuery, Store};
 
 use super::audit::AuditLog;
+use super::hep::Counts;
 use super::measure;
 use super::nodes::Running;
 use super::reload::Reloader;
@@ -25,6 +26,7 @@ use crate::logs::Filter;
 pub(super) struct Nodes {
     pub(super) cores: Vec<(String, Caller<Core>)>,
     pub(super) pfs: Vec<(String, Caller<Participating>)>,
+    pub(super) copies: Option<Arc<Counts>>,
     reloader: Reloader,
     store: Option<Arc<dyn Store>>,
     audit: AuditLog,
@@ -34,7 +36,7 @@ pub(super) struct Nodes {
 impl Nodes {
     pub(super) fn new(running: &Running, reloader: Reloader, store: Option<Arc<dyn Store>>, logs: Filter) -> Nodes {
         let audit = AuditLog::new(store.as_ref());
-        Nodes { cores: running.cores(), pfs: running.pfs(), reloader, store, audit, logs }
+        Nodes { cores: running.cores(), pfs: running.pfs(), copies: running.copies(), reloader, store, audit, logs }
     }
 
     /// Serves the users that are in the store now, beside those of the file.

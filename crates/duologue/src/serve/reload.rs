@@ -58,6 +58,7 @@ impl Reloader {
         late.extend(changed(&was.pf, &is.pf, |pf| &pf.name).map(|name| format!("pf `{name}`")));
         late.extend((was.admin != is.admin).then(|| "[admin]".to_owned()));
         late.extend((was.store != is.store).then(|| "[store]".to_owned()));
+        late.extend((was.hep != is.hep).then(|| "[hep]".to_owned()));
         let applied = "users, numbers, profiles and tokens are those of the file";
         Ok(if late.is_empty() {
             applied.to_owned()

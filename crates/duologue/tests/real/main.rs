@@ -9,6 +9,7 @@ mod cluster;
 mod flood;
 mod foreign_core;
 mod ground;
+mod hep;
 mod kamailio_in_front;
 mod kamailio_ladders;
 mod kill9;

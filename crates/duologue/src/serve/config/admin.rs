@@ -45,7 +45,7 @@ pub(super) fn read(admin: Option<document::Admin>) -> Result<AdminPlan, ConfigEr
     Ok(AdminPlan { listen, metrics, token_file: admin.token_file, tokens })
 }
 
-fn address(key: &str, text: Option<&str>, example: &str) -> Result<Option<SocketAddr>, ConfigError> {
+pub(super) fn address(key: &str, text: Option<&str>, example: &str) -> Result<Option<SocketAddr>, ConfigError> {
     let read = |text: &str| {
         let cure = format!("write an IP address and a port, such as \"{example}\"");
         text.parse().map_err(|_| ConfigError::new(key, &format!("is `{text}`"), &cure))

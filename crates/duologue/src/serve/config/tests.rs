@@ -258,6 +258,7 @@ fn every_key_is_documented_and_every_documented_key_is_read() {
         "[admin]\nx = 1",
         "[admin]\ntokens = [{ x = 1 }]",
         "[store]\nx = 1",
+        "[hep]\nx = 1",
         "[[core]]\nx = 1",
         "[[pf]]\nx = 1",
         "[[core]]\n[core.subscribers]\na = { x = 1 }",
@@ -277,8 +278,11 @@ fn every_key_is_documented_and_every_documented_key_is_read() {
         line.split_once(" = ")
             .is_some_and(|(key, _)| !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
     };
-    let uncomment =
-        |line: &str| line.strip_prefix("# ").filter(|rest| is_setting(rest)).unwrap_or(line).to_owned() + "\n";
+    let is_table = |line: &str| line.starts_with('[') && line.ends_with(']');
+    let uncomment = |line: &str| {
+        let setting = line.strip_prefix("# ").filter(|rest| is_setting(rest) || is_table(rest));
+        setting.unwrap_or(line).to_owned() + "\n"
+    };
     let whole =
         DEFAULTS.replace("pf = \"sip:127.0.0.1:5070\"\n", "").replace("media_path = \"off\"", "media_path = \"auto\"");
     let whole: String = whole.lines().map(uncomment).collect();

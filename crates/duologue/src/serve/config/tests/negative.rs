@@ -10,7 +10,7 @@ use super::{SMALL, TLS, keys, read};
 type Wrong = (&'static str, &'static str, &'static str);
 
 /// A table of the file, the document that makes the reader list its keys, and a wrong value for each of them.
-const WRONG: [(&str, &str, &[Wrong]); 12] = [
+const WRONG: [(&str, &str, &[Wrong]); 13] = [
     (
         "",
         "x = 1",
@@ -18,6 +18,7 @@ const WRONG: [(&str, &str, &[Wrong]); 12] = [
             ("core", "1", "invalid type: integer `1`, expected a sequence"),
             ("pf", "{}", "invalid type: map, expected a sequence"),
             ("admin", "true", "invalid type: boolean `true`, expected struct Admin"),
+            ("hep", "'127.0.0.1:9060'", "invalid type: string \"127.0.0.1:9060\", expected struct Hep"),
             ("store", "'duologue.db'", "invalid type: string \"duologue.db\", expected struct Store"),
         ],
     ),
@@ -46,6 +47,16 @@ const WRONG: [(&str, &str, &[Wrong]); 12] = [
         &[
             ("url", "'mysql://localhost'", "store.url "),
             ("take_over", "1", "store.take_over is 1 s, which a busy node may need; write 5"),
+        ],
+    ),
+    (
+        "hep",
+        "[hep]\nx = 1",
+        &[
+            ("address", "'homer:9060'", "hep.address is `homer:9060`; write an IP address and a port"),
+            ("capture_id", "-1", "invalid value: integer `-1`, expected u32"),
+            ("password", "''", "hep.password is empty or too long; write up to 255"),
+            ("contents", "'yes'", "invalid type: string \"yes\", expected a boolean"),
         ],
     ),
     (
@@ -176,7 +187,7 @@ const WRONG: [(&str, &str, &[Wrong]); 12] = [
 /// A document in which every table is there, and nothing is wrong.
 fn whole() -> Table {
     let mut document: Table = SMALL.replace("Home1.test\"", &format!("home1.test\"\n{TLS}")).parse().unwrap();
-    let admin = "[admin]\nlisten = '127.0.0.1:9090'\ntoken_file = 'token'\n[store]\nurl = 'sqlite:db'".parse::<Table>();
+    let admin = "[admin]\nlisten = '127.0.0.1:9090'\ntoken_file = 'token'\n[store]\nurl = 'sqlite:db'\n[hep]\naddress = '127.0.0.1:9060'".parse::<Table>();
     document.extend(admin.unwrap());
     let token = format!("tokens = [{{ name = 'noc', role = 'read', sha256 = '{}' }}]", "0".repeat(64));
     document["admin"].as_table_mut().unwrap().extend(token.parse::<Table>().unwrap());
