@@ -15,6 +15,8 @@ pub struct Core<'a> {
     pub peer: (&'a str, SocketAddr),
     /// The participating function that serves its users, if there is one.
     pub pf: Option<SocketAddr>,
+    /// Whether it writes itself into Route by a name, `core.` and the domain, as an S-CSCF does, and not by its address.
+    pub is_named: bool,
     /// The transport towards peer and participating function, and in Service-Route.
     pub transport: Transport,
     /// User names and passwords.
@@ -45,6 +47,7 @@ impl Core<'_> {
                 ("service_control", service_control),
                 ("domain", self.domain),
                 ("listen", &self.listen.to_string()),
+                ("me", &if self.is_named { format!("core.{}", self.domain) } else { self.listen.to_string() }),
                 ("peer_domain", self.peer.0),
                 ("peer", &self.peer.1.to_string()),
                 ("pf", &pf),
@@ -68,6 +71,7 @@ mod tests {
             listen: at(5060),
             peer: ("home2.test", at(5062)),
             pf: Some(at(5070)),
+            is_named: true,
             transport: Transport::Udp,
             subscribers: &[("alice", "alices-word"), ("bob", "bobs-word")],
         };

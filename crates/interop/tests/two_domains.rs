@@ -61,7 +61,7 @@ fn ground(transport: Transport, with_pf: bool) -> Ground {
         with_pf.then(|| Kamailio::start("pf", &config, listen))
     };
     let core = |domain, listen, peer, pf| {
-        Core { domain, listen, peer, pf: Some(pf), transport, subscribers: SUBSCRIBERS }.start()
+        Core { domain, listen, peer, pf: Some(pf), is_named: false, transport, subscribers: SUBSCRIBERS }.start()
     };
     Ground {
         transport,

@@ -13,8 +13,15 @@ const SUBSCRIBERS: &[(&str, &str)] = &[("alice", "alices-word"), ("bob", "bobs-w
 /// One Kamailio with no application server: registrar and proxy, nothing else.
 fn plain_core(lease: &Loopback, transport: Transport) -> (Kamailio, SocketAddr) {
     let [listen, nobody] = lease.ports();
-    let core =
-        Core { domain: DOMAIN, listen, peer: ("home2.test", nobody), pf: None, transport, subscribers: SUBSCRIBERS };
+    let core = Core {
+        domain: DOMAIN,
+        listen,
+        peer: ("home2.test", nobody),
+        pf: None,
+        is_named: false,
+        transport,
+        subscribers: SUBSCRIBERS,
+    };
     (core.start(), listen)
 }
 

@@ -12,7 +12,7 @@ fn play(place: Place, transport: Transport, close_by: &str) -> [interop::Traffic
     let config = [ground::pf_behind(a, "pf-a", pf_a, place), ground::pf_behind(b, "pf-b", pf_b, place)];
     let _pfs = serve(&config.join("\n"), &[pf_a, pf_b]);
     let core = |domain, listen, peer, pf| {
-        Core { domain, listen, peer, pf: Some(pf), transport, subscribers: SUBSCRIBERS }.start()
+        Core { domain, listen, peer, pf: Some(pf), is_named: true, transport, subscribers: SUBSCRIBERS }.start()
     };
     let mut core_a = core("home1.test", a, ("home2.test", b), pf_a);
     let mut core_b = core("home2.test", b, ("home1.test", a), pf_b);

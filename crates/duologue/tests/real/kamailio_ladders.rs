@@ -57,7 +57,8 @@ fn play(place: Place) {
     let config = [ground::pf_behind(a, "pf-a", pf_a, place), ground::pf_behind(b, "pf-b", pf_b, place)];
     let _pfs = ground::serve(&config.join("\n"), &[pf_a, pf_b]);
     let core = |domain, listen, peer, pf| {
-        Core { domain, listen, peer, pf: Some(pf), transport: Transport::Udp, subscribers: SUBSCRIBERS }.start()
+        Core { domain, listen, peer, pf: Some(pf), is_named: true, transport: Transport::Udp, subscribers: SUBSCRIBERS }
+            .start()
     };
     let _core_a = core("home1.test", a, ("home2.test", b), pf_a);
     let _core_b = core("home2.test", b, ("home1.test", a), pf_b);
