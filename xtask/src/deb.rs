@@ -33,6 +33,15 @@ pub(crate) fn show() -> Result<()> {
     Ok(())
 }
 
+/// Whether this machine lets us have namespaces and an overlay of its files; some containers do not.
+pub(crate) fn may_play() -> bool {
+    let probe = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/m && \
+                 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/m";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", probe]);
+    unshare.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
 /// The same as a part of a longer run, with the binary that the tests ran.
 pub(crate) fn play(steps: &mut Steps) -> Result<()> {
     tool(steps)?;
