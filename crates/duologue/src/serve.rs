@@ -6,6 +6,7 @@ mod config;
 mod document;
 mod expand;
 mod hep;
+mod kept_key;
 mod lives;
 mod measure;
 mod nodes;
@@ -77,10 +78,11 @@ fn read(text: &str) -> Result<Plan, ConfigError> {
     Plan::read(text, &|name| std::env::var(name).ok(), &|file| std::fs::read(file))
 }
 
-fn serve(plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
+fn serve(mut plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     // Before the first socket, so that no signal comes too early.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot wait for signals")?;
     let sockets = admin::Sockets::bind(&plan.admin)?;
+    kept_key::give(&mut plan, kept_key::state_directory().as_deref())?;
     let store = plan.store.as_ref().map(stored::open).transpose()?;
     let running = Running::start(plan.clone(), store.as_ref())?;
     let (admin, in_store) = (plan.admin.clone(), plan.store.clone());

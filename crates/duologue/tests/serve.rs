@@ -27,7 +27,7 @@ trusted = ["127.0.0.1"]
 
 fn serve() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_duologue"));
-    command.arg("serve").env_remove("RUST_LOG");
+    command.arg("serve").env_remove("RUST_LOG").env_remove("STATE_DIRECTORY");
     command
 }
 
@@ -52,7 +52,11 @@ struct Server {
 
 impl Server {
     fn start(config: &Path, listeners: usize) -> Server {
-        let mut child = serve().arg("--config").arg(config).stderr(Stdio::piped()).spawn().unwrap();
+        Server::started(serve(), config, listeners)
+    }
+
+    fn started(mut command: Command, config: &Path, listeners: usize) -> Server {
+        let mut child = command.arg("--config").arg(config).stderr(Stdio::piped()).spawn().unwrap();
         let mut logs = BufReader::new(child.stderr.take().unwrap());
         let listening = (0..listeners).map(|_| {
             let mut line = String::new();
@@ -187,4 +191,92 @@ fn the_defaults_are_printed_and_pass_the_check() {
     let (status, stdout, stderr) = run(&path, &["--check"]);
     assert_eq!(status, Some(0), "{stderr}");
     assert!(stdout.ends_with("duologue.toml is right: 1 core, 1 participating function\n"), "{stdout}");
+}
+
+/// A participating function off the media path without a key, at an address that a restart has again.
+fn keyless(folder: &tempfile::TempDir, listen: SocketAddr) -> std::path::PathBuf {
+    let text = format!(
+        "[[pf]]\nname = \"pf\"\nlisten = [\"udp:{listen}\"]\nmsrp = \"127.0.0.1:0\"\nmedia_path = \"off\"\n\
+         trusted = [\"127.0.0.1\"]\n"
+    );
+    file(folder, &text)
+}
+
+fn request(method: &str, routes: &str, cseq: u32, to_tag: &str, own: SocketAddr, body: &str) -> String {
+    format!(
+        "{method} sip:bob@{own} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{cseq}\r\nMax-Forwards: 70\r\n{routes}\
+         From: <sip:alice@home1.test>;tag=a\r\nTo: <sip:bob@home2.test>{to_tag}\r\nCall-ID: kept\r\nCSeq: {cseq} {method}\r\n\
+         Contact: <sip:alice@{own}>\r\nP-Asserted-Identity: <sip:alice@home1.test>\r\n\
+         P-Asserted-Service: urn:urn-7:3gpp-service.ims.icsi.oma.cpm.session\r\nConversation-ID: c\r\n\
+         Contribution-ID: d\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// The next message that begins so; what else comes is no concern of the test.
+fn hear(socket: &UdpSocket, start: &str) -> String {
+    let mut heard = Vec::new();
+    for _ in 0..20 {
+        let mut message = [0; 8192];
+        let Ok((len, _)) = socket.recv_from(&mut message) else { break };
+        let message = String::from_utf8_lossy(&message[..len]).into_owned();
+        if message.starts_with(start) {
+            return message;
+        }
+        heard.push(message);
+    }
+    panic!("no {start:?} among {heard:#?}");
+}
+
+#[test]
+fn a_restart_knows_the_sessions_from_before_as_long_as_the_key_that_it_drew_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = UdpSocket::bind("127.0.0.1:0").unwrap();
+    core.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let own = core.local_addr().unwrap();
+    let pf = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = keyless(&folder, pf);
+    let start = || {
+        let mut command = serve();
+        command.env("STATE_DIRECTORY", folder.path());
+        Server::started(command, &config, 2)
+    };
+
+    let server = start();
+    let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 9 TCP/MSRP *\r\n\
+         a=accept-types:message/cpim\r\na=path:msrp://127.0.0.1:9/a;tcp\r\n";
+    let isc = format!("Route: <sip:orig@{pf};lr>\r\nRoute: <sip:odi@{own};lr>\r\n");
+    core.send_to(request("INVITE", &isc, 1, "", own, sdp).as_bytes(), pf).unwrap();
+    let invite = hear(&core, "INVITE ");
+    let mark = invite.lines().find_map(|line| line.strip_prefix("Record-Route: ")).unwrap().to_owned();
+    let (status, logs) = server.stop("-TERM");
+    assert_eq!(status, Some(0), "{logs}");
+
+    let bye = |cseq| request("BYE", &format!("Route: {mark}\r\n"), cseq, ";tag=b", own, "");
+    let server = start();
+    core.send_to(bye(2).as_bytes(), pf).unwrap();
+    assert!(hear(&core, "BYE ").contains("Call-ID: kept"));
+    server.stop("-TERM");
+
+    // With another key it is the BYE of nobody.
+    std::fs::remove_file(folder.path().join("route.key")).unwrap();
+    let server = start();
+    core.send_to(bye(3).as_bytes(), pf).unwrap();
+    hear(&core, "SIP/2.0 403 ");
+    server.stop("-TERM");
+}
+
+#[test]
+fn a_kept_key_that_is_none_is_named_with_status_1() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("route.key"), "").unwrap();
+    let config = keyless(&folder, "127.0.0.1:0".parse().unwrap());
+    let output = serve().arg("--config").arg(&config).env("STATE_DIRECTORY", folder.path()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.starts_with("error: the key in ") && said.contains("route.key is too short; remove the file"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
 }

@@ -261,12 +261,15 @@ fn listener(key: &str, text: &str) -> Result<(Transport, SocketAddr), ConfigErro
     Ok((transport, addr))
 }
 
-/// The key of a node's marks. One that can be guessed would be none.
+/// Characters of the shortest key. One that can be guessed would be none.
+pub(crate) const SHORTEST_KEY: usize = 16;
+
+/// The key of a node's marks.
 fn route_key(key: &str, secret: Option<&str>) -> Result<Option<RouteKey>, ConfigError> {
     let secret = secret.filter(|secret| !secret.is_empty());
-    if secret.is_some_and(|secret| secret.len() < 16) {
-        let cure = "write at least 16 characters, drawn at random, or leave it out";
-        return Err(ConfigError::new(format!("{key}.key"), "is too short", cure));
+    if secret.is_some_and(|secret| secret.len() < SHORTEST_KEY) {
+        let cure = format!("write at least {SHORTEST_KEY} characters, drawn at random, or leave it out");
+        return Err(ConfigError::new(format!("{key}.key"), "is too short", &cure));
     }
     Ok(secret.map(|secret| RouteKey::from_secret(secret.as_bytes())))
 }

@@ -31,11 +31,6 @@ impl Running {
     pub(super) fn start(plan: Plan, store: Option<&Arc<dyn Store>>) -> anyhow::Result<Running> {
         let cores = plan.cores.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
         let pfs = plan.pfs.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
-        let keyless = cores.iter().filter(|(core, _)| core.role.route_key.is_none()).map(|(core, _)| &core.name);
-        let keyless = keyless.chain(pfs.iter().filter(|(pf, _)| pf.role.route_key.is_none()).map(|(pf, _)| &pf.name));
-        for node in keyless {
-            tracing::warn!(%node, "no `key`: requests of sessions from before a restart will be refused");
-        }
         let mut running = Running { cores: Vec::new(), pfs: Vec::new(), leases: Vec::new(), copies: None };
         let hep = plan.hep.map(Exporter::start).transpose()?;
         running.copies = hep.as_ref().map(Exporter::counts);
