@@ -8,19 +8,24 @@ pub struct Cutter<At> {
     buffer: BytesMut,
     /// When the piece with the first octet of the buffer passed.
     since: At,
-    broken: bool,
+    /// Octets since the stream could not be followed any more: they are counted, not kept.
+    lost: Option<usize>,
 }
 
 impl<At: Copy> Cutter<At> {
     /// Takes a piece as long as it happened to be and gives the messages that it completes, each with the time at which
     /// its first octet passed. Keep-alives are left out (RFC 5626 §3.5.1).
     pub fn push(&mut self, at: At, data: &[u8]) -> Vec<(At, Bytes)> {
+        if let Some(lost) = &mut self.lost {
+            *lost += data.len();
+            return Vec::new();
+        }
         if self.buffer.is_empty() {
             self.since = at;
         }
         self.buffer.extend_from_slice(data);
         let mut messages = Vec::new();
-        while !self.broken && !self.buffer.is_empty() {
+        while !self.buffer.is_empty() {
             match frame(&self.buffer, &Limits::default()) {
                 Ok(Frame::Incomplete) => break,
                 Ok(Frame::Blank { len, .. }) => {
@@ -31,7 +36,9 @@ impl<At: Copy> Cutter<At> {
                     messages.push((self.since, self.buffer.split_to(len).freeze()));
                     self.since = at;
                 }
-                Err(_) => self.broken = true,
+                Err(_) => {
+                    self.lost = Some(std::mem::take(&mut self.buffer).len());
+                }
             }
         }
         messages
@@ -40,7 +47,13 @@ impl<At: Copy> Cutter<At> {
     /// Octets that make no message.
     pub fn rest(&self) -> usize {
         // A lone CR or LF between messages may be half a keep-alive.
-        if self.buffer.iter().all(|b| matches!(b, b'\r' | b'\n')) { 0 } else { self.buffer.len() }
+        if let Some(lost) = self.lost {
+            lost
+        } else if self.buffer.iter().all(|b| matches!(b, b'\r' | b'\n')) {
+            0
+        } else {
+            self.buffer.len()
+        }
     }
 }
 
@@ -61,10 +74,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_followed_stays_as_a_rest() {
+    fn what_cannot_be_followed_is_counted_and_not_kept() {
         let mut stream = Cutter::default();
         assert_eq!(stream.push(1, b"A\r\nno length\r\n\r\n"), []);
         assert_eq!(stream.push(2, b"B\r\nl: 0\r\n\r\n"), []);
-        assert_eq!(stream.rest(), 27);
+        assert_eq!((stream.rest(), stream.buffer.capacity()), (27, 0));
     }
 }

@@ -1,59 +1,79 @@
 //! What of a message is nobody's business but its users'.
 
+use bytes::Bytes;
+use sip::{Limits, Message, Name};
+
 /// The message without what proves a password and, unless `contents` are wanted, without what people have written: of the bodies
-/// only SDP stays. Content-Length stays as it was: who looks at it sees that something was there.
-pub(super) fn redacted(message: &[u8], contents: bool) -> Vec<u8> {
-    let end = message.windows(4).position(|window| window == b"\r\n\r\n").map_or(message.len(), |at| at + 4);
-    let (head, body) = message.split_at(end);
-    let (mut out, mut is_sdp) = (Vec::with_capacity(message.len()), false);
-    let mut is_secret = false;
-    for line in head.split_inclusive(|byte| *byte == b'\n') {
-        let is_continued = line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'));
-        if is_continued && is_secret {
-            continue;
-        }
-        let (name, value) = line.split_at(line.iter().position(|byte| *byte == b':').map_or(0, |colon| colon + 1));
-        let is =
-            |names: &[&str]| names.iter().any(|known| name.trim_ascii_end().eq_ignore_ascii_case(known.as_bytes()));
-        is_secret = is(&["Authorization:", "Proxy-Authorization:"]);
-        if is(&["Content-Type:", "c:"]) {
-            is_sdp = value.trim_ascii().to_ascii_lowercase().starts_with(b"application/sdp");
-        }
-        if is_secret {
-            out.extend_from_slice(name);
-            out.extend_from_slice(b" (left out)\r\n");
-        } else {
-            out.extend_from_slice(line);
+/// only SDP stays. With it its Call-ID. Of what is no SIP at all there is the first line.
+pub(super) fn redacted(message: &Bytes, contents: bool) -> (Bytes, Bytes) {
+    let message = match Message::parse(message.clone(), &Limits::default()) {
+        Ok(message) => message,
+        Err(malformed) => match malformed.message {
+            Some(message) => *message,
+            None => return (first_line(message), Bytes::new()),
+        },
+    };
+    let mut edit = message.edit();
+    for secret in [Name::Authorization, Name::ProxyAuthorization] {
+        if message.has(secret) {
+            edit.set(secret, "(left out)");
         }
     }
-    if contents || is_sdp {
-        out.extend_from_slice(body);
+    let kind = message.header(Name::ContentType).unwrap_or_default().to_ascii_lowercase();
+    if !contents && !message.body().is_empty() && !kind.starts_with(b"application/sdp") {
+        edit.body(b"");
     }
-    out
+    let call_id = message.header(Name::CallId).map(|id| message.share(id)).unwrap_or_default();
+    (edit.finish(), call_id)
+}
+
+fn first_line(message: &Bytes) -> Bytes {
+    message.slice(..message.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(message.len()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const HEAD: &str =
+        "Via: SIP/2.0/UDP h;branch=z9hG4bK1\nMax-Forwards: 70\nFrom: <sip:a@h>;tag=1\nTo: <sip:a@h>\nCall-Id : x@y\n";
+
     fn shown(message: &str, contents: bool) -> String {
-        String::from_utf8(redacted(message.replace('\n', "\r\n").as_bytes(), contents)).unwrap().replace("\r\n", "\n")
+        let (shown, call_id) = redacted(&message.replace('\n', "\r\n").into(), contents);
+        assert_eq!(call_id, "x@y");
+        String::from_utf8(shown.to_vec()).unwrap().replace("\r\n", "\n")
     }
 
     #[test]
     fn what_proves_a_password_is_left_out_with_its_further_lines() {
         let message =
-            "REGISTER sip:h SIP/2.0\nAuthorization: Digest username=\"a\",\n response=\"1234\"\nCSeq: 1 REGISTER\n\n";
-        let expected = "REGISTER sip:h SIP/2.0\nAuthorization: (left out)\nCSeq: 1 REGISTER\n\n";
-        assert_eq!(shown(message, true), expected);
+            |proof: &str| format!("REGISTER sip:h SIP/2.0\n{HEAD}CSeq: 1 REGISTER\nAuthorization : {proof}\n\n");
+        let secret = message("Digest username=\"a\",\n response=\"1234\"");
+        assert_eq!(shown(&secret, true), message("(left out)"));
+        // A message that is refused has passed all the same.
+        assert_eq!(
+            shown(&secret.replace("CSeq: 1", "CSeq: x"), true),
+            message("(left out)").replace("CSeq: 1", "CSeq: x")
+        );
     }
 
     #[test]
     fn what_people_write_is_left_out_and_what_machines_agree_on_is_not() {
-        let text = "MESSAGE sip:b SIP/2.0\nContent-Type: text/plain\nContent-Length: 5\n\nhello";
-        assert_eq!(shown(text, false), text.strip_suffix("hello").unwrap());
-        assert_eq!(shown(text, true), text);
-        let offer = "INVITE sip:b SIP/2.0\nc: Application/SDP\n\nv=0\n";
-        assert_eq!(shown(offer, false), offer);
+        let message = |kind: &str, length: usize, body: &str| {
+            format!(
+                "MESSAGE sip:b SIP/2.0\n{HEAD}CSeq: 1 MESSAGE\nContent-Type: {kind}\nContent-Length: {length}\n\n{body}"
+            )
+        };
+        let text = message("text/plain", 5, "hello");
+        assert_eq!(shown(&text, false), message("text/plain", 0, ""));
+        assert_eq!(shown(&text, true), text);
+        let offer = message("Application/SDP", 3, "v=0");
+        assert_eq!(shown(&offer, false), offer);
+    }
+
+    #[test]
+    fn of_what_is_no_sip_there_is_the_first_line() {
+        let (shown, call_id) = redacted(&"hello\n\nAuthorization: Digest x".into(), true);
+        assert_eq!((&*shown, &*call_id), (&b"hello"[..], &b""[..]));
     }
 }
