@@ -1,5 +1,6 @@
 //! `cargo xtask deb`: the Debian package, and `cargo xtask package`, which installs, runs, upgrades and purges it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -35,11 +36,14 @@ pub(crate) fn show() -> Result<()> {
 
 /// Whether this machine lets us have namespaces and an overlay of its files; some containers do not.
 pub(crate) fn may_play() -> bool {
-    let probe = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/m && \
-                 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/m";
+    script("probe").stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// `interop/package/play` in namespaces of its own.
+fn script(argument: impl AsRef<OsStr>) -> Command {
     let mut unshare = Command::new("unshare");
-    unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", probe]);
-    unshare.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "interop/package/play"]).arg(argument);
+    unshare
 }
 
 /// The same as a part of a longer run, with the binary that the tests ran.
@@ -50,9 +54,7 @@ pub(crate) fn play(steps: &mut Steps) -> Result<()> {
         package = build("debug")?;
         Ok(package.display().to_string())
     })?;
-    let mut play = Command::new("unshare");
-    play.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "interop/package/play"]).arg(package);
-    steps.run("package", play)
+    steps.run("package", script(package))
 }
 
 fn tool(steps: &mut Steps) -> Result<()> {

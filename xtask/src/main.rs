@@ -3,11 +3,10 @@
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
+mod at_length;
 mod bench;
 mod ci;
 mod deb;
-mod flood;
-mod kill9;
 mod layers;
 mod licences;
 mod model;
@@ -58,8 +57,8 @@ fn main() -> ExitCode {
         ["test", filters @ ..] if !filters.iter().any(|f| f.starts_with('-')) => test::command(filters),
         ["ci"] => ci::command(),
         ["bench", args @ ..] => bench::command(args),
-        ["kill9", args @ ..] => kill9::command(args),
-        ["flood", args @ ..] => flood::command(args),
+        ["kill9", args @ ..] => at_length::KILL9.command(args),
+        ["flood", args @ ..] => at_length::FLOOD.command(args),
         ["kamailio"] => show::KAMAILIO.command(),
         ["cluster"] => show::CLUSTER.command(),
         ["deb"] => deb::command(),

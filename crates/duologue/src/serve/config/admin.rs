@@ -20,8 +20,8 @@ pub(crate) struct AdminPlan {
 
 pub(super) fn read(admin: Option<document::Admin>) -> Result<AdminPlan, ConfigError> {
     let Some(admin) = admin else { return Ok(AdminPlan::default()) };
-    let listen = address("admin.listen", admin.listen.as_deref(), "127.0.0.1:9090")?;
-    let metrics = address("admin.metrics", admin.metrics.as_deref(), "127.0.0.1:9091")?;
+    let listen = admin.listen.map(|text| address("admin.listen", &text, "127.0.0.1:9090")).transpose()?;
+    let metrics = admin.metrics.map(|text| address("admin.metrics", &text, "127.0.0.1:9091")).transpose()?;
     if listen.is_some() && listen == metrics {
         let cure = "leave it out: what listens at `listen` serves metrics as well";
         return Err(ConfigError::new("admin.metrics", "is the address of `listen`", cure));
@@ -45,10 +45,7 @@ pub(super) fn read(admin: Option<document::Admin>) -> Result<AdminPlan, ConfigEr
     Ok(AdminPlan { listen, metrics, token_file: admin.token_file, tokens })
 }
 
-pub(super) fn address(key: &str, text: Option<&str>, example: &str) -> Result<Option<SocketAddr>, ConfigError> {
-    let read = |text: &str| {
-        let cure = format!("write an IP address and a port, such as \"{example}\"");
-        text.parse().map_err(|_| ConfigError::new(key, &format!("is `{text}`"), &cure))
-    };
-    text.map(read).transpose()
+pub(super) fn address(key: &str, text: &str, example: &str) -> Result<SocketAddr, ConfigError> {
+    let cure = format!("write an IP address and a port, such as \"{example}\"");
+    text.parse().map_err(|_| ConfigError::new(key, &format!("is `{text}`"), &cure))
 }

@@ -11,7 +11,7 @@ const CAPTURE_ID: u32 = 2_001;
 
 pub(super) fn read(hep: Option<document::Hep>) -> Result<Option<HepPlan>, ConfigError> {
     let Some(hep) = hep else { return Ok(None) };
-    let Some(address) = admin::address("hep.address", Some(&hep.address), "127.0.0.1:9060")? else { return Ok(None) };
+    let address = admin::address("hep.address", &hep.address, "127.0.0.1:9060")?;
     if address.port() == 0 {
         return Err(ConfigError::new(
             "hep.address",

@@ -96,11 +96,9 @@ fn what_survives_the_process_has_a_folder_and_a_file() {
 }
 
 #[test]
-fn a_wrong_value_is_named_with_its_cure() {
+fn what_does_not_fit_together_is_named_with_its_cure() {
     let cases = [
-        ("name = \"core-a\"", "name = \"core a\"", "core[0].name is `core a`; use letters"),
         ("name = \"pf-a\"", "name = \"core-a\"", "pf[0].name is `core-a`, as that of another node; give every node"),
-        ("[\"udp:127.0.0.1:7060\"]", "[]", "pf[0].listen is empty; add an address such as"),
         (
             "udp:127.0.0.1:0",
             "127.0.0.1:0",
@@ -129,40 +127,15 @@ fn a_wrong_value_is_named_with_its_cure() {
             "core[0].pf is `sip:x@127.0.0.1;transport=tcp`, which has a user part",
         ),
         ("${PASSWORD}", "${NOWHERE}", "core[0].subscribers.alice.password needs the environment variable NOWHERE"),
-        ("${PASSWORD}", "", "core[0].subscribers.alice.password is empty; give every user"),
-        (
-            "password =",
-            "number = \"555\", password =",
-            "core[0].subscribers.alice.number is `555`; write a number in global",
-        ),
         ("sip:bob@home2.test", "bob", "core[0].numbers.\"+15550002\" is `bob`; write an address-of-record"),
         (
             "sip:127.0.0.1:5062",
             "127.0.0.1:5062",
             "core[0].peers[0].uri is `127.0.0.1:5062`, which is no SIP URI; write one",
         ),
-        (
-            "domain = \"Home1.test\"",
-            "domain = \"x\"\nudp_path_mtu = 9",
-            "core[0].udp_path_mtu is no MTU; write a number",
-        ),
-        (
-            "domain = \"Home1.test\"",
-            "domain = \"x\"\nregistration = { min_expires = 9999 }",
-            "core[0].registration contradicts",
-        ),
-        ("127.0.0.1:2855", "2855", "pf[0].msrp is `2855`; write an IP address and a port"),
-        ("[\"recording\"]", "[\"fun\"]", "pf[0].auto[0] is `fun`, which is unknown; use recording, store-and-forward,"),
         ("[\"recording\"]", "[]", "pf[0].auto names no reason to be on the media path; name a reason"),
         ("\"auto\"", "\"off\"", "pf[0].auto has reasons that are never asked for; set media_path to \"auto\""),
-        ("[\"127.0.0.1\"]", "[\"all\"]", "pf[0].trusted[0] is `all`; write an IP address"),
         ("[\"127.0.0.1\"]", "[]", "pf[0].trusted is empty, so every request would be refused; name the addresses"),
-        (
-            "max_sessions = 3",
-            "services = [\"sms\"]",
-            "pf[0].profile.services[0] is `sms`, which is unknown; use session,",
-        ),
-        ("sip:carol@home1.test", "carol", "pf[0].profiles.\"carol\" is `carol`; write an address-of-record"),
     ];
     for (from, to, expected) in cases {
         let error = refusal(from, to);
