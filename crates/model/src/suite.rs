@@ -60,7 +60,7 @@ pub fn full() -> Vec<Case> {
         ),
         case(
             "a wrong take-over, a crash, a loss",
-            Bounds { second_node: true, take_overs: 1, crashes: 1, losses: 1, ..NONE },
+            Bounds { second_node: true, take_overs: 1, crashes: 1, losses: 1, ..FEW },
         ),
     ]
 }

@@ -15,8 +15,10 @@ pub(super) fn steps(close: &Close, from: &State, n: usize, steps: &mut Steps) {
         // What it was told it will be told again, if the end still lives.
         next.is_told &= next.journal.closed;
         // An operator's command that was not written down is forgotten: nobody was told that it was done. A session that
-        // is in the journal is closed for another reason then.
-        next.has_cause = next.journal.closing.is_some() || SIDES.iter().any(|x| !is_up(from, *x));
+        // is in the journal is closed for another reason then. What another node is closing stays right.
+        let is_closing = |node: &Node| node.session.is_some_and(|session| session.closing.is_some());
+        let is_right = next.journal.closing.is_some() || next.nodes.iter().any(is_closing);
+        next.has_cause = is_right || SIDES.iter().any(|x| !is_up(from, *x));
         step(steps, Patience::Fault, Who::Pf(n), None, "crashes", next);
     }
     take_over(close, from, n, steps);
@@ -74,6 +76,8 @@ fn take_over(close: &Close, from: &State, n: usize, steps: &mut Steps) {
     next.left.take_overs -= u8::from(is_wrong);
     next.journal.owner = n as u8;
     next.journal.epoch += 1;
+    // It begins with what is in the journal, as after a crash.
+    next.is_told = false;
     resume(close, &mut next, n);
     let what = if is_wrong { "takes over, wrongly" } else { "takes over" };
     step(steps, Patience::Fault, Who::Pf(n), None, what, next);
@@ -233,7 +237,8 @@ pub(super) fn take(close: &Close, from: &State, n: usize, message: Message, step
             // The end had closed while nobody was here.
             let had_closed = matches!(message, Message::GoneFrom(_)) && session.closing == Some(Cause::Restarted);
             if had_closed && session.legs[x].is == LegIs::Closing {
-                next.is_told = true;
+                // What a former owner hears is in no record of its own.
+                next.is_told |= is_owner(close, from, &session);
                 if close.has(Rule::GoneIsTheCause) {
                     changed.closing = Some(Cause::Gone(x as u8));
                 }
