@@ -78,10 +78,13 @@ impl Participating {
             return Some(event);
         };
         let is_awaited = matches!(callee.state(), State::Calling | State::Proceeding | State::Early);
-        let Some(dialog) = caller.dialog().filter(|_| is_awaited && !bridge.hold.has_row) else { return Some(event) };
+        let (Some(dialog), Some(half)) = (caller.dialog(), callee.half_dialog()) else { return Some(event) };
+        if !is_awaited || bridge.hold.has_row {
+            return Some(event);
+        }
         let legs = [
             Snapshot::of(dialog, caller.contact()),
-            Snapshot::of(&Dialog::as_uac(callee.request(), response), callee.contact()),
+            Snapshot::of(&Dialog::as_uac(half, response), callee.contact()),
         ];
         let row = Row::Bridge { session: About::of(&bridge.facts, now.utc), legs: Box::new(legs), intent: None };
         bridge.hold.has_row = true;

@@ -76,6 +76,32 @@ impl Config {
             .collect()
     }
 
+}
+
+/// A configuration with what messages say of it, printed once.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    config: Config,
+    allow: String,
+    supported: String,
+}
+
+impl std::ops::Deref for Prepared {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl From<Config> for Prepared {
+    fn from(config: Config) -> Prepared {
+        let supported = config.option_tags().collect::<Vec<_>>().join(", ");
+        Prepared { allow: config.allow(), supported, config }
+    }
+}
+
+impl Prepared {
     /// What every request outside and inside dialogs says, unless the role says it.
     pub(crate) fn describe(&self, method: Method, mut fields: Headers, extra: &Headers) -> Headers {
         for name in [Name::MaxForwards, Name::Contact] {
@@ -87,7 +113,7 @@ impl Config {
             fields = self.describe_capabilities(fields, extra);
         }
         if !extra.has(Name::UserAgent) && !self.product.is_empty() {
-            fields = fields.with(Name::UserAgent, &self.product);
+            fields.push(Name::UserAgent, &self.product);
         }
         fields.extend(extra);
         fields
@@ -95,10 +121,10 @@ impl Config {
 
     fn describe_capabilities(&self, mut fields: Headers, extra: &Headers) -> Headers {
         if !extra.has(Name::Allow) {
-            fields = fields.with(Name::Allow, self.allow());
+            fields.push(Name::Allow, &self.allow);
         }
         if !extra.has(Name::Supported) {
-            fields = fields.with(Name::Supported, self.option_tags().collect::<Vec<_>>().join(", "));
+            fields.push(Name::Supported, &self.supported);
         }
         fields
     }
@@ -120,7 +146,7 @@ impl Config {
             fields = self.describe_capabilities(fields, parts.headers);
         }
         if !parts.headers.has(Name::Server) && !self.product.is_empty() {
-            fields = fields.with(Name::Server, &self.product);
+            fields.push(Name::Server, &self.product);
         }
         fields.extend(parts.headers);
         builder = fields.onto(builder);

@@ -32,25 +32,39 @@ pub struct Dialog {
     secure: bool,
 }
 
+/// What a caller knows of its dialogs before a response makes one: its INVITE may make several.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HalfDialog {
+    pub(crate) call_id: Bytes,
+    pub(crate) local_tag: Bytes,
+    /// From, tag included.
+    pub(crate) local: Bytes,
+    /// The Request-URI.
+    pub(crate) uri: Bytes,
+    /// The sequence number of the INVITE that is under way, or was answered.
+    pub(crate) cseq: u32,
+    pub(crate) secure: bool,
+}
+
 impl Dialog {
-    /// The dialog that a response with a To tag makes at the one who sent `request` (RFC 3261 §12.1.2).
-    pub fn as_uac(request: &Request, response: &Response) -> Dialog {
+    /// The dialog that a response with a To tag makes at the caller (RFC 3261 §12.1.2).
+    pub fn as_uac(half: &HalfDialog, response: &Response) -> Dialog {
         let mut route_set: Vec<Bytes> = route_entries(response, Name::RecordRoute);
         route_set.reverse();
         Dialog {
             id: DialogId {
-                call_id: own(request.call_id()),
-                local_tag: own(request.from_tag()),
+                call_id: half.call_id.clone(),
+                local_tag: half.local_tag.clone(),
                 remote_tag: own(response.to_tag()),
             },
-            local: own(request.header(Name::From).unwrap_or_default()),
+            local: half.local.clone(),
             remote: own(response.header(Name::To).unwrap_or_default()),
             // A provisional response may lack its Contact; the Request-URI led there once.
-            remote_target: contact_uri(response).unwrap_or_else(|| own(request.uri_text())),
+            remote_target: contact_uri(response).unwrap_or_else(|| half.uri.clone()),
             route_set,
-            local_cseq: request.cseq().number,
+            local_cseq: half.cseq,
             remote_cseq: None,
-            secure: request.uri().scheme() == Scheme::Sips,
+            secure: half.secure,
         }
     }
 
@@ -91,8 +105,8 @@ impl Dialog {
 
     /// Takes over what the 2xx says (RFC 3261 §13.2.2.4: route set and remote target are computed again), and keeps the
     /// sequence numbers of the early dialog.
-    pub(crate) fn confirm(&mut self, request: &Request, response: &Response) {
-        let confirmed = Dialog::as_uac(request, response);
+    pub(crate) fn confirm(&mut self, half: &HalfDialog, response: &Response) {
+        let confirmed = Dialog::as_uac(half, response);
         let local_cseq = self.local_cseq.max(confirmed.local_cseq);
         *self = Dialog { local_cseq, remote_cseq: self.remote_cseq, ..confirmed };
     }
@@ -144,12 +158,12 @@ impl Dialog {
 
     fn draft(&self, method: Method, cseq: u32) -> Draft {
         let route = Route::to(&self.remote_target, &self.route_set);
-        let fields = route.onto(Headers::new().with(Name::MaxForwards, "70"));
+        let fields = route.onto(Headers::with_room(ROOM).with(Name::MaxForwards, "70"));
         let fields = fields
             .with(Name::From, &self.local)
             .with(Name::To, &self.remote)
             .with(Name::CallId, &self.id.call_id)
-            .with(Name::CSeq, format!("{cseq} {method}"));
+            .with_shown(Name::CSeq, format_args!("{cseq} {method}"));
         Draft { method, uri: route.uri, next_hop: route.next_hop, fields, body: None }
     }
 
@@ -193,6 +207,9 @@ impl Dialog {
         self.secure
     }
 }
+
+/// Octets that the header fields of most requests in a dialog have room in.
+const ROOM: usize = 768;
 
 /// Request-URI, Route and next hop for a target behind a route set (RFC 3261 §12.2.1.1, §8.1.2).
 pub(crate) struct Route {

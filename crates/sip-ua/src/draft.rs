@@ -28,7 +28,8 @@ impl Draft {
     }
 
     pub(crate) fn print(&self, via: &str) -> Bytes {
-        let builder = Builder::request(self.method, &self.uri).header(Name::Via, via);
+        let room = self.size() + via.len();
+        let builder = Builder::request_with_room(self.method, &self.uri, room).header(Name::Via, via);
         let builder = self.fields.onto(builder);
         match &self.body {
             Some(body) => builder.body(&body.content_type, &body.bytes),

@@ -1,4 +1,6 @@
-use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::Write;
+use std::ops::Range;
 
 use bytes::Bytes;
 use sip::{Builder, Message, Name};
@@ -7,15 +9,21 @@ use sip::{Builder, Message, Name};
 ///
 /// Where the user agent writes a header field by itself (Allow, Supported, User-Agent, Max-Forwards), one of the same name
 /// given here takes its place.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Headers {
-    fields: Vec<(Cow<'static, str>, Bytes)>,
+    /// One line each, as they are printed: a message has a dozen or two, and one piece of memory holds them all.
+    lines: Vec<u8>,
 }
 
 impl Headers {
     /// None.
     pub const fn new() -> Headers {
-        Headers { fields: Vec::new() }
+        Headers { lines: Vec::new() }
+    }
+
+    /// None yet, with room for so many octets.
+    pub(crate) fn with_room(octets: usize) -> Headers {
+        Headers { lines: Vec::with_capacity(octets) }
     }
 
     /// One more.
@@ -26,8 +34,16 @@ impl Headers {
 
     /// One more, of any name.
     #[must_use]
-    pub fn with_named(mut self, name: impl Into<Cow<'static, str>>, value: impl AsRef<[u8]>) -> Headers {
-        self.fields.push((name.into(), one_line(value.as_ref())));
+    pub fn with_named(mut self, name: &str, value: impl AsRef<[u8]>) -> Headers {
+        self.put(name, |line| line.extend_from_slice(value.as_ref()));
+        self
+    }
+
+    /// One more, whose value is printed.
+    #[must_use]
+    pub(crate) fn with_shown(mut self, name: Name, value: impl Display) -> Headers {
+        // Writing to memory does not fail.
+        self.put(name.as_str(), |line| _ = write!(line, "{value}"));
         self
     }
 
@@ -48,57 +64,87 @@ impl Headers {
 
     /// Whether there is one of that name.
     pub fn has(&self, name: Name) -> bool {
-        self.fields.iter().any(|(n, _)| n.eq_ignore_ascii_case(name.as_str()))
+        self.find(name).is_some()
     }
 
     /// The first value of that name.
-    pub fn get(&self, name: Name) -> Option<&Bytes> {
-        self.fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_str())).map(|(_, value)| value)
+    pub fn get(&self, name: Name) -> Option<&[u8]> {
+        let line = self.find(name)?;
+        Some(&self.lines[line.start + name.as_str().len() + COLON.len()..line.end - END.len()])
     }
 
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.lines.is_empty()
     }
 
     pub(crate) fn push(&mut self, name: Name, value: impl AsRef<[u8]>) {
-        self.fields.push((name.as_str().into(), one_line(value.as_ref())));
+        self.put(name.as_str(), |line| line.extend_from_slice(value.as_ref()));
     }
 
     /// Those of another list behind these.
     pub(crate) fn extend(&mut self, other: &Headers) {
-        self.fields.extend(other.fields.iter().cloned());
+        self.lines.extend_from_slice(&other.lines);
     }
 
     /// Takes away all of that name.
     pub(crate) fn remove(&mut self, name: Name) {
-        self.fields.retain(|(n, _)| !n.eq_ignore_ascii_case(name.as_str()));
+        while let Some(line) = self.find(name) {
+            self.lines.drain(line);
+        }
     }
 
     /// Puts a value in the place of the first one of that name.
     pub(crate) fn replace(&mut self, name: Name, value: impl AsRef<[u8]>) {
-        if let Some((_, old)) = self.fields.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name.as_str())) {
-            *old = one_line(value.as_ref());
+        if let Some(line) = self.find(name) {
+            let new = Headers::new().with(name, value);
+            self.lines.splice(line, new.lines);
         }
     }
 
     /// Prints them.
     pub fn onto(&self, builder: Builder) -> Builder {
-        self.fields.iter().fold(builder, |builder, (name, value)| builder.named(name, value))
+        builder.lines(&self.lines)
     }
 
     /// Octets when printed.
-    pub(crate) fn size(&self) -> usize {
-        self.fields.iter().map(|(name, value)| name.len() + value.len() + 4).sum()
+    pub(crate) const fn size(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Adds a line. A value that ended it would let whoever chose it write header fields of his own: folding becomes spaces.
+    fn put(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
+        self.lines.extend_from_slice(name.as_bytes());
+        self.lines.extend_from_slice(COLON);
+        let start = self.lines.len();
+        value(&mut self.lines);
+        while let Some(at) = memchr::memchr2(b'\r', b'\n', &self.lines[start..]) {
+            self.lines[start + at] = b' ';
+        }
+        self.lines.extend_from_slice(END);
+    }
+
+    /// Where the first line of that name stands.
+    fn find(&self, name: Name) -> Option<Range<usize>> {
+        let name = name.as_str().as_bytes();
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', &self.lines) {
+            let line = &self.lines[start..=end];
+            if line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name) {
+                return Some(start..end + 1);
+            }
+            start = end + 1;
+        }
+        None
     }
 }
 
-/// A value that ended its line would let whoever chose it write header fields of his own. Folding becomes spaces.
-fn one_line(value: &[u8]) -> Bytes {
-    if value.iter().any(|b| matches!(b, b'\r' | b'\n')) {
-        value.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }).collect()
-    } else {
-        Bytes::copy_from_slice(value)
+const COLON: &[u8] = b": ";
+const END: &[u8] = b"\r\n";
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Headers({:?})", String::from_utf8_lossy(&self.lines))
     }
 }
 
@@ -153,8 +199,21 @@ mod tests {
     #[test]
     fn a_value_cannot_smuggle_in_a_header_field() {
         let headers = Headers::new().with(Name::Subject, "hi\r\nRoute: <sip:evil>").with_named("X-A", "1");
-        assert_eq!(headers.get(Name::Subject).unwrap(), "hi  Route: <sip:evil>");
+        assert_eq!(headers.get(Name::Subject).unwrap(), b"hi  Route: <sip:evil>");
         assert!(!headers.has(Name::Route));
+    }
+
+    #[test]
+    fn header_fields_are_found_taken_away_and_replaced_by_their_whole_name() {
+        let mut headers = Headers::new().with(Name::To, "a").with_named("Tod", "b").with_named("TO", "c");
+        assert_eq!(headers.get(Name::To).unwrap(), b"a");
+        headers.replace(Name::To, "longer");
+        headers.extend(&Headers::new().with_shown(Name::MaxForwards, 70));
+        let printed = |headers: &Headers| String::from_utf8(headers.lines.clone()).unwrap();
+        assert_eq!(printed(&headers), "To: longer\r\nTod: b\r\nTO: c\r\nMax-Forwards: 70\r\n");
+        assert_eq!(headers.size(), printed(&headers).len());
+        headers.remove(Name::To);
+        assert_eq!(printed(&headers), "Tod: b\r\nMax-Forwards: 70\r\n");
     }
 
     #[test]

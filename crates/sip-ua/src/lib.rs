@@ -19,7 +19,7 @@ mod standalone;
 mod user_agent;
 
 pub use config::{Config, Intervals};
-pub use dialog::{Dialog, DialogId};
+pub use dialog::{Dialog, DialogId, HalfDialog};
 pub use draft::Resolver;
 pub use event::{ByeOutcome, Cause, SessionKey, UaEvent};
 pub use headers::{Body, Headers};

@@ -34,7 +34,7 @@ pub(crate) use timer::{SessionTimer, check as check_interval};
 use crate::config::{Intervals, Parts};
 use crate::draft::Draft;
 use crate::user_agent::Shared;
-use crate::{Body, Cause, Dialog, DialogId, Headers, UaEvent};
+use crate::{Body, Cause, Dialog, DialogId, HalfDialog, Headers, UaEvent};
 
 /// The state of a session.
 ///
@@ -125,8 +125,6 @@ impl Peer {
 pub struct Session {
     side: Side,
     state: State,
-    /// The INVITE, sent or received.
-    request: Request,
     contact: Bytes,
     pinned: Option<Target>,
     peers: Vec<Peer>,
@@ -148,6 +146,13 @@ pub struct Session {
     timers: Timers<Timer>,
     ended: Option<Cause>,
     gone: bool,
+}
+
+/// The session description in a message. It is kept for long, and so not in the memory of the message, which is that of
+/// many others.
+fn description(message: &Message) -> Option<Body> {
+    let sdp = Body::of(message).filter(Body::is_sdp)?;
+    Some(Body { bytes: Bytes::copy_from_slice(&sdp.bytes), ..sdp })
 }
 
 /// What a session is given to act with; what it wants told goes into `events`.
@@ -198,11 +203,10 @@ impl Cx<'_> {
 pub struct WrongState(pub State);
 
 impl Session {
-    fn new(side: Side, state: State, request: Request, contact: Bytes, intervals: Intervals) -> Session {
+    fn new(side: Side, state: State, contact: Bytes, intervals: Intervals) -> Session {
         Session {
             side,
             state,
-            request,
             contact,
             pinned: None,
             peers: Vec::new(),
@@ -234,9 +238,9 @@ impl Session {
         matches!(self.side, Side::Caller(_))
     }
 
-    /// The INVITE, as it was sent or received.
-    pub const fn request(&self) -> &Request {
-        &self.request
+    /// What our INVITE makes dialogs of, if we sent one.
+    pub fn half_dialog(&self) -> Option<&HalfDialog> {
+        self.as_caller().map(|caller| &caller.half)
     }
 
     /// The dialog, once there is one; of several early ones the first.
@@ -270,6 +274,12 @@ impl Session {
 
     pub(crate) fn dialog_ids(&self) -> impl Iterator<Item = &DialogId> {
         self.peers.iter().map(|peer| peer.dialog.id())
+    }
+
+    /// Most sessions have one dialog, and stay with one.
+    fn add_peer(&mut self, dialog: Dialog) {
+        self.peers.reserve_exact(1);
+        self.peers.push(Peer::new(dialog));
     }
 
     fn peer_of(&self, remote_tag: &[u8]) -> Option<usize> {
@@ -310,7 +320,7 @@ impl Session {
         }
         self.withdraw_pending(cx);
         self.state = State::Terminated;
-        (self.unacked, self.retry, self.closing) = (None, None, None);
+        self.shed();
         self.timers.clear();
         self.timers.arm(Timer::Tombstone, cx.after_timeout());
         self.await_byes();
@@ -318,8 +328,21 @@ impl Session {
         cx.tell(UaEvent::Ended { cause });
     }
 
+    /// Gives back what only a session that lives needs: tombstones are many.
+    fn shed(&mut self) {
+        (self.unacked, self.retry, self.closing) = (None, None, None);
+        (self.local_body, self.remote_body) = (None, None);
+        self.pending.shrink_to_fit();
+        self.own.shrink_to_fit();
+        match &mut self.side {
+            Side::Caller(caller) if !caller.is_pending => caller.answered(),
+            Side::Caller(_) | Side::Resumed => {}
+            Side::Callee(callee) => callee.answered(),
+        }
+    }
+
     fn note_remote_body(&mut self, message: &Message) -> bool {
-        let sdp = Body::of(message).filter(Body::is_sdp);
+        let sdp = description(message);
         let found = sdp.is_some();
         if found {
             self.remote_body = sdp;

@@ -2,16 +2,17 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use hashbrown::{Equivalent, HashMap};
-use sip::{Message, Method, Name, ParseError, Request};
+use sip::header::Contact;
+use sip::{Address, Method, Name, ParseError, Request, Scheme, Uri};
 use sip_tx::{ClientId, Event, Incoming, Owner, ServerId, Stack, Target};
 use wire::{Instant, Key, Now, Slab, TimerQueue};
 
-use crate::config::{Config, Parts};
+use crate::config::{Config, Parts, Prepared};
 use crate::dialog::Route;
 use crate::digest::Account;
 use crate::draft::{Draft, Resolver};
 use crate::session::{Cx, Session, SessionTimer, check_interval};
-use crate::{Body, Dialog, DialogId, Headers, Reject, SessionKey, Snapshot, State, UaEvent, WrongState, options};
+use crate::{Body, Dialog, DialogId, HalfDialog, Headers, Reject, SessionKey, Snapshot, State, UaEvent, WrongState, options};
 
 /// The sessions of one role: what it is asked to do, and which session a message belongs to.
 ///
@@ -34,7 +35,7 @@ const OUTDATED: usize = 1024;
 /// What all sessions know.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) config: Config,
+    pub(crate) config: Prepared,
     pub(crate) resolver: Resolver,
     pub(crate) account: Option<Account>,
 }
@@ -78,11 +79,29 @@ pub enum InviteError {
     Malformed(#[from] ParseError),
 }
 
+impl InvitePlan {
+    /// Whether it makes a request that others can read.
+    fn check(&self) -> Result<(), ParseError> {
+        Uri::parse(&self.request_uri)?;
+        for address in [&self.from, &self.to] {
+            Address::parse(address)?;
+        }
+        for route in &self.routes {
+            Address::parse(route)?;
+        }
+        Contact::parse(&self.contact)?;
+        Ok(())
+    }
+}
+
+/// Octets that the header fields of most INVITEs have room in.
+const ROOM: usize = 2048;
+
 impl UserAgent {
     /// A user agent without sessions.
     pub fn new(config: Config, resolver: Resolver) -> UserAgent {
         UserAgent {
-            shared: Shared { config, resolver, account: None },
+            shared: Shared { config: config.into(), resolver, account: None },
             sessions: Slab::new(),
             by_dialog: HashMap::default(),
             by_origin: HashMap::default(),
@@ -122,7 +141,7 @@ impl UserAgent {
     }
 
     /// What the user agent says about itself.
-    pub const fn config(&self) -> &Config {
+    pub fn config(&self) -> &Config {
         &self.shared.config
     }
 
@@ -130,7 +149,8 @@ impl UserAgent {
 
     /// Sends an INVITE (RFC 3261 §13.2.1).
     pub fn invite(&mut self, stack: &mut Stack, plan: InvitePlan, now: Now) -> Result<SessionKey, InviteError> {
-        let draft = self.draft_invite(stack, &plan);
+        plan.check()?;
+        let (half, draft) = self.draft_invite(stack, &plan);
         let pinned = plan.pinned;
         let target = draft.target(plan.target.or(pinned).as_ref(), &self.shared.resolver);
         if target.is_some_and(|target| stack.is_left_out(&target, now)) {
@@ -138,34 +158,36 @@ impl UserAgent {
         }
         let (hop, bytes) =
             draft.route(stack, plan.target.or(pinned).as_ref(), &self.shared.resolver).ok_or(InviteError::NoRoute)?;
-        let request = match Message::parse_request(bytes.clone()) {
-            Ok(request) => request,
-            Err(error) => {
-                stack.abandon(&hop);
-                return Err(error.into());
-            }
-        };
         let key = self.sessions.insert_with(|key| {
             let tx = stack.request(hop, Method::Invite, bytes, Owner::Session(key), now);
-            Session::caller(tx, request, draft, plan.contact, pinned, self.shared.config.intervals)
+            Session::caller(tx, half, draft, plan.contact, pinned, self.shared.config.intervals)
         });
         Ok(SessionKey(key))
     }
 
-    fn draft_invite(&self, stack: &mut Stack, plan: &InvitePlan) -> Draft {
+    fn draft_invite(&self, stack: &mut Stack, plan: &InvitePlan) -> (HalfDialog, Draft) {
         let tag = stack.entropy().tag();
         let call_id = plan.call_id.clone().unwrap_or_else(|| stack.entropy().uuid().into());
         let route = Route::to(&plan.request_uri, &plan.routes);
+        let half = HalfDialog {
+            call_id,
+            local: [&plan.from[..], b";tag=", tag.as_bytes()].concat().into(),
+            local_tag: tag.into(),
+            uri: route.uri.clone(),
+            cseq: 1,
+            secure: Uri::parse(&route.uri).is_ok_and(|uri| uri.scheme() == Scheme::Sips),
+        };
         let fields = route
-            .onto(Headers::new().with(Name::MaxForwards, "70"))
-            .with(Name::From, [&plan.from[..], b";tag=", tag.as_bytes()].concat())
+            .onto(Headers::with_room(ROOM).with(Name::MaxForwards, "70"))
+            .with(Name::From, &half.local)
             .with(Name::To, &plan.to)
-            .with(Name::CallId, call_id)
+            .with(Name::CallId, &half.call_id)
             .with(Name::CSeq, "1 INVITE")
             .with(Name::Contact, &plan.contact);
         let fields = self.shared.config.describe(Method::Invite, fields, &plan.headers);
         let fields = SessionTimer::new(self.shared.config.intervals).ask(fields);
-        Draft { method: Method::Invite, uri: route.uri, next_hop: route.next_hop, fields, body: plan.body.clone() }
+        let (uri, next_hop, body) = (route.uri, route.next_hop, plan.body.clone());
+        (half, Draft { method: Method::Invite, uri, next_hop, fields, body })
     }
 
     /// Sends the ACK with our answer, where the 2xx made the offer.
@@ -208,7 +230,7 @@ impl UserAgent {
                 return Err(reject);
             }
         };
-        let (id, origin) = (dialog.id().clone(), Origin::of(&incoming.request));
+        let (id, origin) = (dialog.id().clone(), Origin::in_dialog(dialog.id(), incoming.request.cseq().number));
         let Incoming { tx, request, .. } = incoming;
         let key =
             self.sessions.insert(Session::callee(tx, request, dialog, contact.into(), self.shared.config.intervals));
@@ -449,8 +471,8 @@ impl UserAgent {
         for id in session.dialog_ids() {
             self.by_dialog.remove(id);
         }
-        if !session.is_caller() {
-            self.by_origin.remove(&Origin::of(session.request()));
+        if let Some((id, cseq)) = session.invited_in() {
+            self.by_origin.remove(&Origin::in_dialog(id, cseq));
         }
         self.events.push_back((key, UaEvent::Gone));
     }
@@ -543,6 +565,11 @@ struct Origin {
 }
 
 impl Origin {
+    /// The origin of the INVITE that made a dialog of a callee.
+    fn in_dialog(id: &DialogId, cseq: u32) -> Origin {
+        Origin { call_id: id.call_id.clone(), from_tag: id.remote_tag.clone(), cseq }
+    }
+
     fn of(request: &Request) -> Origin {
         let [call_id, from_tag] = [request.call_id(), request.from_tag()].map(|part| request.share(part));
         Origin { call_id, from_tag, cseq: request.cseq().number }

@@ -15,7 +15,16 @@ impl Builder {
 
     /// A request whose method may be an extension.
     pub fn request_named(method: &str, uri: impl AsRef<[u8]>) -> Builder {
-        let mut out = Vec::with_capacity(1024);
+        Builder::begin(method, uri, 1024)
+    }
+
+    /// A request that will have about so many octets.
+    pub fn request_with_room(method: Method, uri: impl AsRef<[u8]>, octets: usize) -> Builder {
+        Builder::begin(method.as_str(), uri, octets)
+    }
+
+    fn begin(method: &str, uri: impl AsRef<[u8]>, octets: usize) -> Builder {
+        let mut out = Vec::with_capacity(octets);
         out.extend_from_slice(method.as_bytes());
         out.push(b' ');
         out.extend_from_slice(uri.as_ref());
@@ -64,6 +73,13 @@ impl Builder {
     /// Adds a header field of any name.
     pub fn named(mut self, name: &str, value: impl AsRef<[u8]>) -> Builder {
         self.parts(name, &[value.as_ref()]);
+        self
+    }
+
+    /// Adds header fields that are printed already: whole lines, with their ends.
+    pub fn lines(mut self, printed: &[u8]) -> Builder {
+        debug_assert!(printed.is_empty() || printed.ends_with(b"\r\n"), "lines have ends");
+        self.out.extend_from_slice(printed);
         self
     }
 

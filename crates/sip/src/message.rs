@@ -342,6 +342,13 @@ impl Stamp {
 }
 
 impl Request {
+    /// The request in memory of its own: for who keeps it, where what it was read from holds others as well.
+    #[must_use]
+    pub fn detached(mut self) -> Request {
+        self.0.bytes = Bytes::copy_from_slice(&self.0.bytes);
+        self
+    }
+
     /// [`Message::stamp_received`].
     pub fn stamp_received(&mut self, source: SocketAddr) {
         self.0.stamp_received(source);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sip::{Name, Request};
+use sip::Request;
 use sip_tx::{Hop, ServerId};
 
 use super::{Cx, Exchange, Session, State, Timer};
@@ -49,6 +49,7 @@ impl Session {
         // Where the next hop cannot be reached the 2xx comes again, or the peer gives up; nothing else can be done.
         let Some((hop, bytes)) = draft.route(cx.stack, self.pinned.as_ref(), &cx.shared.resolver) else { return };
         cx.stack.send_ack(&hop, bytes.clone());
+        peer.acks.reserve_exact(1);
         peer.acks.push(Sent { cseq, hop, bytes });
         if peer.acks.len() > KEPT {
             peer.acks.remove(0);
@@ -57,12 +58,8 @@ impl Session {
 
     /// RFC 3261 §22.1: the ACK carries the credentials of its INVITE.
     fn credentials_of(&self, cseq: u32) -> Headers {
-        if self.request.cseq().number != cseq {
-            return Headers::new();
-        }
-        [Name::Authorization, Name::ProxyAuthorization]
-            .into_iter()
-            .fold(Headers::new(), |headers, name| headers.copied(&self.request, name))
+        let caller = self.as_caller().filter(|caller| caller.half.cseq == cseq);
+        caller.map(|caller| caller.authorization.clone()).unwrap_or_default()
     }
 
     /// A 2xx came again; `false` if it has no ACK yet.

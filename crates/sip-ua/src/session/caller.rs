@@ -1,14 +1,14 @@
 //! The caller's INVITE and the responses to it (RFC 3261 §13.2).
 
 use bytes::Bytes;
-use sip::{Name, Request, Response};
+use sip::{Name, Response};
 use sip_tx::{ClientId, Failure, Stack, Target};
 
 use super::challenge::Met;
-use super::{Cx, Exchange, Peer, Session, Side, State, Timer};
+use super::{Cx, Exchange, Session, Side, State, Timer};
 use crate::config::Intervals;
 use crate::draft::Draft;
-use crate::{Body, Cause, Dialog, Headers, UaEvent};
+use crate::{Body, Cause, Dialog, HalfDialog, Headers, UaEvent};
 
 /// What only the caller has.
 #[derive(Debug)]
@@ -16,9 +16,23 @@ pub(crate) struct Caller {
     pub(crate) tx: ClientId,
     /// Whether the INVITE has no final response yet.
     pub(crate) is_pending: bool,
-    pub(crate) draft: Draft,
-    pub(crate) cseq: u32,
+    pub(crate) half: HalfDialog,
+    /// The INVITE, until nothing can make us send it once more.
+    pub(crate) draft: Option<Draft>,
+    /// The credentials in the INVITE that was answered.
+    pub(super) authorization: Headers,
     pub(crate) credentials: Met,
+}
+
+impl Caller {
+    /// The INVITE has its last answer: of it stays what the ACKs of its 2xx need.
+    pub(super) fn answered(&mut self) {
+        let Some(draft) = self.draft.take() else { return };
+        for name in [Name::Authorization, Name::ProxyAuthorization] {
+            self.authorization = std::mem::take(&mut self.authorization).maybe(name, draft.fields.get(name));
+        }
+        self.credentials = Met::default();
+    }
 }
 
 /// Dialogs that one INVITE may make. A 2xx beyond is not acknowledged: its sender closes it for want of an ACK.
@@ -27,15 +41,22 @@ const MAX_FORKS: usize = 32;
 impl Session {
     pub(crate) fn caller(
         tx: ClientId,
-        request: Request,
+        half: HalfDialog,
         draft: Draft,
         contact: Bytes,
         pinned: Option<Target>,
         intervals: Intervals,
     ) -> Session {
         let local_body = draft.body.clone().filter(Body::is_sdp);
-        let caller = Caller { tx, is_pending: true, draft, cseq: request.cseq().number, credentials: Met::default() };
-        let mut session = Session::new(Side::Caller(Box::new(caller)), State::Calling, request, contact, intervals);
+        let caller = Caller {
+            tx,
+            is_pending: true,
+            half,
+            draft: Some(draft),
+            authorization: Headers::new(),
+            credentials: Met::default(),
+        };
+        let mut session = Session::new(Side::Caller(Box::new(caller)), State::Calling, contact, intervals);
         session.pinned = pinned;
         if local_body.is_some() {
             session.exchange = Exchange::Offered;
@@ -117,9 +138,9 @@ impl Session {
         if self.peers.len() >= MAX_FORKS {
             return None;
         }
-        let dialog = Dialog::as_uac(&self.request, response);
+        let dialog = Dialog::as_uac(self.half_dialog()?, response);
         cx.opened.push(dialog.id().clone());
-        self.peers.push(Peer::new(dialog));
+        self.add_peer(dialog);
         Some(self.peers.len() - 1)
     }
 
@@ -131,9 +152,10 @@ impl Session {
             // It came before; if there is no ACK yet, the answer in it is still to be made by the role.
             return;
         }
-        self.peers[peer].dialog.confirm(&self.request, &response);
-        if let Some(caller) = self.caller_mut() {
+        if let Side::Caller(caller) = &mut self.side {
             caller.is_pending = false;
+            self.peers[peer].dialog.confirm(&caller.half, &response);
+            caller.answered();
         }
         match self.state {
             State::Calling | State::Proceeding | State::Early => self.on_answer(peer, response, cx),

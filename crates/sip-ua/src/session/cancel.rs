@@ -22,13 +22,13 @@ impl Session {
         self.withdraw_pending(cx);
         self.state = State::Cancelling;
         self.closing = Some(Closing::new(cause, headers.clone()));
-        cx.stack.cancel(tx, headers.get(Name::Reason).map(|value| &value[..]), cx.now);
+        cx.stack.cancel(tx, headers.get(Name::Reason), cx.now);
     }
 
     /// Callee: the CANCEL is answered; the INVITE gets its 487.
     pub(crate) fn on_cancel(&mut self, tx: ServerId, cancel: Box<Request>, cx: &mut Cx<'_>) {
-        if let Some(invite) = self.ringing().filter(|invite| *invite == tx) {
-            self.refuse(invite, &Reject::new(487), cx);
+        if self.ringing() == Some(tx) {
+            self.refuse(&Reject::new(487), cx);
             cx.tell(UaEvent::Cancelled { cancel });
             self.terminate(Cause::RemoteCancel, cx);
         } else {

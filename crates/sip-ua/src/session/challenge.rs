@@ -1,9 +1,9 @@
 //! Answering 401 and 407 with credentials (RFC 3261 §22).
 
-use sip::{Message, Name, Response};
+use sip::{Name, Response};
 
 use super::own_request::Kind;
-use super::{Cx, Session, Side, State};
+use super::{Caller, Cx, Session, Side, State};
 use crate::digest;
 use crate::draft::Draft;
 
@@ -17,9 +17,10 @@ impl Session {
     /// A final response to the INVITE: if it is a challenge that we can meet, sends the INVITE anew.
     pub(super) fn answer_challenge(&mut self, response: &Response, cx: &mut Cx<'_>) -> bool {
         let may = self.may_call_again();
-        let Some(caller) = self.caller_mut().filter(|_| may) else { return false };
-        let number = caller.cseq + 1;
-        meet(&mut caller.draft, &mut caller.credentials, MAX_CHALLENGES, response, number, cx) && self.call_again(cx)
+        let Some(Caller { draft: Some(draft), half, credentials, .. }) = self.caller_mut().filter(|_| may) else {
+            return false;
+        };
+        meet(draft, credentials, MAX_CHALLENGES, response, half.cseq + 1, cx) && self.call_again(cx)
     }
 
     /// A final response to the INVITE: if the session interval was too short for somebody, asks for a longer one
@@ -29,8 +30,9 @@ impl Session {
             return false;
         }
         let Side::Caller(caller) = &mut self.side else { return false };
-        self.timer.ask_again(&mut caller.draft.fields);
-        caller.draft.renumber(caller.cseq + 1);
+        let Caller { draft: Some(draft), half, .. } = &mut **caller else { return false };
+        self.timer.ask_again(&mut draft.fields);
+        draft.renumber(half.cseq + 1);
         self.call_again(cx)
     }
 
@@ -42,17 +44,11 @@ impl Session {
     fn call_again(&mut self, cx: &mut Cx<'_>) -> bool {
         let pinned = self.pinned;
         let Some(caller) = self.caller_mut() else { return false };
-        let Some((hop, bytes)) = caller.draft.route(cx.stack, pinned.as_ref(), &cx.shared.resolver) else {
-            return false;
-        };
-        let Ok(request) = Message::parse_request(bytes.clone()) else {
-            cx.stack.abandon(&hop);
-            return false;
-        };
-        caller.cseq += 1;
+        let Some(draft) = &caller.draft else { return false };
+        let Some((hop, bytes)) = draft.route(cx.stack, pinned.as_ref(), &cx.shared.resolver) else { return false };
+        caller.half.cseq += 1;
         let owner = sip_tx::Owner::Session(cx.key);
         caller.tx = cx.stack.request(hop, sip::Method::Invite, bytes, owner, cx.now);
-        self.request = request;
         self.state = State::Calling;
         cx.closed.extend(self.peers.drain(..).map(|peer| peer.dialog.id().clone()));
         true

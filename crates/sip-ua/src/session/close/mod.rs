@@ -43,9 +43,8 @@ impl Session {
             (Side::Caller(_), State::Calling | State::Proceeding | State::Early) => {
                 self.cancel_as(Cause::LocalCancel, headers, cx);
             }
-            (Side::Callee(callee), State::Incoming | State::Early) => {
-                let tx = callee.tx;
-                self.refuse(tx, &Reject { status: 480, headers: headers.clone() }, cx);
+            (Side::Callee(_), State::Incoming | State::Early) => {
+                self.refuse(&Reject { status: 480, headers: headers.clone() }, cx);
                 self.terminate(Cause::LocalCancel, cx);
             }
             (_, State::AnsweredNoAck | State::Established) => {

@@ -21,8 +21,8 @@ impl Session {
         }
 
         // 3. What waits for an answer of ours gets 487, the INVITE included.
-        if let Some(invite) = self.ringing() {
-            self.refuse(invite, &Reject::new(487), cx);
+        if self.ringing().is_some() {
+            self.refuse(&Reject::new(487), cx);
         }
         self.withdraw_pending(cx);
 

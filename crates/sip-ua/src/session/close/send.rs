@@ -94,7 +94,10 @@ impl Session {
         let mut draft = target.dialog.request(Method::Bye);
         draft.fields = cx.shared.config.describe(Method::Bye, draft.fields, headers);
         match cx.send(&draft, self.pinned.as_ref()) {
-            Some(tx) => self.own.push(Own::new(tx, Kind::Bye, peer, draft)),
+            Some(tx) => {
+                self.own.reserve_exact(1);
+                self.own.push(Own::new(tx, Kind::Bye, peer, draft));
+            }
             None => self.note_outcome(peer, ByeOutcome::Failed(Failure::Transport)),
         }
     }
