@@ -1,4 +1,5 @@
 use cpm::{Closing, MediaPath, Release, Service, SessionCase, SessionRecord, Traffic};
+use sdp::MsrpMedia;
 use serde::{Deserialize, Serialize};
 use sip::{Name, Request};
 use sip_ua::{Headers, SessionKey};
@@ -30,10 +31,21 @@ pub(crate) struct Bridge {
     pub(crate) traffic: [Traffic; 2],
     /// How far it is closed.
     pub(crate) drain: Option<Drain>,
+    /// What has been offered, until the callee answers.
+    pub(crate) offers: Option<Box<Offers>>,
     /// What the function ends it for, from when it has been decided.
     pub(crate) release: Option<Release>,
     pub(crate) watch: Watch,
     is_recorded: bool,
+}
+
+/// The offers of a session that is being set up.
+#[derive(Debug)]
+pub(crate) struct Offers {
+    /// The caller's.
+    pub(crate) callers: MsrpMedia,
+    /// Ours to the callee.
+    pub(crate) ours: MsrpMedia,
 }
 
 /// The closing of a session whose messages may still be under way.
@@ -95,6 +107,7 @@ impl Bridge {
             relay,
             traffic: [Traffic::default(); 2],
             drain: None,
+            offers: None,
             release: None,
             watch: Watch::default(),
             is_recorded: false,

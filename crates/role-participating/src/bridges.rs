@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use cpm::{Closing, END_TO_END, ServedUser, Service};
-use sdp::Connector;
+use sdp::{Connector, SessionDescription};
 use sip::{Name, Request, Response};
 use sip_proxy::Preprocessed;
 use sip_tx::{Incoming, Stack};
@@ -12,7 +12,7 @@ use sip_ua::{Body, ByeOutcome, Cause, Headers, InvitePlan, Reject, SessionKey, S
 use wire::{Instant, Key, Now, Slab, TimerQueue, Transport};
 
 use crate::admit::Admission;
-use crate::bridge::{Bridge, Leg};
+use crate::bridge::{Bridge, Leg, Offers};
 use crate::facts::Facts;
 use crate::lapses::Lapses;
 use crate::media::LegMedia;
@@ -23,7 +23,7 @@ use crate::{Participating, close};
 /// The bridges of a node, found by their legs.
 #[derive(Debug, Default)]
 pub(crate) struct Bridges {
-    bridges: Slab<Bridge>,
+    bridges: Slab<Box<Bridge>>,
     legs: BTreeMap<SessionKey, (Key, Leg)>,
     media: BTreeMap<msrp::SessionId, Key>,
     /// By the served user.
@@ -58,7 +58,7 @@ impl Bridges {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &Bridge)> {
-        self.bridges.iter()
+        self.bridges.iter().map(|(key, bridge)| (key, &**bridge))
     }
 
     /// When something of a session is next due.
@@ -81,15 +81,22 @@ impl Bridges {
         let sessions = Leg::BOTH.map(|leg| (bridge.session(leg), leg));
         let media = bridge.relay.as_ref().map(msrp::Bridge::sides);
         let user = bridge.served().to_owned();
-        let key = self.bridges.insert(bridge);
+        let key = self.bridges.insert(Box::new(bridge));
         self.users.entry(user).or_default().insert(key);
         self.legs.extend(sessions.map(|(session, leg)| (session, (key, leg))));
         self.media.extend(media.into_iter().flatten().map(|session| (session, key)));
         key
     }
 
+    /// The offers of a session are out.
+    fn expect_answer(&mut self, key: Key, offers: Box<Offers>) {
+        if let Some(bridge) = self.bridges.get_mut(key) {
+            bridge.offers = Some(offers);
+        }
+    }
+
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Bridge> {
-        self.bridges.get_mut(key)
+        self.bridges.get_mut(key).map(Box::as_mut)
     }
 
     pub(crate) fn find(&mut self, session: SessionKey) -> Option<(Key, &mut Bridge, Leg)> {
@@ -166,7 +173,7 @@ impl Bridges {
     }
 
     pub(crate) fn remove_if_gone(&mut self, key: Key) {
-        if self.bridges.get(key).is_some_and(Bridge::is_gone)
+        if self.bridges.get(key).is_some_and(|bridge| bridge.is_gone())
             && let Some(bridge) = self.bridges.remove(key)
         {
             self.forget_user(bridge.served(), key);
@@ -221,7 +228,10 @@ impl Participating {
         let invite = incoming.request.clone();
         let transport = incoming.flow.transport;
         let offer = Body::of(&invite).filter(Body::is_sdp).as_ref().and_then(read);
-        let body = offer.as_ref().and_then(|offer| toward_callee.offer(offer)).map(Body::sdp);
+        let ours = offer.as_ref().and_then(|offer| toward_callee.offer(offer));
+        let offers = offer.as_ref().and_then(SessionDescription::msrp).cloned().zip(ours);
+        let body = offers.as_ref().map(|(_, ours)| ours.body.clone());
+        let offers = offers.map(|(callers, ours)| Box::new(Offers { callers, ours: ours.media }));
         let plan = self.invite_plan(&invite, pre, admission, body, transport);
         let contact = self.contact(transport);
         // Refused requests (RFC 3261 §8.2) have been answered.
@@ -233,9 +243,11 @@ impl Participating {
                 let relay = self.media.open([&toward_caller, &toward_callee], max_size);
                 let legs = [(caller, toward_caller), (callee, toward_callee)];
                 let facts = Facts::new(self.stack.entropy().u64(), served, &invite);
-                self.bridges.insert(Bridge::new(facts, admission.service, legs, relay));
-                if let Some(offer) = offer {
-                    self.name_peer(caller, &offer, now);
+                let bridge = Bridge::new(facts, admission.service, legs, relay);
+                let key = self.bridges.insert(bridge);
+                if let Some(offers) = offers {
+                    self.name_peer(caller, &offers.callers, now);
+                    self.bridges.expect_answer(key, offers);
                 }
             }
             Err(error) => {
@@ -327,35 +339,34 @@ impl Participating {
         let Some((bridge, Leg::Terminating)) = self.bridges.of(session) else { return };
         let caller = bridge.session(Leg::Originating);
         let media = bridge.media(Leg::Originating).clone();
+        let offers = bridge.offers.take();
         let theirs = Body::of(response).filter(Body::is_sdp);
         if owes_answer && !theirs.as_ref().is_some_and(|offer| self.answer_over(session, &offer.bytes)) {
             let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &Reject::new(488), now);
             return self.close_unasked(session, now);
         }
         let theirs = theirs.as_ref().and_then(read);
-        let offer = self.ua.session(caller).and_then(|s| s.remote_sdp()).and_then(read);
-        let body = theirs.as_ref().and_then(|theirs| match (&offer, owes_answer) {
-            (Some(offer), false) => media.answer(theirs, offer),
+        let ours = theirs.as_ref().and_then(|theirs| match (&offers, owes_answer) {
+            (Some(offers), false) => media.answer(theirs, &offers.callers),
             (_, _) => media.offer(theirs),
         });
         // A callee that answers without MSRP cannot be talked to, and an INVITE cannot be left without an answer.
-        let Some((theirs, body)) = theirs.zip(body) else {
+        let Some((theirs, ours)) = theirs.as_ref().and_then(SessionDescription::msrp).zip(ours) else {
             let _left_meanwhile = self.ua.reject(&mut self.stack, caller, &Reject::new(488), now);
             return self.close_unasked(session, now);
         };
         let headers = Headers::new().copied(response, Name::PAssertedIdentity);
-        match self.ua.accept(&mut self.stack, caller, &headers, Some(Body::sdp(body)), now) {
+        match self.ua.accept(&mut self.stack, caller, &headers, Some(ours.body), now) {
             Ok(()) => {
                 if let Some((bridge, _)) = self.bridges.of(session) {
                     bridge.started(now);
                 }
-                if owes_answer {
-                    self.name_peer(session, &theirs, now);
-                } else {
-                    self.join_leg_to(session, &theirs, Connector::Offerer, now);
-                    if let Some(offer) = offer {
-                        self.join_leg_to(caller, &offer, Connector::Answerer, now);
+                match offers.filter(|_| !owes_answer) {
+                    Some(offers) => {
+                        self.join_media(session, (&offers.ours, theirs), Connector::Offerer, now);
+                        self.join_media(caller, (&ours.media, &offers.callers), Connector::Answerer, now);
                     }
+                    None => self.name_peer(session, theirs, now),
                 }
             }
             // The caller has left while the callee answered (R10, R22): the ACK is out, now the BYE. There was no session.
@@ -406,11 +417,11 @@ impl Participating {
         let callee = bridge.session(Leg::Terminating);
         let media = bridge.media(Leg::Terminating).clone();
         let offer = self.ua.session(callee).and_then(|s| s.remote_sdp()).and_then(read);
-        if let (Leg::Originating, Some(offer)) = (leg, offer)
-            && let Some(body) = read(theirs).and_then(|theirs| media.answer(&theirs, &offer))
-            && self.ua.ack(&mut self.stack, callee, Body::sdp(body), now).is_ok()
+        if let (Leg::Originating, Some(offer)) = (leg, offer.as_ref().and_then(SessionDescription::msrp))
+            && let Some(ours) = read(theirs).and_then(|theirs| media.answer(&theirs, offer))
+            && self.ua.ack(&mut self.stack, callee, ours.body, now).is_ok()
         {
-            self.join_leg_to(callee, &offer, Connector::Answerer, now);
+            self.join_media(callee, (&ours.media, offer), Connector::Answerer, now);
         }
         self.join_leg(session, Connector::Offerer, now);
     }
@@ -427,9 +438,10 @@ impl Participating {
         let offer = Body::of(&incoming.request).filter(Body::is_sdp);
         let body = match (&offer, ours) {
             (Some(offer), Some(ours)) => {
-                read(&ours).zip(read(offer)).and_then(|(ours, offer)| media.answer(&ours, &offer))
+                let answer = read(&ours).zip(read(offer)).and_then(|(ours, offer)| media.answer(&ours, offer.msrp()?));
+                answer.map(|ours| ours.body)
             }
-            (None, Some(ours)) if incoming.request.method() == sip::Method::Invite => Some(ours.bytes),
+            (None, Some(ours)) if incoming.request.method() == sip::Method::Invite => Some(ours),
             (_, _) => None,
         };
         let status = if offer.is_some() && body.is_none() { 488 } else { 200 };
@@ -437,7 +449,6 @@ impl Participating {
         if is_moved {
             self.renew_leg(session, media, now);
         }
-        let body = body.map(Body::sdp);
         let answered = self.ua.answer(&mut self.stack, session, incoming.tx, status, &Headers::new(), body, now);
         if is_moved && answered.is_ok() {
             self.join_leg(session, Connector::Answerer, now);

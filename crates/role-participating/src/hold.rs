@@ -82,10 +82,8 @@ impl Participating {
         if !is_awaited || bridge.hold.has_row {
             return Some(event);
         }
-        let legs = [
-            Snapshot::of(dialog, caller.contact()),
-            Snapshot::of(&Dialog::as_uac(half, response), callee.contact()),
-        ];
+        let legs =
+            [Snapshot::of(dialog, caller.contact()), Snapshot::of(&Dialog::as_uac(half, response), callee.contact())];
         let row = Row::Bridge { session: About::of(&bridge.facts, now.utc), legs: Box::new(legs), intent: None };
         bridge.hold.has_row = true;
         bridge.hold.writing = Some(Writing::Row);

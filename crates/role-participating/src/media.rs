@@ -1,9 +1,17 @@
 //! What a participating function on the media path puts in place of a peer's MSRP addresses.
 
-use bytes::Bytes;
 use msrp::Listener;
-use sdp::{MsrpUri, OriginId, Rewrite, SessionDescription, Setup};
+use sdp::{MsrpMedia, MsrpUri, OriginId, Rewrite, SessionDescription, Setup};
+use sip_ua::Body;
 use wire::Entropy;
+
+/// A description that we have written.
+#[derive(Debug)]
+pub(crate) struct Ours {
+    pub(crate) body: Body,
+    /// How its MSRP reads: to read it again would cost as much as to forward a message.
+    pub(crate) media: MsrpMedia,
+}
 
 /// The MSRP endpoint of one leg.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,20 +53,21 @@ impl LegMedia {
     }
 
     /// The offer of one leg as this leg makes it: we can be dialled and can dial.
-    pub(crate) fn offer(&self, peer: &SessionDescription) -> Option<Bytes> {
+    pub(crate) fn offer(&self, peer: &SessionDescription) -> Option<Ours> {
         self.rewrite(peer, Setup::ActPass, self.offers_cema)
     }
 
     /// The answer of one leg as this leg gives it to `offer`: we let the offerer dial if it can. `None` when one of the two
     /// has no MSRP, or the offer has it over another protocol than this leg.
-    pub(crate) fn answer(&self, peer: &SessionDescription, offer: &SessionDescription) -> Option<Bytes> {
-        let media = offer.msrp().filter(|media| media.protocol == self.listener.protocol())?;
-        let (offered, cema) = (media.setup, media.cema);
-        self.rewrite(peer, Setup::answer(offered, Setup::Passive).unwrap_or(Setup::Passive), cema)
+    pub(crate) fn answer(&self, peer: &SessionDescription, offer: &MsrpMedia) -> Option<Ours> {
+        if offer.protocol != self.listener.protocol() {
+            return None;
+        }
+        self.rewrite(peer, Setup::answer(offer.setup, Setup::Passive).unwrap_or(Setup::Passive), offer.cema)
     }
 
-    fn rewrite(&self, peer: &SessionDescription, setup: Setup, cema: bool) -> Option<Bytes> {
-        peer.msrp()?;
+    fn rewrite(&self, peer: &SessionDescription, setup: Setup, cema: bool) -> Option<Ours> {
+        let media = peer.msrp()?;
         let (address, port) = (self.listener.addr.ip(), self.listener.addr.port());
         let change = Rewrite {
             address,
@@ -71,7 +80,7 @@ impl LegMedia {
             cema: Some(cema),
             max_size: self.max_size,
         };
-        Some(Bytes::from(sdp::rewrite(peer, &change)))
+        Some(Ours { body: Body::sdp(sdp::rewrite(peer, &change)), media: change.reading(media) })
     }
 }
 
@@ -92,6 +101,10 @@ mod tests {
         SessionDescription::parse(description).unwrap()
     }
 
+    fn text(ours: Option<Ours>) -> String {
+        String::from_utf8(ours.unwrap().body.bytes.to_vec()).unwrap()
+    }
+
     fn listener(fingerprint: Option<sdp::Fingerprint>) -> Listener {
         Listener { addr: "127.0.0.1:2855".parse().unwrap(), fingerprint }
     }
@@ -100,13 +113,13 @@ mod tests {
     fn a_leg_over_tls_shows_our_certificate_whatever_the_other_leg_speaks() {
         let ours = sdp::Fingerprint::with_fingerprint(sdp::HashFunc::Sha256, [0xab, 0x01]);
         let leg = LegMedia::new(listener(Some(ours)), None, &mut Entropy::from_seed(1));
-        let offer = String::from_utf8(leg.offer(&read(OFFER)).unwrap().to_vec()).unwrap();
+        let offer = text(leg.offer(&read(OFFER)));
         assert!(offer.contains("m=message 2855 TCP/TLS/MSRP *\r\n"), "{offer}");
         assert!(offer.contains("a=path:msrps://127.0.0.1:2855/"), "{offer}");
         assert!(offer.to_ascii_lowercase().contains("a=fingerprint:sha-256 ab:01\r\n"), "{offer}");
 
         let plain = LegMedia::new(listener(None), None, &mut Entropy::from_seed(1));
-        let back = String::from_utf8(plain.offer(&read(offer.as_bytes())).unwrap().to_vec()).unwrap();
+        let back = text(plain.offer(&read(offer.as_bytes())));
         assert!(back.contains("m=message 2855 TCP/MSRP *\r\n") && !back.contains("fingerprint"), "{back}");
     }
 
@@ -114,15 +127,15 @@ mod tests {
     fn the_peer_sees_our_address_and_nothing_else_changes() {
         let mut dice = Entropy::from_seed(1);
         let leg = LegMedia::new(listener(None), None, &mut dice);
-        let offer = String::from_utf8(leg.offer(&read(OFFER)).unwrap().to_vec()).unwrap();
+        let offer = text(leg.offer(&read(OFFER)));
         assert!(offer.contains("c=IN IP4 127.0.0.1\r\n") && offer.contains("m=message 2855 TCP/MSRP *\r\n"), "{offer}");
         assert!(offer.contains("a=setup:actpass\r\n") && offer.contains("a=x-vendor:1\r\n"), "{offer}");
         assert!(!offer.contains("10.0.0.1"), "{offer}");
-        let answer = String::from_utf8(leg.answer(&read(OFFER), &read(OFFER)).unwrap().to_vec()).unwrap();
+        let answer = text(leg.answer(&read(OFFER), read(OFFER).msrp().unwrap()));
         assert!(answer.contains("a=setup:passive\r\n") && !answer.contains("a=msrp-cema"), "{answer}");
         assert!(offer.contains("a=msrp-cema\r\n"), "{offer}");
         let again = leg.renewed(&mut dice).again_without_cema();
-        let offer = String::from_utf8(again.offer(&read(OFFER)).unwrap().to_vec()).unwrap();
+        let offer = text(again.offer(&read(OFFER)));
         assert!(!offer.contains("a=msrp-cema") && !offer.contains(&leg.session_id), "{offer}");
     }
 }

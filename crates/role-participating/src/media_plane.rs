@@ -86,13 +86,6 @@ impl MediaPlane {
         Some(msrp::Bridge::new(a?, b?, msrp::Acknowledge::WhenTaken))
     }
 
-    /// Tells a session where its peer is.
-    fn name_peer(&mut self, session: msrp::SessionId, theirs: &SessionDescription, now: Now) {
-        if let Some(media) = theirs.msrp() {
-            self.endpoint.set_peer(session, media, now);
-        }
-    }
-
     /// Offer and answer of a leg are exchanged: connects if that is up to us. `we` wrote the offer or the answer, `far` is
     /// the session of the other leg, which takes for this one's peer what that peer takes.
     fn join(
@@ -184,25 +177,25 @@ pub(crate) fn read(body: &Body) -> Option<SessionDescription> {
 impl Participating {
     /// Offer and answer of a leg are exchanged: its side of the media may connect. `we` wrote the offer or the answer.
     pub(crate) fn join_leg(&mut self, leg: SessionKey, we: Connector, now: Now) {
-        if let Some(theirs) = self.ua.session(leg).and_then(|known| known.remote_sdp()).and_then(read) {
-            self.join_leg_to(leg, &theirs, we, now);
+        let Some(known) = self.ua.session(leg) else { return };
+        let [ours, theirs] = [known.local_sdp(), known.remote_sdp()].map(|sdp| sdp.and_then(read));
+        let [ours, theirs] = [&ours, &theirs].map(|read| read.as_ref().and_then(SessionDescription::msrp));
+        if let Some(media) = ours.zip(theirs) {
+            self.join_media(leg, media, we, now);
         }
     }
 
-    /// As [`Participating::join_leg`], for who has read the peer's description already: reading one costs as much as
-    /// forwarding a message.
-    pub(crate) fn join_leg_to(&mut self, leg: SessionKey, theirs: &SessionDescription, we: Connector, now: Now) {
-        let Some([session, far]) = self.bridges.media_of(leg) else { return };
-        let ours = self.ua.session(leg).and_then(|known| known.local_sdp()).and_then(read);
-        if let Some((ours, theirs)) = ours.as_ref().and_then(SessionDescription::msrp).zip(theirs.msrp()) {
-            self.media.join(session, far, (ours, theirs), we, now);
+    /// As [`Participating::join_leg`], for who has read what we and the peer wrote.
+    pub(crate) fn join_media(&mut self, leg: SessionKey, media: (&MsrpMedia, &MsrpMedia), we: Connector, now: Now) {
+        if let Some([session, far]) = self.bridges.media_of(leg) {
+            self.media.join(session, far, media, we, now);
         }
     }
 
     /// A leg has its peer's offer and owes the answer.
-    pub(crate) fn name_peer(&mut self, leg: SessionKey, offer: &SessionDescription, now: Now) {
+    pub(crate) fn name_peer(&mut self, leg: SessionKey, offer: &MsrpMedia, now: Now) {
         if let Some([session, _]) = self.bridges.media_of(leg) {
-            self.media.name_peer(session, offer, now);
+            self.media.endpoint.set_peer(session, offer, now);
         }
     }
 
@@ -242,7 +235,7 @@ impl Participating {
         let Some((media, ours)) = self.bridges.media_at(leg).zip(ours) else { return };
         let renewed = media.renewed(self.stack.entropy());
         let media = if remedy == Remedy::Offer { renewed } else { media.again_without_cema() };
-        let Some(offer) = media.offer(&ours).map(Body::sdp) else { return };
+        let Some(offer) = media.offer(&ours).map(|ours| ours.body) else { return };
         let sent = self.ua.modify(&mut self.stack, leg, Method::Invite, Headers::new(), Some(offer), now);
         if sent.is_err() {
             // The peer's own re-INVITE is open, or the leg is closing.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use sdp_types::Fingerprint;
 
 use crate::line::Lines;
-use crate::{MsrpUri, OriginId, Protocol, SessionDescription, Setup};
+use crate::{Host, MsrpMedia, MsrpUri, OriginId, Protocol, SessionDescription, Setup};
 
 /// What a B2BUA puts in place of a peer's, so that the media runs through it.
 #[derive(Clone, PartialEq, Debug)]
@@ -28,6 +28,37 @@ pub struct Rewrite {
     pub max_size: Option<u64>,
     /// The numbers of `o=`; `None` keeps the peer's.
     pub origin: Option<OriginId>,
+}
+
+impl Rewrite {
+    /// How a media reads once it is rewritten: what reading the printed bytes would find.
+    pub fn reading(&self, media: &MsrpMedia) -> MsrpMedia {
+        let replaced = |name: &str| match name {
+            "path" => !self.path.is_empty(),
+            "setup" => self.setup.is_some(),
+            "fingerprint" => true,
+            "max-size" => self.max_size.is_some(),
+            _ => false,
+        };
+        let max_size = self.max_size.map(|bound| bound.min(media.max_size.unwrap_or(bound)));
+        MsrpMedia {
+            index: media.index,
+            port: self.port,
+            protocol: Protocol::over(self.tls),
+            address: Some(Host::Ip(self.address)),
+            path: if self.path.is_empty() { media.path.clone() } else { self.path.clone() },
+            accept_types: media.accept_types.clone(),
+            accept_wrapped_types: media.accept_wrapped_types.clone(),
+            setup: self.setup.or(media.setup),
+            connection: media.connection,
+            cema: self.cema.unwrap_or(media.cema),
+            fingerprints: self.fingerprint.iter().cloned().collect(),
+            direction: media.direction.clone(),
+            max_size: max_size.or(media.max_size),
+            is_file_transfer: media.is_file_transfer,
+            unreadable: media.unreadable.iter().copied().filter(|name| !replaced(name)).collect(),
+        }
+    }
 }
 
 /// Prints a description with the lines of its first accepted MSRP media changed, and every other byte as it was.

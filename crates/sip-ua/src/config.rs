@@ -75,7 +75,6 @@ impl Config {
             .map(|tag| String::from_utf8_lossy(tag).into_owned())
             .collect()
     }
-
 }
 
 /// A configuration with what messages say of it, printed once.

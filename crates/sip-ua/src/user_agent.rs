@@ -12,7 +12,9 @@ use crate::dialog::Route;
 use crate::digest::Account;
 use crate::draft::{Draft, Resolver};
 use crate::session::{Cx, Session, SessionTimer, check_interval};
-use crate::{Body, Dialog, DialogId, HalfDialog, Headers, Reject, SessionKey, Snapshot, State, UaEvent, WrongState, options};
+use crate::{
+    Body, Dialog, DialogId, HalfDialog, Headers, Reject, SessionKey, Snapshot, State, UaEvent, WrongState, options,
+};
 
 /// The sessions of one role: what it is asked to do, and which session a message belongs to.
 ///
@@ -21,7 +23,8 @@ use crate::{Body, Dialog, DialogId, HalfDialog, Headers, Reject, SessionKey, Sna
 #[derive(Debug)]
 pub struct UserAgent {
     pub(crate) shared: Shared,
-    sessions: Slab<Session>,
+    /// Each in memory of its own, which goes back when the session is gone: there may once have been many.
+    sessions: Slab<Box<Session>>,
     by_dialog: HashMap<DialogId, Key, foldhash::fast::RandomState>,
     /// The INVITEs that made sessions, for finding one that came a second time by another way.
     by_origin: HashMap<Origin, Key, foldhash::fast::RandomState>,
@@ -117,12 +120,12 @@ impl UserAgent {
 
     /// A session.
     pub fn session(&self, key: SessionKey) -> Option<&Session> {
-        self.sessions.get(key.0)
+        self.sessions.get(key.0).map(Box::as_ref)
     }
 
     /// All sessions, tombstones included.
     pub fn sessions(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
-        self.sessions.iter().map(|(key, session)| (SessionKey(key), session))
+        self.sessions.iter().map(|(key, session)| (SessionKey(key), &**session))
     }
 
     /// How many there are.
@@ -160,7 +163,7 @@ impl UserAgent {
             draft.route(stack, plan.target.or(pinned).as_ref(), &self.shared.resolver).ok_or(InviteError::NoRoute)?;
         let key = self.sessions.insert_with(|key| {
             let tx = stack.request(hop, Method::Invite, bytes, Owner::Session(key), now);
-            Session::caller(tx, half, draft, plan.contact, pinned, self.shared.config.intervals)
+            Box::new(Session::caller(tx, half, draft, plan.contact, pinned, self.shared.config.intervals))
         });
         Ok(SessionKey(key))
     }
@@ -232,8 +235,8 @@ impl UserAgent {
         };
         let (id, origin) = (dialog.id().clone(), Origin::in_dialog(dialog.id(), incoming.request.cseq().number));
         let Incoming { tx, request, .. } = incoming;
-        let key =
-            self.sessions.insert(Session::callee(tx, request, dialog, contact.into(), self.shared.config.intervals));
+        let session = Session::callee(tx, request, dialog, contact.into(), self.shared.config.intervals);
+        let key = self.sessions.insert(Box::new(session));
         stack.set_owner(tx, Owner::Session(key));
         self.by_dialog.insert(id, key);
         self.by_origin.insert(origin, key);
@@ -324,7 +327,7 @@ impl UserAgent {
     /// that the snapshot makes no dialog.
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<SessionKey, ParseError> {
         let session = Session::resumed(snapshot, self.shared.config.intervals)?;
-        let key = self.sessions.insert(session);
+        let key = self.sessions.insert(Box::new(session));
         self.by_dialog.insert(snapshot.id(), key);
         Ok(SessionKey(key))
     }
@@ -449,7 +452,7 @@ impl UserAgent {
                 continue;
             }
             self.run(stack, key, now, Session::on_timeout);
-            if self.sessions.get(key.0).is_some_and(Session::is_gone) {
+            if self.sessions.get(key.0).is_some_and(|session| session.is_gone()) {
                 self.forget(key);
             }
         }

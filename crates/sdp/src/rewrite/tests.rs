@@ -38,6 +38,26 @@ fn support_of_cema_and_the_largest_message_are_those_of_whoever_is_connected_to(
     }
 }
 
+#[test]
+fn a_change_knows_how_what_it_prints_reads() {
+    let bounds = [None, Some(5000), Some(2 << 20)];
+    let fingerprint = Some(Fingerprint::with_fingerprint(sdp_types::HashFunc::Sha256, [0xab, 0x01]));
+    for body in [samples::HANDSET, samples::DESKTOP, samples::SLOPPY, samples::SECURE, samples::SOUND_AND_CHAT] {
+        let description = samples::parse(body);
+        for (max_size, cema) in bounds.into_iter().zip([None, Some(true), Some(false)]) {
+            for change in [
+                Rewrite { cema, max_size, ..change() },
+                Rewrite { cema, max_size, fingerprint: fingerprint.clone(), tls: true, ..change() },
+                Rewrite { cema, max_size, path: Vec::new(), setup: None, ..change() },
+            ] {
+                let printed = samples::parse(&rewrite(&description, &change));
+                let reading = description.msrp().map(|media| change.reading(media));
+                assert_eq!(printed.msrp(), reading.as_ref(), "{}", body.escape_ascii());
+            }
+        }
+    }
+}
+
 fn rewritten(body: &[u8], change: &Rewrite) -> Vec<u8> {
     rewrite(&samples::parse(body), change)
 }
@@ -186,7 +206,7 @@ fn a_rewritten_description_reads_as_the_change_says() {
         let before = samples::msrp(sample);
         let after = samples::parse(&rewritten(sample, &change));
         assert_eq!(after.origin_id(), change.origin);
-        let expected = crate::MsrpMedia {
+        let expected = MsrpMedia {
             port: change.port,
             protocol: Protocol::Tls,
             address: Some(Host::Ip(change.address)),
