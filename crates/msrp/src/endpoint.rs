@@ -110,9 +110,12 @@ impl Endpoint {
     /// Sets where requests go, without TLS; see [`Endpoint::set_peer`]. What waits goes there, too.
     pub fn set_remote(&mut self, session: SessionId, remote: Vec<MsrpUri>) {
         if let Some(known) = self.sessions.get_mut(session.0) {
-            known.options.remote = remote;
             known.is_renewed = false;
-            self.print_paths(session);
+            let [old, new] = [&known.options.remote, &remote].map(|path| path.iter().map(MsrpUri::as_str));
+            if !old.eq(new) {
+                known.options.remote = remote;
+                self.print_paths(session);
+            }
         }
     }
 

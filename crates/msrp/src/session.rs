@@ -76,13 +76,15 @@ impl Session {
             armed: None,
             stats: Stats::default(),
         };
-        session.print_paths();
+        if !session.options.remote.is_empty() {
+            session.print_paths();
+        }
         session
     }
 
     pub(crate) fn print_paths(&mut self) {
-        let (to, from) = (path::print(self.options.relays.iter().chain(&self.options.remote)), &self.options.local);
-        self.paths = format!("To-Path: {to}\r\nFrom-Path: {from}\r\n").into();
+        let to = path::print(self.options.relays.iter().chain(&self.options.remote));
+        self.paths = ["To-Path: ", &to, "\r\nFrom-Path: ", self.options.local.as_str(), "\r\n"].concat().into();
     }
 
     /// Whether a request with this From-Path comes from the peer. Only session-ids are compared: what stands between may

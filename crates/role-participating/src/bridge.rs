@@ -130,8 +130,8 @@ impl Bridge {
     /// Chooses another listener for a leg; its URI there.
     pub(crate) fn listen_on(&mut self, leg: Leg, listener: msrp::Listener) -> sdp::MsrpUri {
         let media = &mut self.legs[leg as usize].media;
-        media.listener = listener;
-        media.uri()
+        media.listen_on(listener);
+        media.uri().clone()
     }
 
     /// Gives a leg another MSRP endpoint.

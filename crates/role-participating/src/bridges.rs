@@ -293,13 +293,18 @@ impl Participating {
     }
 
     fn contact(&self, transport: Transport) -> Bytes {
-        let addr = self.stack.transports().local(transport).unwrap_or(self.config.msrp.offered().addr);
-        let param = match transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-            Transport::Tls => ";transport=tls",
-        };
-        format!("<sip:{addr}{param}>;{}", Service::Session.feature_tag()).into()
+        let transports = self.stack.transports();
+        self.contacts[transport as usize]
+            .get_or_init(|| {
+                let addr = transports.local(transport).unwrap_or(self.config.msrp.offered().addr);
+                let param = match transport {
+                    Transport::Udp => "",
+                    Transport::Tcp => ";transport=tcp",
+                    Transport::Tls => ";transport=tls",
+                };
+                format!("<sip:{addr}{param}>;{}", Service::Session.feature_tag()).into()
+            })
+            .clone()
     }
 
     pub(crate) fn on_session_event(&mut self, session: SessionKey, event: UaEvent, now: Now) {

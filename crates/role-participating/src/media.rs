@@ -17,9 +17,9 @@ pub(crate) struct Ours {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct LegMedia {
     /// Whose address and certificate the peer sees.
-    pub(crate) listener: Listener,
-    /// Nobody may guess it.
-    session_id: String,
+    listener: Listener,
+    /// Where the peer of this leg finds us. Nobody may guess its session-id.
+    uri: MsrpUri,
     origin: OriginId,
     /// Whether offers say that CEMA is supported (RFC 6714); answers say so if the offer did.
     offers_cema: bool,
@@ -31,13 +31,14 @@ impl LegMedia {
     pub(crate) fn new(listener: Listener, max_size: Option<u64>, entropy: &mut Entropy) -> LegMedia {
         // RFC 8866 §5.2 wants a number; handsets reject one that a signed 63-bit integer does not hold.
         let origin = OriginId { session_id: entropy.u64() >> 2, version: 1 };
-        LegMedia { listener, session_id: draw_session_id(entropy), origin, offers_cema: true, max_size }
+        let uri = uri(&listener, &draw_session_id(entropy));
+        LegMedia { listener, uri, origin, offers_cema: true, max_size }
     }
 
     /// The same endpoint under a new session-id, for a description that says something new (RFC 3264 §8).
     pub(crate) fn renewed(&self, entropy: &mut Entropy) -> LegMedia {
         let origin = OriginId { version: self.origin.version + 1, ..self.origin };
-        LegMedia { session_id: draw_session_id(entropy), origin, ..self.clone() }
+        LegMedia { uri: uri(&self.listener, &draw_session_id(entropy)), origin, ..self.clone() }
     }
 
     /// The same endpoint without CEMA, for the offer that RFC 6714 §4.2 asks for where CEMA does not work.
@@ -47,9 +48,14 @@ impl LegMedia {
     }
 
     /// Where the peer of this leg finds us.
-    pub(crate) fn uri(&self) -> MsrpUri {
-        let Listener { addr, .. } = self.listener;
-        MsrpUri::new(self.listener.is_tls(), addr.ip(), addr.port(), &self.session_id)
+    pub(crate) const fn uri(&self) -> &MsrpUri {
+        &self.uri
+    }
+
+    /// The same endpoint at another listener.
+    pub(crate) fn listen_on(&mut self, listener: Listener) {
+        self.uri = uri(&listener, self.uri.session_id().unwrap_or_default());
+        self.listener = listener;
     }
 
     /// The offer of one leg as this leg makes it: we can be dialled and can dial.
@@ -72,7 +78,7 @@ impl LegMedia {
         let change = Rewrite {
             address,
             port,
-            path: vec![self.uri()],
+            path: vec![self.uri.clone()],
             setup: Some(setup),
             fingerprint: self.listener.fingerprint.clone(),
             tls: self.listener.is_tls(),
@@ -82,6 +88,10 @@ impl LegMedia {
         };
         Some(Ours { body: Body::sdp(sdp::rewrite(peer, &change)), media: change.reading(media) })
     }
+}
+
+fn uri(listener: &Listener, session_id: &str) -> MsrpUri {
+    MsrpUri::new(listener.is_tls(), listener.addr.ip(), listener.addr.port(), session_id)
 }
 
 /// 128 random bits (RFC 4975 §14.1).
@@ -136,6 +146,6 @@ mod tests {
         assert!(offer.contains("a=msrp-cema\r\n"), "{offer}");
         let again = leg.renewed(&mut dice).again_without_cema();
         let offer = text(again.offer(&read(OFFER)));
-        assert!(!offer.contains("a=msrp-cema") && !offer.contains(&leg.session_id), "{offer}");
+        assert!(!offer.contains("a=msrp-cema") && !offer.contains(leg.uri.session_id().unwrap()), "{offer}");
     }
 }

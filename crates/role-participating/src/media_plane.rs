@@ -74,7 +74,7 @@ impl MediaPlane {
     /// faster on the direct way than its answer on the way through the cores.
     pub(crate) fn open(&mut self, legs: [&LegMedia; 2], max_size: Option<u64>) -> Option<msrp::Bridge> {
         let [a, b] = legs.map(|leg| {
-            let options = SessionOptions::new(leg.uri(), Vec::new());
+            let options = SessionOptions::new(leg.uri().clone(), Vec::new());
             let max_size = max_size.unwrap_or(options.max_size);
             let options = SessionOptions { confirm: Confirm::ByCaller, max_size, chunk: CHUNK, ..options };
             let session = self.endpoint.open(options)?;
@@ -211,7 +211,7 @@ impl Participating {
     pub(crate) fn renew_leg(&mut self, leg: SessionKey, media: LegMedia, now: Now) {
         let Some([session, _]) = self.bridges.media_of(leg) else { return };
         if let Some(side) = self.media.sides.get_mut(&session) {
-            side.link.renew(media.uri(), &mut self.media.endpoint, now);
+            side.link.renew(media.uri().clone(), &mut self.media.endpoint, now);
         }
         self.bridges.set_media(leg, media);
     }

@@ -1,5 +1,7 @@
+use std::cell::OnceCell;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cpm::{MediaPath, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
 use sip::header::MinSe;
 use sip::{Method, Name, Request, Uri};
@@ -26,6 +28,8 @@ const PRODUCT: &str = "CPM-serv/OMA2.2 RCS-serv/UP_2.4 duologue/0.1";
 #[derive(Debug)]
 pub struct Participating {
     pub(crate) config: Config,
+    /// Our Contact over each transport, once it is asked for.
+    pub(crate) contacts: [OnceCell<Bytes>; 3],
     pub(crate) stack: Stack,
     proxy: Proxy,
     pub(crate) ua: UserAgent,
@@ -94,6 +98,7 @@ impl Participating {
             watchman: Watchman::default(),
             journal: Journal::new(config.durable),
             is_shutting_down: false,
+            contacts: Default::default(),
             config,
         }
     }

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -86,8 +85,8 @@ enum Fate {
 struct Edit<'a> {
     lines: &'a Lines,
     fates: Vec<Fate>,
-    /// What is put in after a line.
-    added: BTreeMap<usize, Vec<String>>,
+    /// What is put in, each after a line.
+    added: Vec<(usize, Vec<u8>)>,
 }
 
 /// The lines that an edit may touch: those of the media, then those of the session if it has no other media.
@@ -105,7 +104,7 @@ impl Scope {
 impl<'a> Edit<'a> {
     fn new(lines: &'a Lines) -> Edit<'a> {
         let fates = (0..lines.len()).map(|_| Fate::Kept).collect();
-        Edit { lines, fates, added: BTreeMap::new() }
+        Edit { lines, fates, added: Vec::new() }
     }
 
     fn media(&mut self, index: usize, change: &Rewrite) {
@@ -116,20 +115,21 @@ impl<'a> Edit<'a> {
         self.m_line(scope.media.start, change);
         self.connection(&scope, change.address);
         if !change.path.is_empty() {
-            let path: Vec<&str> = change.path.iter().map(MsrpUri::as_str).collect();
+            let path = change.path.iter().map(MsrpUri::as_str).collect::<Vec<_>>().join(" ");
             // RFC 4975 §8.2: a path belongs to a media description; one of the session level means nothing.
-            self.attribute(&own, "path", Some(path.join(" ")));
+            self.attribute(&own, "path", Some(&path));
         }
         if let Some(setup) = change.setup {
-            self.attribute(&scope, "setup", Some(setup.to_string()));
+            self.attribute(&scope, "setup", Some(setup.token()));
         }
-        self.attribute(&scope, "fingerprint", change.fingerprint.as_ref().map(Fingerprint::to_string));
+        let fingerprint = change.fingerprint.as_ref().map(Fingerprint::to_string);
+        self.attribute(&scope, "fingerprint", fingerprint.as_deref());
         if let Some(cema) = change.cema {
             self.flag(&own, "msrp-cema", cema);
         }
         if let Some(bound) = change.max_size {
             let theirs = self.value(&own, "max-size").and_then(|size| size.trim().parse().ok());
-            self.attribute(&own, "max-size", Some(bound.min(theirs.unwrap_or(bound)).to_string()));
+            self.attribute(&own, "max-size", Some(&bound.min(theirs.unwrap_or(bound)).to_string()));
         }
     }
 
@@ -138,41 +138,38 @@ impl<'a> Edit<'a> {
         let Some(line) = self.lines.session().find(|&n| self.lines.content(n).starts_with(b"o=")) else { return };
         let fields = self.lines.content(line).split(|&byte| byte == b' ').filter(|field| !field.is_empty());
         let &[username, session_id, version, _, _, _] = fields.collect::<Vec<_>>().as_slice() else { return };
-        let mut text = [username, b" "].concat();
-        match change.origin {
-            Some(id) => text.extend(format!("{} {}", id.session_id, id.version).bytes()),
-            None => text.extend([session_id, b" ", version].concat()),
-        }
-        text.extend(format!(" {}", in_address(change.address)).bytes());
-        self.fates[line] = Fate::Replaced(text);
+        let own = change.origin.map(|id| [id.session_id, id.version].map(|number| number.to_string().into_bytes()));
+        let [session_id, version] = own.as_ref().map_or([session_id, version], |own| own.each_ref().map(Vec::as_slice));
+        let address = in_address(change.address);
+        self.fates[line] = Fate::Replaced([username, session_id, version, address.as_bytes()].join(&b' '));
     }
 
     fn m_line(&mut self, line: usize, change: &Rewrite) {
         let fields: Vec<&[u8]> = self.lines.content(line).splitn(4, |&byte| byte == b' ').collect();
         let &[media, _port, _protocol, formats] = fields.as_slice() else { return };
-        let middle = format!(" {} {} ", change.port, Protocol::over(change.tls).token());
-        self.fates[line] = Fate::Replaced([media, middle.as_bytes(), formats].concat());
+        let (port, protocol) = (change.port.to_string(), Protocol::over(change.tls).token());
+        self.fates[line] = Fate::Replaced([media, port.as_bytes(), protocol.as_bytes(), formats].join(&b' '));
     }
 
     /// Every `c=` in scope says the new address; one that is put in stands where the grammar has it, after `m=` and `i=`.
     fn connection(&mut self, scope: &Scope, address: IpAddr) {
-        let text = format!("c={}", in_address(address));
-        let found: Vec<usize> = scope.iter().filter(|&n| self.lines.content(n).starts_with(b"c=")).collect();
-        if found.is_empty() {
+        let text = [b"c=", in_address(address).as_bytes()].concat();
+        let mut is_there = false;
+        for line in scope.iter().filter(|&n| self.lines.content(n).starts_with(b"c=")) {
+            self.fates[line] = Fate::Replaced(text.clone());
+            is_there = true;
+        }
+        if !is_there {
             let title = scope.media.clone().rfind(|&n| self.lines.content(n).starts_with(b"i="));
             self.add(title.unwrap_or(scope.media.start), text);
-        } else {
-            for line in found {
-                self.fates[line] = Fate::Replaced(text.clone().into_bytes());
-            }
         }
     }
 
     /// The first line of this name gets the value, further ones go. Without a value all of them go.
-    fn attribute(&mut self, scope: &Scope, name: &str, value: Option<String>) {
-        let mut value = value.map(|value| format!("a={name}:{value}"));
+    fn attribute(&mut self, scope: &Scope, name: &str, value: Option<&str>) {
+        let mut value = value.map(|value| ["a=", name, ":", value].concat().into_bytes());
         for line in scope.iter().filter(|&n| is_attribute(self.lines.content(n), name)) {
-            self.fates[line] = value.take().map_or(Fate::Removed, |value| Fate::Replaced(value.into_bytes()));
+            self.fates[line] = value.take().map_or(Fate::Removed, Fate::Replaced);
         }
         if let Some(value) = value {
             self.add_last(scope, value);
@@ -181,12 +178,14 @@ impl<'a> Edit<'a> {
 
     /// An attribute without a value is there once, or not at all.
     fn flag(&mut self, scope: &Scope, name: &str, is_there: bool) {
-        let found: Vec<usize> = scope.iter().filter(|&n| is_attribute(self.lines.content(n), name)).collect();
-        for &line in found.iter().skip(usize::from(is_there)) {
-            self.fates[line] = Fate::Removed;
+        let mut is_missing = is_there;
+        for line in scope.iter().filter(|&n| is_attribute(self.lines.content(n), name)) {
+            if !std::mem::take(&mut is_missing) {
+                self.fates[line] = Fate::Removed;
+            }
         }
-        if is_there && found.is_empty() {
-            self.add_last(scope, format!("a={name}"));
+        if is_missing {
+            self.add_last(scope, ["a=", name].concat().into_bytes());
         }
     }
 
@@ -196,19 +195,19 @@ impl<'a> Edit<'a> {
         str::from_utf8(self.lines.content(line)).ok()?.split_once(':').map(|(_, value)| value)
     }
 
-    fn add_last(&mut self, scope: &Scope, text: String) {
+    fn add_last(&mut self, scope: &Scope, text: Vec<u8>) {
         let last = scope.media.clone().rfind(|&n| !self.lines.content(n).trim_ascii().is_empty());
         self.add(last.unwrap_or(scope.media.start), text);
     }
 
-    fn add(&mut self, after: usize, text: String) {
-        self.added.entry(after).or_default().push(text);
+    fn add(&mut self, after: usize, text: Vec<u8>) {
+        self.added.push((after, text));
     }
 
     fn print(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.lines.bytes().len() + 256);
         for (line, fate) in self.fates.iter().enumerate() {
-            let added = self.added.get(&line).map(Vec::as_slice).unwrap_or_default();
+            let added = || self.added.iter().filter(|(after, _)| *after == line).map(|(_, text)| text);
             let content = match fate {
                 Fate::Kept => Some(self.lines.content(line)),
                 Fate::Replaced(text) => Some(text.as_slice()),
@@ -217,11 +216,11 @@ impl<'a> Edit<'a> {
             if let Some(content) = content {
                 bytes.extend_from_slice(content);
                 // A last line without an end needs one before another line can follow.
-                let unended = self.lines.end(line).is_empty() && !added.is_empty();
+                let unended = self.lines.end(line).is_empty() && added().next().is_some();
                 bytes.extend_from_slice(if unended { self.lines.usual_end() } else { self.lines.end(line) });
             }
-            for text in added {
-                bytes.extend_from_slice(text.as_bytes());
+            for text in added() {
+                bytes.extend_from_slice(text);
                 bytes.extend_from_slice(self.lines.usual_end());
             }
         }

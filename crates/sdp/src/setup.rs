@@ -35,14 +35,21 @@ impl Setup {
     }
 }
 
-impl fmt::Display for Setup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Setup {
+    /// The value of the attribute.
+    pub fn token(self) -> &'static str {
+        match self {
             Setup::Active => "active",
             Setup::Passive => "passive",
             Setup::ActPass => "actpass",
             Setup::HoldConn => "holdconn",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.token())
     }
 }
 

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use crate::ParseError;
 
@@ -32,7 +33,11 @@ impl Host {
 ///
 /// `==` is the comparison of RFC 4975 §6.1, so two URIs may be equal and print differently.
 #[derive(Clone, Debug)]
-pub struct MsrpUri {
+pub struct MsrpUri(Arc<Parts>);
+
+/// What a URI is made of. Many hold the same one: a session, its descriptions, and what is under way in it.
+#[derive(Debug)]
+struct Parts {
     text: String,
     tls: bool,
     userinfo: Option<String>,
@@ -49,7 +54,7 @@ impl MsrpUri {
     pub fn new(tls: bool, address: IpAddr, port: u16, session_id: &str) -> MsrpUri {
         debug_assert!(session_id.bytes().all(is_session_id), "a session-id of ours keeps to the grammar");
         let scheme = if tls { "msrps" } else { "msrp" };
-        MsrpUri {
+        MsrpUri(Arc::new(Parts {
             text: format!("{scheme}://{}/{session_id};tcp", std::net::SocketAddr::new(address, port)),
             tls,
             userinfo: None,
@@ -58,7 +63,7 @@ impl MsrpUri {
             session_id: Some(session_id.to_owned()),
             transport: "tcp".to_owned(),
             params: Vec::new(),
-        }
+        }))
     }
 
     /// Reads one URI, nothing around it.
@@ -92,7 +97,7 @@ impl MsrpUri {
         };
         let (host, port) = host_and_port(place).ok_or(error(place, "a host, and a port"))?;
 
-        Ok(MsrpUri {
+        Ok(MsrpUri(Arc::new(Parts {
             text: text.to_owned(),
             tls,
             userinfo: userinfo.map(str::to_owned),
@@ -101,7 +106,7 @@ impl MsrpUri {
             session_id: session_id.map(str::to_owned),
             transport: transport.to_owned(),
             params: params.map(str::to_owned).collect(),
-        })
+        })))
     }
 
     /// Reads the value of `a=path`: URIs with spaces between them, the next hop first (RFC 4975 §8.2).
@@ -115,22 +120,22 @@ impl MsrpUri {
 
     /// Whether the scheme is `msrps`: the hop is made over TLS.
     pub fn is_tls(&self) -> bool {
-        self.tls
+        self.0.tls
     }
 
     /// The part before `@`, which takes no part in comparison.
     pub fn userinfo(&self) -> Option<&str> {
-        self.userinfo.as_deref()
+        self.0.userinfo.as_deref()
     }
 
     /// The host.
     pub fn host(&self) -> &Host {
-        &self.host
+        &self.0.host
     }
 
     /// The address, when the host is one.
-    pub const fn host_ip(&self) -> Option<IpAddr> {
-        match self.host {
+    pub fn host_ip(&self) -> Option<IpAddr> {
+        match self.0.host {
             Host::Ip(ip) => Some(ip),
             Host::Name(_) => None,
         }
@@ -138,27 +143,27 @@ impl MsrpUri {
 
     /// The port, when it is written.
     pub fn port(&self) -> Option<u16> {
-        self.port
+        self.0.port
     }
 
     /// The session-id: a URI of a session has one, a URI of a relay may have none.
     pub fn session_id(&self) -> Option<&str> {
-        self.session_id.as_deref()
+        self.0.session_id.as_deref()
     }
 
     /// The transport, `tcp` in practice.
     pub fn transport(&self) -> &str {
-        &self.transport
+        &self.0.transport
     }
 
     /// What follows the transport, each as it was written.
     pub fn params(&self) -> &[String] {
-        &self.params
+        &self.0.params
     }
 
     /// The URI as it came.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 }
 
@@ -166,11 +171,11 @@ impl PartialEq for MsrpUri {
     /// RFC 4975 §6.1: scheme, host and transport without regard to case, the port only as written (a missing one equals no
     /// port), the session-id letter by letter; userinfo and further parameters do not count.
     fn eq(&self, other: &MsrpUri) -> bool {
-        self.tls == other.tls
-            && self.host.matches(&other.host)
-            && self.port == other.port
-            && self.session_id == other.session_id
-            && self.transport.eq_ignore_ascii_case(&other.transport)
+        self.0.tls == other.0.tls
+            && self.0.host.matches(&other.0.host)
+            && self.0.port == other.0.port
+            && self.0.session_id == other.0.session_id
+            && self.0.transport.eq_ignore_ascii_case(&other.0.transport)
     }
 }
 
@@ -178,7 +183,7 @@ impl Eq for MsrpUri {}
 
 impl fmt::Display for MsrpUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 
@@ -268,7 +273,7 @@ mod tests {
             ("msrp://a b/x;tcp", 8),
             ("msrp://h\u{e9}te/x;tcp", 8),
         ] {
-            assert_eq!(MsrpUri::parse(text).map(|uri| uri.text).map_err(|e| e.at), Err(at), "{text}");
+            assert_eq!(MsrpUri::parse(text).map(|uri| uri.0.text.clone()).map_err(|e| e.at), Err(at), "{text}");
         }
     }
 

@@ -341,7 +341,7 @@ impl Stack {
         }
     }
 
-    /// The request of a client transaction, as it was sent. That of a proxy is not kept beyond its final response.
+    /// The request of a client transaction, as it was sent, until it has its final response.
     pub fn sent(&self, id: ClientId) -> Option<Bytes> {
         self.clients.get(id.0)?.machine.request().filter(|request| !request.is_empty()).cloned()
     }

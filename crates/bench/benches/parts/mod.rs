@@ -17,11 +17,11 @@ pub(crate) struct Part {
 }
 
 pub(crate) const PARTS: [Part; 5] = [
-    Part { name: "set-up-off-path", bound: 115_000, run: |calls| sessions(calls, MediaPath::Off, Measure::SetUp) },
+    Part { name: "set-up-off-path", bound: 112_000, run: |calls| sessions(calls, MediaPath::Off, Measure::SetUp) },
     Part { name: "close-off-path", bound: 60_000, run: |calls| sessions(calls, MediaPath::Off, Measure::Close) },
-    Part { name: "set-up-on-path", bound: 480_000, run: |calls| sessions(calls, MediaPath::On, Measure::SetUp) },
-    Part { name: "close-on-path", bound: 84_000, run: |calls| sessions(calls, MediaPath::On, Measure::Close) },
-    Part { name: "message", bound: 63_000, run: messages },
+    Part { name: "set-up-on-path", bound: 312_000, run: |calls| sessions(calls, MediaPath::On, Measure::SetUp) },
+    Part { name: "close-on-path", bound: 73_000, run: |calls| sessions(calls, MediaPath::On, Measure::Close) },
+    Part { name: "message", bound: 62_000, run: messages },
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use wire::{ConnId, Instant, Key};
 use super::Stack;
 use super::machines::Client;
 use crate::effects::{Effects, Timer};
-use crate::event::{ClientId, Owner};
+use crate::event::ClientId;
 use crate::key;
 
 impl Stack {
@@ -34,10 +34,7 @@ impl Stack {
         let Some((client, cx)) = self.client(id, now) else { return };
         let mut fx = Effects::default();
         let cancel = client.machine.on_response(&response, &cx, &mut fx);
-        if matches!(client.owner, Some(Owner::Proxy(_))) {
-            // A user agent may want it for its ACK; a proxy never does.
-            client.machine.forget_request();
-        }
+        client.machine.forget_request();
         self.carry_out_client(id, fx, Some(response));
         self.send_cancel(id, cancel, now);
     }

@@ -1,5 +1,6 @@
 //! A role that is nothing but its stack: it answers as told and notes what it is told.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +22,8 @@ pub(crate) struct Role {
     pub(crate) seen: Vec<String>,
     pub(crate) responses: Vec<Response>,
     requests: u32,
+    /// As they were sent.
+    sent: BTreeMap<ClientId, Bytes>,
 }
 
 pub(crate) fn options() -> Options {
@@ -41,6 +44,7 @@ impl Role {
             seen: Vec::new(),
             responses: Vec::new(),
             requests: 0,
+            sent: BTreeMap::new(),
         }
     }
 
@@ -61,7 +65,9 @@ impl Role {
             .header(Name::CallId, format!("call-{}", self.requests))
             .header(Name::CSeq, format!("{} {method}", self.requests));
         let bytes = if body > 0 { builder.body("text/plain", &vec![b'x'; body]) } else { builder.finish() };
-        self.stack.request(hop, method, bytes, Owner::Role(u64::from(self.requests)), now)
+        let tx = self.stack.request(hop, method, bytes.clone(), Owner::Role(u64::from(self.requests)), now);
+        self.sent.insert(tx, bytes);
+        tx
     }
 
     /// Answers the `n`-th request of the peer.
@@ -98,7 +104,7 @@ impl Role {
     }
 
     pub(crate) fn acknowledge(&mut self, tx: ClientId, response: &Response) {
-        let invite = Message::parse_request(self.stack.sent(tx).unwrap()).unwrap();
+        let invite = Message::parse_request(self.sent[&tx].clone()).unwrap();
         let target = Target::from_uri(&invite.uri()).unwrap();
         let hop = self.stack.hop(&target, 300, "").unwrap();
         let ack = sip::Builder::request(Method::Ack, invite.uri_text())
