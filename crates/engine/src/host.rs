@@ -5,10 +5,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use net::{Clock, Counters, Sockets, Tap};
-use wire::{Driver, Effects, Input, Instant, Node, Now, Output};
+use wire::{Driver, Effects, Instant, Node, Now, Output};
 
 use crate::handle::{Caller, Handle, Signal};
-use crate::keeper::{Journal, Keeper};
+use crate::keeper::{Journal, Keeper, Recall};
 
 /// Inputs between two looks at timers and calls.
 const INPUTS: usize = 256;
@@ -117,7 +117,7 @@ impl Effects for Io {
 }
 
 impl<N: Node> Host<N> {
-    fn run(mut self, recalled: Vec<Input>) -> N {
+    fn run(mut self, recalled: Recall) -> N {
         self.drive(|driver, _| driver.settle());
         for input in recalled {
             self.drive(|driver, now| driver.input(input, now));

@@ -13,6 +13,7 @@ use journal::{Damage, FileDisk, LockError, Log, Opened};
 use wire::{Entry, Input};
 
 use crate::handle::Signal;
+use crate::trial::Trial;
 
 /// Where the entries of a node become durable.
 pub trait Keep: fmt::Debug + Send {
@@ -46,6 +47,7 @@ pub struct Journal {
     keep: Box<dyn Keep>,
     entries: Vec<(u64, Bytes)>,
     damage: Damage,
+    trial: Option<Trial>,
 }
 
 /// Why there is no journal.
@@ -65,12 +67,13 @@ impl Journal {
         let disk = FileDisk::open(folder)?;
         let unreadable = |error| JournalError::Unreadable(folder.to_owned(), error);
         let Opened { log, entries, damage } = Log::open(disk, options).map_err(unreadable)?;
-        Ok(Journal { keep: Box::new(log), entries, damage })
+        let trial = Some(Trial::open(folder).map_err(unreadable)?);
+        Ok(Journal { keep: Box::new(log), entries, damage, trial })
     }
 
     /// A journal that is kept elsewhere, and what earlier lives have left there.
     pub fn elsewhere(keep: Box<dyn Keep>, entries: Vec<(u64, Bytes)>) -> Journal {
-        Journal { keep, entries, damage: Damage::default() }
+        Journal { keep, entries, damage: Damage::default(), trial: None }
     }
 
     /// What could not be read of it.
@@ -95,6 +98,30 @@ const QUEUE: usize = 16_384;
 /// Entries that are written together.
 const BATCH: usize = 1_024;
 
+/// What earlier lives have left, for the node to take up.
+#[derive(Debug, Default)]
+pub(crate) struct Recall {
+    entries: std::vec::IntoIter<(u64, Bytes)>,
+    trial: Option<Trial>,
+}
+
+impl Iterator for Recall {
+    type Item = Input;
+
+    /// Asking for the next one says that those before have been survived.
+    fn next(&mut self) -> Option<Input> {
+        for (key, value) in self.entries.by_ref() {
+            if self.trial.as_mut().is_none_or(|trial| trial.admits(key)) {
+                return Some(Input::Recalled { key, value });
+            }
+        }
+        if let Some(trial) = &mut self.trial {
+            trial.passed();
+        }
+        None
+    }
+}
+
 /// The engine's end of the journal.
 pub(crate) struct Keeper {
     /// `None` without a journal.
@@ -107,21 +134,16 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// Starts the thread, if there is a journal. Returns what the node is to be handed first.
-    pub(crate) fn start(
-        name: &str,
-        journal: Option<Journal>,
-        signal: &Arc<Signal>,
-    ) -> io::Result<(Keeper, Vec<Input>)> {
+    pub(crate) fn start(name: &str, journal: Option<Journal>, signal: &Arc<Signal>) -> io::Result<(Keeper, Recall)> {
         let (report, done) = channel();
         let mut keeper = Keeper { jobs: None, done, results: VecDeque::new(), thread: None };
-        let Some(Journal { keep, entries, .. }) = journal else { return Ok((keeper, Vec::new())) };
+        let Some(Journal { keep, entries, trial, .. }) = journal else { return Ok((keeper, Recall::default())) };
         let (jobs, queue) = sync_channel(QUEUE);
         let signal = Arc::clone(signal);
         let thread = thread::Builder::new().name(format!("{name}-journal"));
         keeper.thread = Some(thread.spawn(move || write(keep, &queue, &report, &signal))?);
         keeper.jobs = Some(jobs);
-        let recalled = entries.into_iter().map(|(key, value)| Input::Recalled { key, value }).collect();
-        Ok((keeper, recalled))
+        Ok((keeper, Recall { entries: entries.into_iter(), trial }))
     }
 
     /// Hands an entry to the thread; never waits.

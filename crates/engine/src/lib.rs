@@ -6,6 +6,7 @@
 mod handle;
 mod host;
 mod keeper;
+mod trial;
 
 pub use handle::{CallError, Caller, Handle};
 pub use host::{Engine, OnIdle, Options};

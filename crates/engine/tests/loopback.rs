@@ -29,6 +29,7 @@ impl Node for Echo {
         assert!(self.out.is_empty(), "all outputs are taken before the next input");
         match &input {
             Input::Datagram { data, .. } if data.as_ref() == b"panic" => panic!("as asked"),
+            Input::Recalled { value, .. } if value.as_ref() == b"panic" => panic!("as kept"),
             Input::Datagram { local, remote, data } => {
                 self.out.push_back(Output::Datagram { local: *local, remote: *remote, data: data.clone() });
             }
@@ -455,6 +456,35 @@ fn what_a_node_keeps_is_handed_to_its_next_life_before_anything_else() {
     assert_eq!(second.heard(), Input::Recalled { key: 7, value: "one".into() });
     assert_eq!(second.heard(), Input::Recalled { key: 8, value: "two".into() });
     assert_eq!(second.heard(), Input::Kept { id: 1, ok: true });
+}
+
+/// F26: in production the panic ends the process; here it ends the engine, which is all that recalls.
+#[test]
+fn an_entry_that_kills_is_left_alone_and_the_others_proceed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let life = || {
+        let journal = Journal::open(scratch.path(), journal::Options::default()).unwrap();
+        start("127.0.0.1", Options { journal: Some(journal), ..Options::default() })
+    };
+    let first = life();
+    for (id, key, value) in [(1, 6, "one"), (2, 7, "panic"), (3, 8, "two")] {
+        first.put_out(Output::Keep { id, entry: Entry { key, value: Some(value.into()), opens: false } });
+        assert_eq!(first.heard(), Input::Kept { id, ok: true });
+    }
+    first.handle.stop();
+
+    let [one, two] = [(6, "one"), (8, "two")].map(|(key, value)| Input::Recalled { key, value: value.into() });
+    for _ in 0..3 {
+        let dying = life();
+        assert_eq!(dying.heard(), one);
+        assert!(dying.events.recv_timeout(PATIENCE).is_err());
+        assert!(std::panic::catch_unwind(AssertUnwindSafe(|| dying.handle.stop())).is_err());
+    }
+    for _ in 0..2 {
+        let living = life();
+        assert_eq!([living.heard(), living.heard()], [one.clone(), two.clone()]);
+        living.handle.stop();
+    }
 }
 
 #[test]
