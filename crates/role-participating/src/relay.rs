@@ -42,6 +42,8 @@ struct Relay {
     lifetime: Duration,
     /// When it is looked at next.
     due: Instant,
+    /// A BYE, and how it was answered, after which its sender may say it again.
+    refused: Option<(Watched, u16)>,
 }
 
 /// The last BYE of a session whose timer runs out may take so long (RFC 3261 §17.1.2.2, Timer F).
@@ -90,6 +92,7 @@ impl Relays {
             last_heard: now.at,
             lifetime: self.silent_session,
             due: now.at + self.silent_session,
+            refused: None,
         };
         self.sessions.insert(token, relay);
         self.silence.arm(token, now.at + self.silent_session);
@@ -139,6 +142,7 @@ impl Relays {
             last_heard: now.at,
             lifetime: self.silent_session,
             due: now.at + self.silent_session,
+            refused: None,
         };
         self.sessions.insert(token, relay);
         self.silence.arm(token, now.at + self.silent_session);
@@ -196,6 +200,12 @@ impl Relays {
                 self.refreshed(watched.token, response, now);
                 None
             }
+            (Method::Bye, 401 | 407 | 491 | 500 | 503) => {
+                // With the end of the request nothing ends yet.
+                self.requests.get_mut(&request)?.bye = None;
+                self.bye_refused(watched, status, now);
+                None
+            }
             (Method::Bye, 200..) => self.dialog_ended(&watched, status, now),
             _ => None,
         }
@@ -214,6 +224,15 @@ impl Relays {
             return Some(Ended { aor: relay.facts.served.aor, record: None });
         }
         None
+    }
+
+    /// The peer may not have understood: who closes says so once more, with credentials, later, or counting further. The
+    /// last answer is the one that counts, and without another BYE this one is.
+    fn bye_refused(&mut self, bye: Watched, status: u16, now: Now) {
+        let Some(relay) = self.sessions.get_mut(&bye.token) else { return };
+        relay.due = now.at + LAST_BYE;
+        self.silence.arm(bye.token, relay.due);
+        relay.refused = Some((bye, status));
     }
 
     /// The last dialog of a session ends the session. While the INVITE is not answered there may be more to come: then it
@@ -255,6 +274,10 @@ impl Relays {
         let mut ended = Vec::new();
         while let Some((at, token)) = self.silence.pop_due(now.at) {
             let Some(relay) = self.sessions.get_mut(&token).filter(|relay| relay.due == at) else { continue };
+            if let Some((bye, status)) = relay.refused.take() {
+                ended.extend(self.dialog_ended(&bye, status, now));
+            }
+            let Some(relay) = self.sessions.get_mut(&token) else { continue };
             let due = relay.last_heard + relay.lifetime;
             if due > now.at {
                 relay.due = due;

@@ -1,5 +1,6 @@
 //! Several devices of one user, and a core that closes for a client.
 
+use role_client::ClosedBy;
 use scenarios::{Phone, Site};
 use sip::{Method, Name};
 use sip_tx::Target;
@@ -83,6 +84,35 @@ fn r24_a_bye_of_the_core_counts_as_the_peer_s_and_the_peer_s_own_finds_nothing()
             stage.assert_ladder();
             assert_eq!(stage.caller().statuses().last(), Some(&481));
             stage.assert_quiet(2);
+        }
+    }
+}
+
+/// The same from the other side: Core B closes for the callee.
+#[test]
+fn r24_a_bye_of_the_callee_s_core_counts_as_the_callee_s_and_its_own_finds_nothing() {
+    for places in [OFF, ON] {
+        for topology in places {
+            let mut stage = Stage::new(topology, [End::Client, End::Phone]);
+            let core = stage.system.phone("releaser", Site::ClientB, 5099);
+            stage.call();
+            stage.begin_at(20);
+            let dialog = stage.callee().dialog.clone();
+            let hop = stage.system.net[stage.callee.expect("a phone")].core;
+            stage.system.net.node_mut(core, |core, now| {
+                core.dialog = dialog;
+                let ask = core.within("BYE").with("Reason", "SIP;cause=503;text=\"Released\"");
+                core.send(ask, &Target::new(hop.transport, hop.addr), now);
+            });
+            stage.system.settle();
+            assert_eq!(stage.closed("client-a"), [ClosedBy::Peer], "{topology:?}");
+            stage.run_to(1_000);
+            let callee = stage.callee;
+            stage.with(callee, Phone::bye);
+            stage.system.settle();
+            stage.assert_ladder();
+            assert_eq!(stage.callee().statuses().last(), Some(&481));
+            stage.assert_over(2);
         }
     }
 }
