@@ -37,23 +37,32 @@ pub struct ServedUser {
     pub case: SessionCase,
 }
 
+/// Why nobody is served in a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unserved {
+    /// Nothing says whether the user sends or receives.
+    NoCase,
+    /// The core says of nobody that it is the sender.
+    NoIdentity,
+}
+
 impl ServedUser {
     /// Finds the served user of a request that a core triggered us with: P-Served-User (RFC 5502), else, since some cores
-    /// send none or a stale one of the other case, the asserted or written originator, or the target.
+    /// send none or a stale one of the other case, the asserted originator, or the target. From proves nothing.
     /// `by_uri` is the case that the URI on which we were triggered stands for.
-    pub fn of(request: &Message, request_uri: &Uri<'_>, by_uri: Option<SessionCase>) -> Option<ServedUser> {
+    pub fn of(request: &Message, request_uri: &Uri<'_>, by_uri: Option<SessionCase>) -> Result<ServedUser, Unserved> {
         let header = request.header(Name::PServedUser).and_then(|v| Address::parse(v).ok());
         let said = header.as_ref().and_then(|a| SessionCase::from_bytes(a.params().get("sescase")?));
-        let case = by_uri.or(said)?;
+        let case = by_uri.or(said).ok_or(Unserved::NoCase)?;
         let uri = match (header.filter(|_| said.is_none_or(|said| said == case)), case) {
-            (Some(address), _) => return Some(ServedUser { aor: aor(&address.uri()), case }),
+            (Some(address), _) => aor(&address.uri()),
             (None, SessionCase::Terminating) => aor(request_uri),
             (None, SessionCase::Originating) => {
                 let asserted = request.addresses(Name::PAssertedIdentity).find_map(Result::ok);
-                aor(&asserted.unwrap_or(request.from()).uri())
+                aor(&asserted.ok_or(Unserved::NoIdentity)?.uri())
             }
         };
-        Some(ServedUser { aor: uri, case })
+        Ok(ServedUser { aor: uri, case })
     }
 }
 
@@ -127,14 +136,14 @@ mod tests {
         };
         let named = "P-Served-User: <sip:carol@home1.test>;sescase=orig;regstate=reg\r\n";
         let (orig, term) = (SessionCase::Originating, SessionCase::Terminating);
-        assert_eq!(served(named, None), Some(("sip:carol@home1.test".to_owned(), orig)));
+        assert_eq!(served(named, None), Ok(("sip:carol@home1.test".to_owned(), orig)));
         // The header of the first pass is still there when the second one triggers the terminating case.
-        assert_eq!(served(named, Some(term)), Some(("sip:bob@home2.test".to_owned(), term)));
-        assert_eq!(served("", Some(orig)), Some(("sip:alice@home1.test".to_owned(), orig)));
+        assert_eq!(served(named, Some(term)), Ok(("sip:bob@home2.test".to_owned(), term)));
+        assert_eq!(served("", Some(orig)), Err(Unserved::NoIdentity), "From proves nothing");
         assert_eq!(
             served("P-Asserted-Identity: <sip:al@home1.test>\r\n", Some(orig)),
-            Some(("sip:al@home1.test".to_owned(), orig))
+            Ok(("sip:al@home1.test".to_owned(), orig))
         );
-        assert_eq!(served("", None), None);
+        assert_eq!(served("", None), Err(Unserved::NoCase));
     }
 }

@@ -11,7 +11,7 @@ mod service;
 
 pub use control::{Profile, ServiceControl, Totals};
 pub use headers::END_TO_END;
-pub use identity::{ServedUser, SessionCase, aor};
+pub use identity::{ServedUser, SessionCase, Unserved, aor};
 pub use media_path::{MediaPath, MediaPathPolicy, Reason, Reasons};
 pub use record::{Closing, SessionRecord, Traffic};
 pub use refusal::Refusal;

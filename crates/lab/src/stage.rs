@@ -106,6 +106,7 @@ impl Cast<'_> {
         let subscriber = Subscriber::new(password(user));
         let plan = CorePlan {
             domain: domain.to_owned(),
+            trust: Vec::new(),
             subscribers: BTreeMap::from([(user.to_owned(), subscriber)]),
             numbers: BTreeMap::new(),
             trigger: Some(node::trigger(&self.uris[PFS[side]])?),

@@ -10,7 +10,7 @@ use cpm::{MediaPathPolicy, Profile};
 use engine::{Handle, Journal, JournalError};
 use msrp::Listeners;
 use role_client::{Client, MsrpUri};
-use role_core::{Core, Peer, Registration, Subscriber, Trigger};
+use role_core::{Core, Peer, Registration, Subscriber, Trigger, Trust};
 use role_participating::{Intervals, Participating};
 use sip_proxy::RouteKey;
 use sip_tx::{Hosts, Target};
@@ -65,6 +65,8 @@ pub enum StartError {
 pub struct CorePlan {
     /// The home domain.
     pub domain: String,
+    /// Who may come over each of the SIP listeners, in their order; those that are left out take everybody.
+    pub trust: Vec<Option<Trust>>,
     /// Users by name.
     pub subscribers: BTreeMap<String, Subscriber>,
     /// Telephone numbers and the addresses-of-record they stand for.
@@ -138,6 +140,7 @@ impl CorePlan {
     pub fn start(self, bound: Bound, seat: Seat<Core>) -> Result<Handle<Core>, StartError> {
         let config = role_core::Config {
             domain: self.domain.to_ascii_lowercase(),
+            trust: bound.listeners().iter().cloned().zip(self.trust).filter_map(|(l, t)| Some((l, t?))).collect(),
             listeners: bound.listeners().to_vec(),
             subscribers: self.subscribers,
             numbers: self.numbers,

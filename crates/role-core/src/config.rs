@@ -14,6 +14,8 @@ pub struct Config {
     pub domain: String,
     /// The sockets that the host has bound.
     pub listeners: Vec<Listener>,
+    /// What may come over some of them. Over the others comes whoever wants to, and is told apart by address alone.
+    pub trust: Vec<(Listener, Trust)>,
     /// Users by name.
     pub subscribers: BTreeMap<String, Subscriber>,
     /// Telephone numbers (`+…`) of this and other domains, and the SIP address-of-record they stand for.
@@ -29,6 +31,17 @@ pub struct Config {
     pub route_key: Option<RouteKey>,
     /// Whether the host keeps registrations beyond our life.
     pub keeps_registrations: bool,
+}
+
+/// Who may send requests over a listener. Whoever else does is answered 403.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Our own network: the participating function.
+    Core,
+    /// The cores of other domains; over TLS each must have a certificate for its domain.
+    Peer,
+    /// Clients. Nobody is anything else here, whatever its address.
+    Access,
 }
 
 /// A user of the domain.

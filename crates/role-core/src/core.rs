@@ -7,10 +7,11 @@ use sip_tx::{Event, Flow, Incoming, Options, Stack, Target};
 use wire::{Entropy, Input, Instant, Node, Now, OncePerMinute, Output, Transport};
 
 use crate::Config;
-use crate::identity::disbelieve;
+use crate::identity::{disbelieve, keep_from_clients};
 use crate::kept::Kept;
 use crate::location::{Binding, Location};
 use crate::odi::Odi;
+use crate::origin::Origin;
 use crate::registrar::Registrar;
 use crate::third_party::Series;
 
@@ -28,22 +29,11 @@ pub struct Core {
     pub(crate) kept: Kept,
     /// Our address as it stands in URIs that we hand out.
     pub(crate) host: String,
-    trigger: Option<SocketAddr>,
+    pub(crate) trigger: Option<SocketAddr>,
     pub(crate) key: RouteKey,
     /// Requests that pretended to be of a dialog.
     pub(crate) forged: u64,
     pub(crate) once: OncePerMinute,
-}
-
-/// Who sent a request, as far as its way tells.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Origin {
-    /// The core of another domain.
-    Peer,
-    /// The participating function.
-    ApplicationServer,
-    /// Anybody else: a client.
-    Client,
 }
 
 /// What becomes of a request.
@@ -150,6 +140,7 @@ impl Core {
 
     fn decide(&mut self, incoming: &Incoming, now: Now) -> Result<Decision, Reject> {
         let request = &incoming.request;
+        let origin = self.origin(request, &incoming.flow)?;
         let pre = self.preprocess(request, &incoming.flow)?;
         let is_for_us = pre.routes(request).next().is_none() && self.is_here(&pre.uri(request));
         if request.method() == Method::Register && is_for_us {
@@ -160,9 +151,9 @@ impl Core {
         }
         self.proxy.validate(&self.stack, request, &[])?;
         let plan = if request.to_tag().is_empty() {
-            self.initial(request, &incoming.flow, &pre, now)?
+            self.initial(request, origin, &incoming.flow, &pre, now)?
         } else {
-            self.in_dialog(request, &incoming.flow, &pre, now.at)?
+            self.in_dialog(request, origin, &incoming.flow, &pre, now.at)?
         };
         Ok(Decision::Forward(pre, plan))
     }
@@ -196,31 +187,46 @@ impl Core {
     /// The ACK of a 2xx goes the way of its dialog.
     fn on_ack(&mut self, ack: &Request, flow: &Flow, now: Now) {
         let Ok(pre) = self.preprocess(ack, flow) else { return };
+        let Ok(origin) = self.origin(ack, flow) else { return };
         if !self.is_marked(ack, &pre) {
             return;
         }
         for to in self.ways_on(ack, &pre, now.at) {
-            self.proxy.forward_ack(&mut self.stack, ack, &pre, to, &Edits::new(), &resolve);
+            let mut edits = Edits::new();
+            disbelieve(&mut edits, origin);
+            if is_to_client(&to) {
+                keep_from_clients(ack, &mut edits);
+            }
+            self.proxy.forward_ack(&mut self.stack, ack, &pre, to, &edits, &resolve);
         }
     }
 
     /// A request inside a dialog follows its route set, in which we must have been (RFC 3261 §16.4).
-    fn in_dialog(&mut self, request: &Request, flow: &Flow, pre: &Preprocessed, now: Instant) -> Result<Plan, Reject> {
+    fn in_dialog(
+        &mut self,
+        request: &Request,
+        origin: Origin,
+        flow: &Flow,
+        pre: &Preprocessed,
+        now: Instant,
+    ) -> Result<Plan, Reject> {
         if pre.own().next().is_none() {
             return Err(Reject::new(481).because("not in the route set of this dialog"));
         }
         self.must_be_marked(request, flow, pre, now)?;
-        let is_client = self.origin(request, flow) == Origin::Client;
-        if is_client {
+        if origin == Origin::Client {
             self.must_come_from_its_user(request, flow, now)?;
         }
         let ways = self.ways_on(request, pre, now);
         if ways.is_empty() {
             return Err(Reject::new(480));
         }
+        let leaves = ways.iter().any(is_to_client);
         let mut plan = Plan::fork(ways);
-        if is_client {
-            disbelieve(&mut plan.edits);
+        disbelieve(&mut plan.edits, origin);
+        if leaves {
+            keep_from_clients(request, &mut plan.edits);
+            disbelieve(&mut plan.response_edits, Origin::Client);
         }
         Ok(plan)
     }
@@ -245,8 +251,14 @@ impl Core {
     }
 
     /// A request outside any dialog: where is it in the service chain?
-    fn initial(&mut self, request: &Request, flow: &Flow, pre: &Preprocessed, now: Now) -> Result<Plan, Reject> {
-        let origin = self.origin(request, flow);
+    fn initial(
+        &mut self,
+        request: &Request,
+        origin: Origin,
+        flow: &Flow,
+        pre: &Preprocessed,
+        now: Now,
+    ) -> Result<Plan, Reject> {
         let own = pre.own().next();
         let odi = own.as_ref().and_then(Odi::parse);
         let says_originating = own.is_some_and(|uri| uri.has_param("orig"));
@@ -258,26 +270,20 @@ impl Core {
             (None, Origin::ApplicationServer) if says_originating => self.onward(request, pre, Edits::new(), now.at),
             // What an application server starts towards a user of its own domain is not sent through it again.
             (None, Origin::ApplicationServer) if self.is_home(&pre.uri(request)) => self.deliver(request, pre, now.at),
-            (None, Origin::ApplicationServer | Origin::Peer) => self.onward(request, pre, Edits::new(), now.at),
+            (None, Origin::ApplicationServer) => self.onward(request, pre, Edits::new(), now.at),
+            (None, Origin::Peer) => {
+                self.must_be_for_us(request, pre)?;
+                let mut edits = Edits::new();
+                disbelieve(&mut edits, origin);
+                self.onward(request, pre, edits, now.at)
+            }
         }
     }
+}
 
-    /// By the address that a request came from: datagrams show the sender's socket, streams only its host, so there the
-    /// sent-by of its Via counts as well.
-    fn origin(&self, request: &Request, flow: &Flow) -> Origin {
-        let via = request.via();
-        let host = std::str::from_utf8(via.host).ok().and_then(|h| h.trim_matches(['[', ']']).parse().ok());
-        let sent_by =
-            host.map(|ip| SocketAddr::new(ip, via.port.unwrap_or(5060))).filter(|a| a.ip() == flow.remote.ip());
-        let is = |addr: SocketAddr| flow.remote == addr || (flow.conn.is_some() && sent_by == Some(addr));
-        if self.trigger.is_some_and(is) {
-            Origin::ApplicationServer
-        } else if self.config.peers.iter().any(|p| is(p.addr)) {
-            Origin::Peer
-        } else {
-            Origin::Client
-        }
-    }
+/// Whether a way inside a dialog ends at a client of ours, which has registered.
+fn is_to_client(way: &ForwardTo) -> bool {
+    way.target.is_some() || way.uri.is_some()
 }
 
 /// URIs whose hosts are addresses; names come from configuration.

@@ -1,10 +1,12 @@
 //! Who a request is from, and for whom.
 
 use cpm::aor;
+use sip::header::Privacy;
 use sip::{Address, Name, Request, Uri};
 use sip_proxy::Edits;
 
 use crate::Core;
+use crate::origin::Origin;
 
 impl Core {
     /// The telephone number in a URI, `+…` and digits only.
@@ -29,7 +31,7 @@ impl Core {
     /// RFC 3325 §5 and RFC 6050 §4: what the client prefers is asserted if it may say so, what it asserts itself is dropped.
     pub(crate) fn assert_identity(&mut self, request: &Request, user: &str) -> Edits {
         let mut edits = Edits::new();
-        disbelieve(&mut edits);
+        disbelieve(&mut edits, Origin::Client);
         let name = user.strip_prefix("sip:").and_then(|u| u.split('@').next()).unwrap_or_default();
         let number = self.config.subscribers.get(name).and_then(|s| s.number.clone());
         let preferred =
@@ -51,9 +53,33 @@ impl Core {
     }
 }
 
-/// Takes away what only the network may say of a client (RFC 3325 §5, RFC 6050 §4, RFC 5502 §4).
-pub(crate) fn disbelieve(edits: &mut Edits) {
-    for name in [Name::PPreferredIdentity, Name::PAssertedIdentity, Name::PServedUser, Name::PAssertedService] {
-        edits.remove(name);
+/// What clients may say in header fields that begin with `P-`: what they prefer, and where they are.
+const FROM_CLIENTS: &[Name] = &[Name::PPreferredService, Name::PAccessNetworkInfo];
+
+/// What networks that trust each other tell each other.
+const BETWEEN_NETWORKS: &[Name] =
+    &[Name::PAssertedIdentity, Name::PAssertedService, Name::PChargingVector, Name::PAccessNetworkInfo];
+
+/// What clients are told of what the network knows.
+const TO_CLIENTS: &[Name] = &[Name::PAssertedIdentity, Name::PAssertedService, Name::PCalledPartyId];
+
+/// Takes away what the sender has no right to say (RFC 3325 §5, RFC 6050 §4, RFC 5502 §4, RFC 7315 §5): of header fields that
+/// begin with `P-`, nothing is believed that is not named here.
+pub(crate) fn disbelieve(edits: &mut Edits, origin: Origin) {
+    match origin {
+        Origin::Client => edits.remove_private(FROM_CLIENTS),
+        Origin::Peer => edits.remove_private(BETWEEN_NETWORKS),
+        Origin::ApplicationServer => edits,
+    };
+}
+
+/// Takes away what is not for clients: what networks tell each other, and who the sender is if the sender wants that (RFC 3325
+/// §7).
+pub(crate) fn keep_from_clients(request: &Request, edits: &mut Edits) {
+    edits.remove_private(TO_CLIENTS).withdraw(Name::PChargingVector);
+    // A wish that cannot be read may be that one.
+    let hides = |value| Privacy::parse(value).ok().is_none_or(|wish| wish.hides_identity());
+    if request.headers(Name::Privacy).any(hides) {
+        edits.withdraw(Name::PAssertedIdentity);
     }
 }

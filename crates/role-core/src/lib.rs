@@ -12,13 +12,14 @@ mod location;
 mod mark;
 mod odi;
 mod operate;
+mod origin;
 mod originate;
 mod registrar;
 mod terminate;
 mod third_party;
 mod trigger;
 
-pub use config::{Config, DigestOffer, Peer, Registration, Subscriber, Trigger};
+pub use config::{Config, DigestOffer, Peer, Registration, Subscriber, Trigger, Trust};
 pub use core::Core;
 pub use operate::RegistrationView;
 pub use sip_ua::digest::Secret;

@@ -7,6 +7,8 @@ use wire::Instant;
 
 use crate::Core;
 use crate::core::target_of;
+use crate::identity::{disbelieve, keep_from_clients};
+use crate::origin::Origin;
 
 impl Core {
     /// Routes by the Request-URI: to a user of ours, or to the domain that it names.
@@ -34,6 +36,7 @@ impl Core {
             .iter()
             .find(|p| p.domain == host)
             .ok_or(Reject::new(404).because("no way to this domain"))?;
+        edits.remove(Name::PChargingFunctionAddresses);
         let target = target_of(&peer.uri).ok_or(Reject::new(500).because("address of the other domain"))?;
         let to = ForwardTo { uri: translated.map(Into::into), ..ForwardTo::along() }.at(target);
         Ok(Plan { record_route: Some(self.record_route(request)), edits, ..Plan::to(to) })
@@ -84,9 +87,11 @@ impl Core {
         let mut groups = takers.chunk_by(|a, b| a.q == b.q).map(|group| group.iter().map(|b| b.way()).collect());
         let targets = groups.next().ok_or(Reject::new(480))?;
         let then = groups.collect();
+        keep_from_clients(request, &mut edits);
         edits.set(Name::PCalledPartyId, format!("<{uri}>"));
         // RFC 3325 §5: what the callee asserts of itself in its responses is not believed either.
         let mut response_edits = Edits::new();
+        disbelieve(&mut response_edits, Origin::Client);
         response_edits.set(Name::PAssertedIdentity, format!("<{user}>"));
         Ok(Plan {
             targets,

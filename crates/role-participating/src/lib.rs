@@ -30,6 +30,7 @@ mod release;
 mod resume;
 mod row;
 mod screen;
+mod sender;
 mod supervise;
 mod third_party;
 mod token;

@@ -2,7 +2,7 @@ use std::cell::OnceCell;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cpm::{MediaPath, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord};
+use cpm::{MediaPath, Refusal, ServedUser, Service, ServiceControl, SessionCase, SessionRecord, Unserved};
 use sip::header::MinSe;
 use sip::{Method, Name, Request, Uri};
 use sip_proxy::{Edits, ForwardTo, Plan, Preprocessed, Proxy, ProxyEvent, RecordRoute, Reject, RouteKey, preprocess};
@@ -19,6 +19,7 @@ use crate::media_plane::MediaPlane;
 use crate::overload;
 use crate::registrations::Registrations;
 use crate::relay::{Ended, Relays};
+use crate::sender::must_be_from;
 use crate::token::Token;
 
 /// User-Agent and Server of what a participating function sends by itself.
@@ -305,9 +306,7 @@ impl Participating {
         }
         // Two URIs, one per session case, work with every core; P-Served-User alone is not sent by all of them.
         let by_uri = pre.own().find_map(|uri| SessionCase::from_bytes(uri.user()?));
-        let served = ServedUser::of(request, &pre.uri(request), by_uri).ok_or(
-            Reject::new(403).because("session case unknown: neither sip:orig@ or sip:term@ nor P-Served-User"),
-        )?;
+        let served = ServedUser::of(request, &pre.uri(request), by_uri).map_err(unserved)?;
         if request.method() != Method::Invite {
             return self.standalone(request, pre, &served);
         }
@@ -325,6 +324,7 @@ impl Participating {
     /// A standalone request (MESSAGE and the like): authorised, then passed on.
     fn standalone(&self, request: &Request, pre: Preprocessed, served: &ServedUser) -> Result<Decision, Reject> {
         if request.method() == Method::Message {
+            must_be_from(request, served).map_err(|r| self.refuse(&r))?;
             let service = cpm::classify(request).unwrap_or(Service::PagerMessage);
             self.control.authorise(&served.aor, service).map_err(|r| self.refuse(&r))?;
         }
@@ -350,6 +350,9 @@ impl Participating {
     }
 
     fn on_ack(&mut self, ack: Box<Request>, flow: Flow, now: Now) {
+        if !self.config.trusted.contains(&flow.remote.ip()) {
+            return drop(self.watchman.untrusted(&flow, now.at));
+        }
         let Ok(pre) = self.preprocess(&ack, &flow) else { return };
         if let Some(token) = Token::of(&pre) {
             if !token.is_of(&ack, &self.key) {
@@ -418,6 +421,13 @@ enum Decision {
     ThirdParty,
     /// It ends here.
     Answer(u16),
+}
+
+fn unserved(why: Unserved) -> Reject {
+    Reject::new(403).because(match why {
+        Unserved::NoCase => "session case unknown: neither sip:orig@ or sip:term@ nor P-Served-User",
+        Unserved::NoIdentity => "no asserted identity",
+    })
 }
 
 /// Where the core asserted no service, the authorised preference is asserted in its place.

@@ -35,7 +35,7 @@ impl Ask {
     pub fn message(uri: &str) -> Ask {
         Ask::new("MESSAGE", uri)
             .cpm(Service::PagerMessage)
-            .body("message/cpim", "From: <sip:anonymous@invalid>\r\n\r\n")
+            .body("message/cpim", "From: <sip:anonymous@invalid>\r\n\r\nContent-Type: text/plain\r\n\r\nhi")
     }
 
     /// What a request of a CPM service says.

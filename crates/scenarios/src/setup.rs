@@ -274,6 +274,7 @@ fn core_config(site: Site, transport: Transport) -> role_core::Config {
     role_core::Config {
         domain: domain.to_owned(),
         listeners: site.listeners(),
+        trust: Vec::new(),
         subscribers: BTreeMap::from([(user.to_owned(), subscriber)]),
         numbers: BTreeMap::from(numbers),
         trigger: Some(Trigger {

@@ -6,6 +6,8 @@ use sip::{Edit, Name};
 pub enum HeaderEdit {
     /// Removes every header field of that name.
     Remove(Name),
+    /// Removes every header field whose name begins with `P-`, known or not, but for these.
+    RemovePrivate(&'static [Name]),
     /// Makes it the only header field of that name.
     Set(Name, Bytes),
     /// Puts a header field before all others of its name.
@@ -31,6 +33,21 @@ impl Edits {
     /// Removes every header field of that name.
     pub fn remove(&mut self, name: Name) -> &mut Edits {
         self.push(HeaderEdit::Remove(name))
+    }
+
+    /// Removes every header field whose name begins with `P-`, known or not, but for these: what stands in them is private to
+    /// networks that trust each other.
+    pub fn remove_private(&mut self, but: &'static [Name]) -> &mut Edits {
+        self.push(HeaderEdit::RemovePrivate(but))
+    }
+
+    /// Removes every header field of that name, and takes back what earlier changes put in.
+    pub fn withdraw(&mut self, name: Name) -> &mut Edits {
+        self.list.retain(|edit| match edit {
+            HeaderEdit::Set(put, _) | HeaderEdit::Prepend(put, _) | HeaderEdit::Append(put, _) => *put != name,
+            HeaderEdit::Remove(_) | HeaderEdit::RemovePrivate(_) => true,
+        });
+        self.remove(name)
     }
 
     /// Makes `value` the only header field of that name.
@@ -62,7 +79,7 @@ impl Edits {
     /// About how many octets they add.
     pub(crate) fn size(&self) -> usize {
         let added = |edit: &HeaderEdit| match edit {
-            HeaderEdit::Remove(_) => 0,
+            HeaderEdit::Remove(_) | HeaderEdit::RemovePrivate(_) => 0,
             HeaderEdit::Set(name, value) | HeaderEdit::Prepend(name, value) | HeaderEdit::Append(name, value) => {
                 name.as_str().len() + value.len() + 4
             }
@@ -74,10 +91,17 @@ impl Edits {
         for change in &self.list {
             match change {
                 HeaderEdit::Remove(name) => edit.remove(*name),
+                HeaderEdit::RemovePrivate(but) => edit.remove_where(|written| is_private(written, but)),
                 HeaderEdit::Set(name, value) => edit.set(*name, value),
                 HeaderEdit::Prepend(name, value) => edit.prepend(*name, value),
                 HeaderEdit::Append(name, value) => edit.append(*name, value),
             };
         }
     }
+}
+
+/// Whether a name begins with `P-` and is none of these.
+fn is_private(written: &[u8], but: &[Name]) -> bool {
+    let is = |name: &Name| name.as_str().as_bytes().eq_ignore_ascii_case(written);
+    written.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"P-")) && !but.iter().any(is)
 }

@@ -115,6 +115,15 @@ impl<'a> Edit<'a> {
         self
     }
 
+    /// Removes every header field whose name, as it is written, is one of these.
+    pub fn remove_where(&mut self, is_one: impl Fn(&[u8]) -> bool) -> &mut Self {
+        let message = self.message;
+        for (i, _) in message.all_headers().enumerate().filter(|(_, (_, written, _))| is_one(written)) {
+            self.cut(message.line_of(i), Part::NOTHING);
+        }
+        self
+    }
+
     /// Replaces the value of the first header field of that name and removes the others; appends one if there is none.
     /// The last of several calls counts, also after [`Edit::remove`].
     pub fn set(&mut self, name: Name, value: impl AsRef<[u8]>) -> &mut Self {

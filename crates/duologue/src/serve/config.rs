@@ -177,7 +177,7 @@ fn each<D, R>(
 /// What nodes of all roles have in the file.
 struct Common {
     name: String,
-    listen: Vec<String>,
+    listen: Vec<document::Listen>,
     /// Where it listens for MSRP, read already.
     msrp: Vec<(Transport, SocketAddr)>,
     udp_path_mtu: Option<usize>,
@@ -199,7 +199,12 @@ fn node<R>(key: &str, common: Common, files: Files<'_>, role: R) -> Result<NodeP
             "add an address such as \"udp:127.0.0.1:5060\"",
         ));
     }
-    let listener = |(i, text): (usize, &String)| listener(&format!("{key}.listen[{i}]"), text);
+    let listener = |(i, listen): (usize, &document::Listen)| {
+        let key = format!("{key}.listen[{i}]");
+        // Where it is written in a table, the key says so.
+        let key = if listen.trust().is_some() { format!("{key}.address") } else { key };
+        listener(&key, listen.address())
+    };
     let sip = listen.iter().enumerate().map(listener).collect::<Result<Vec<_>, _>>()?;
     // RFC 791: every path takes 576 octets; a datagram holds at most 65,535.
     if udp_path_mtu.is_some_and(|mtu| !(576..=65_535).contains(&mtu)) {

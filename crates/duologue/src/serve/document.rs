@@ -59,7 +59,7 @@ pub(super) struct AdminToken {
 #[serde(deny_unknown_fields)]
 pub(super) struct Core {
     pub(super) name: String,
-    pub(super) listen: Vec<String>,
+    pub(super) listen: Vec<Listen>,
     pub(super) udp_path_mtu: Option<usize>,
     pub(super) key: Option<String>,
     #[serde(default)]
@@ -75,6 +75,48 @@ pub(super) struct Core {
     pub(super) peers: Vec<Peer>,
     #[serde(default)]
     pub(super) registration: Registration,
+}
+
+/// A listener: its address, or a table with more about it.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected an address such as \"udp:127.0.0.1:5060\", or a table with `address` and `trust`, which is \"core\", \"peer\" or \"access\""
+)]
+pub(super) enum Listen {
+    Address(String),
+    Trusting(Trusting),
+}
+
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trusting {
+    pub(super) address: String,
+    pub(super) trust: Trust,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Trust {
+    Core,
+    Peer,
+    Access,
+}
+
+impl Listen {
+    pub(super) fn address(&self) -> &str {
+        match self {
+            Listen::Address(address) => address,
+            Listen::Trusting(listen) => &listen.address,
+        }
+    }
+
+    pub(super) const fn trust(&self) -> Option<Trust> {
+        match self {
+            Listen::Address(_) => None,
+            Listen::Trusting(listen) => Some(listen.trust),
+        }
+    }
 }
 
 /// All of them names of files, but for the last one.
@@ -158,7 +200,7 @@ pub(super) enum Digest {
 #[serde(deny_unknown_fields)]
 pub(super) struct Pf {
     pub(super) name: String,
-    pub(super) listen: Vec<String>,
+    pub(super) listen: Vec<Listen>,
     pub(super) udp_path_mtu: Option<usize>,
     pub(super) key: Option<String>,
     pub(super) tls: Option<Tls>,

@@ -111,9 +111,9 @@ impl Transports {
         }
     }
 
-    /// RFC 5923 §8.1: over TLS the alias counts only if the peer's certificate is one that a connection of our own to that
-    /// address would have to find.
-    fn has_proved(&self, conn: ConnId, addr: SocketAddr) -> bool {
+    /// Whether the peer of a TLS connection has the certificate that a connection of our own to that address would have to find.
+    /// RFC 5923 §8.1: only then its alias counts.
+    pub fn has_proved(&self, conn: ConnId, addr: SocketAddr) -> bool {
         let peer = self.connections.get(conn).and_then(|known| known.peer.as_ref());
         peer.is_some_and(|peer| self.wanted_at(addr).accepts(peer))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use node::{CorePlan, UriError};
-use role_core::{DigestOffer, Registration, Subscriber, Trigger};
+use role_core::{DigestOffer, Registration, Subscriber, Trigger, Trust};
 
 use super::{Common, ConfigError, NodePlan};
 use crate::serve::document;
@@ -13,6 +13,7 @@ use crate::tls::Files;
 pub(super) fn read(key: &str, core: document::Core, files: Files<'_>) -> Result<NodePlan<CorePlan>, ConfigError> {
     let role = CorePlan {
         domain: domain(&format!("{key}.domain"), &core.domain)?,
+        trust: trust(key, &core.listen)?,
         subscribers: subscribers(key, core.subscribers)?,
         numbers: numbers(key, core.numbers)?,
         trigger: core.pf.map(|uri| trigger(&format!("{key}.pf"), uri)).transpose()?,
@@ -28,6 +29,30 @@ pub(super) fn read(key: &str, core: document::Core, files: Files<'_>) -> Result<
     let document::Core { name, listen, udp_path_mtu, overload_control, tls, .. } = core;
     let (msrp, offers_overload_control) = (Vec::new(), overload_control);
     super::node(key, Common { name, listen, msrp, udp_path_mtu, offers_overload_control, tls }, files, role)
+}
+
+/// Who may come over each listener. A node names one address for each transport, so what comes over one transport is told apart
+/// by address, or all of it is of one class.
+fn trust(key: &str, listen: &[document::Listen]) -> Result<Vec<Option<Trust>>, ConfigError> {
+    // What cannot be read is refused where addresses are.
+    let kind = |listen: &document::Listen| {
+        let (transport, addr) = super::listener("", listen.address()).ok()?;
+        Some((transport, addr.is_ipv4()))
+    };
+    for (i, one) in listen.iter().enumerate() {
+        let other = listen[..i].iter().find(|other| kind(other) == kind(one) && other.trust() != one.trust());
+        if let Some(other) = other {
+            let problem = format!("is not that of `{}`, over the same transport", other.address());
+            let cure = "give all listeners over one transport the same trust";
+            return Err(ConfigError::new(format!("{key}.listen[{i}].trust"), &problem, cure));
+        }
+    }
+    let class = |trust: document::Trust| match trust {
+        document::Trust::Core => Trust::Core,
+        document::Trust::Peer => Trust::Peer,
+        document::Trust::Access => Trust::Access,
+    };
+    Ok(listen.iter().map(|listen| listen.trust().map(class)).collect())
 }
 
 fn domain(key: &str, text: &str) -> Result<String, ConfigError> {

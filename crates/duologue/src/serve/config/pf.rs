@@ -31,6 +31,7 @@ pub(super) fn read(key: &str, pf: document::Pf, files: Files<'_>) -> Result<Node
         let key = format!("{key}.profiles.\"{user}\"");
         profiles.insert(super::aor(&key, user)?, profile(&key, entry, &default_profile)?);
     }
+    only_cores(key, &pf.listen)?;
     let intervals = intervals(key, pf.session_expires, pf.min_se)?;
     let msrp = msrp(key, &pf)?;
     let role = PfPlan {
@@ -49,6 +50,19 @@ pub(super) fn read(key: &str, pf: document::Pf, files: Files<'_>) -> Result<Node
     };
     let document::Pf { name, listen, udp_path_mtu, overload_control: offers_overload_control, tls, .. } = pf;
     super::node(key, Common { name, listen, msrp, udp_path_mtu, offers_overload_control, tls }, files, role)
+}
+
+/// A participating function has no other neighbours.
+fn only_cores(key: &str, listen: &[document::Listen]) -> Result<(), ConfigError> {
+    let is_wrong = |listen: &document::Listen| match listen.trust() {
+        None | Some(document::Trust::Core) => false,
+        Some(document::Trust::Peer | document::Trust::Access) => true,
+    };
+    listen.iter().position(is_wrong).map_or(Ok(()), |i| {
+        let problem = "lets in whom a participating function refuses in any case";
+        let cure = "write \"core\", or leave it out, and name the cores in `trusted`";
+        Err(ConfigError::new(format!("{key}.listen[{i}].trust"), problem, cure))
+    })
 }
 
 /// Session intervals that RFC 4028 allows.

@@ -119,6 +119,21 @@ fn what_does_not_fit_together_is_named_with_its_cure() {
             "tcp:127.0.0.1:2855",
             "pf[0] listens on tcp 127.0.0.1:2855, which is taken; give every listener",
         ),
+        (
+            "\"tcp:127.0.0.1:0\"",
+            "{ address = \"sctp:127.0.0.1:0\", trust = \"access\" }",
+            "core[0].listen[1].address is `sctp:127.0.0.1:0`, whose transport is none",
+        ),
+        (
+            "\"tcp:127.0.0.1:0\"",
+            "{ address = \"udp:127.0.0.2:0\", trust = \"access\" }",
+            "core[0].listen[1].trust is not that of `udp:127.0.0.1:0`, over the same transport; give all",
+        ),
+        (
+            "\"udp:127.0.0.1:7060\"",
+            "{ address = \"udp:127.0.0.1:7060\", trust = \"access\" }",
+            "pf[0].listen[0].trust lets in whom a participating function refuses in any case; write \"core\"",
+        ),
         ("Home1.test", "sip:home1", "core[0].domain is `sip:home1`; write a domain name"),
         ("sip:127.0.0.1:7060;transport=tcp", "sip:pf.test", "core[0].pf is `sip:pf.test`, whose host is a name"),
         (
