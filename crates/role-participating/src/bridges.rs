@@ -88,6 +88,10 @@ impl Bridges {
         key
     }
 
+    pub(crate) fn get(&self, key: Key) -> Option<&Bridge> {
+        self.bridges.get(key)
+    }
+
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Bridge> {
         self.bridges.get_mut(key)
     }
