@@ -40,6 +40,15 @@ pub struct Session {
     pub started: Option<String>,
 }
 
+/// Which sessions are wanted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionQuery {
+    /// Those of this served user, by address-of-record, or all.
+    pub user: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
 /// A contact of a user of a core.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Registration {
@@ -169,8 +178,10 @@ pub enum CloseError {
 pub trait Operator: Send + Sync + 'static {
     /// The nodes, in the order of the configuration.
     fn nodes(&self) -> Vec<NodeStatus>;
-    /// The sessions of all participating functions, in a fixed order.
-    fn sessions(&self) -> Result<Vec<Session>, Unavailable>;
+    /// Sessions of all participating functions, in a fixed order.
+    fn sessions(&self, query: &SessionQuery) -> Result<Vec<Session>, Unavailable>;
+    /// The session of this name.
+    fn session(&self, id: &str) -> Result<Option<Session>, Unavailable>;
     /// Begins to close a session on all its legs.
     fn close(&self, id: &str) -> Result<(), CloseError>;
     /// The registrations at all cores, by user.

@@ -44,9 +44,8 @@ fn token(options: &Ctl) -> anyhow::Result<Option<String>> {
 
 fn ask(client: &Client, task: &Task) -> anyhow::Result<Result<Value, ClientError>> {
     Ok(match task {
-        Task::Sessions { user: None } => client.ask("GET", "/api/v1/sessions", None),
-        Task::Sessions { user: Some(user) } => {
-            client.ask("GET", &format!("/api/v1/sessions?user={}", escaped(user)), None)
+        Task::Sessions { user, limit } => {
+            client.ask("GET", &format!("/api/v1/sessions?limit={limit}{}", of_user(user.as_deref())), None)
         }
         Task::Session { id } => client.ask("GET", &format!("/api/v1/sessions/{}", escaped(id)), None),
         Task::Close { id } => client.ask("DELETE", &format!("/api/v1/sessions/{}", escaped(id)), None),
@@ -62,8 +61,7 @@ fn ask(client: &Client, task: &Task) -> anyhow::Result<Result<Value, ClientError
             client.ask("DELETE", &format!("/api/v1/users/{}", escaped(user)), None)
         }
         Task::Records { user, limit } => {
-            let user = user.as_ref().map(|user| format!("&user={}", escaped(user))).unwrap_or_default();
-            client.ask("GET", &format!("/api/v1/records?limit={limit}{user}"), None)
+            client.ask("GET", &format!("/api/v1/records?limit={limit}{}", of_user(user.as_deref())), None)
         }
         Task::Nodes => client.ask("GET", "/readyz", None),
         Task::Audit => client.ask("GET", "/api/v1/audit", None),
@@ -78,6 +76,10 @@ fn ask(client: &Client, task: &Task) -> anyhow::Result<Result<Value, ClientError
         Task::Config { task: Config::Reload } => client.ask("POST", "/api/v1/config/reload", None),
         Task::Openapi => client.ask("GET", "/api/v1/openapi.json", None),
     })
+}
+
+fn of_user(user: Option<&str>) -> String {
+    user.map(|user| format!("&user={}", escaped(user))).unwrap_or_default()
 }
 
 fn document(file: &Path) -> anyhow::Result<String> {

@@ -8,9 +8,9 @@ use wire::Now;
 use crate::facts::{End, Facts};
 use crate::hold::Hold;
 use crate::media::LegMedia;
-use crate::release::{SessionId, SessionView};
 use crate::row::Intent;
 use crate::supervise::Watch;
+use crate::view::{SessionId, SessionView};
 
 /// A session on the media path: two legs, each a dialog of its own.
 #[derive(Debug)]

@@ -88,11 +88,8 @@ impl Bridges {
         key
     }
 
-    /// The offers of a session are out.
-    fn expect_answer(&mut self, key: Key, offers: Box<Offers>) {
-        if let Some(bridge) = self.bridges.get_mut(key) {
-            bridge.offers = Some(offers);
-        }
+    pub(crate) fn get(&self, key: Key) -> Option<&Bridge> {
+        self.bridges.get(key).map(Box::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Bridge> {
@@ -247,7 +244,9 @@ impl Participating {
                 let key = self.bridges.insert(bridge);
                 if let Some(offers) = offers {
                     self.name_peer(caller, &offers.callers, now);
-                    self.bridges.expect_answer(key, offers);
+                    if let Some(bridge) = self.bridges.get_mut(key) {
+                        bridge.offers = Some(offers);
+                    }
                 }
             }
             Err(error) => {

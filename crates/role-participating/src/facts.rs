@@ -2,7 +2,7 @@ use cpm::{Closing, MediaPath, ServedUser, SessionCase, SessionRecord, Traffic};
 use sip::{Name, Request};
 use wire::{Now, Timestamp};
 
-use crate::release::{SessionId, SessionView};
+use crate::view::{SessionId, SessionView};
 
 /// What is known of a session from its INVITE on, wherever the function stands in it.
 #[derive(Clone, Debug)]

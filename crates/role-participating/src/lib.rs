@@ -34,11 +34,13 @@ mod sender;
 mod supervise;
 mod third_party;
 mod token;
+mod view;
 
 pub use attempts::Attempts;
 pub use config::Config;
 pub use journal::Kept;
 pub use participating::{Open, Participating};
 pub use registrations::Device;
-pub use release::{CloseError, SessionId, SessionView};
+pub use release::CloseError;
 pub use sip_ua::Intervals;
+pub use view::{SessionId, SessionView};

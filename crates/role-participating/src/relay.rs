@@ -11,7 +11,6 @@ use wire::{Instant, Now};
 
 use crate::facts::{End, Facts};
 use crate::lapses::Lapses;
-use crate::release::{SessionId, SessionView};
 use crate::row::{About, Row};
 use crate::token::Token;
 
@@ -31,6 +30,8 @@ pub(crate) struct Relays {
 #[derive(Debug)]
 struct Relay {
     facts: Facts,
+    /// Empty in a session of an earlier life, until something of it passes.
+    call_id: Bytes,
     /// The tag of the INVITE's From: tells whose BYE a BYE is.
     caller_tag: Bytes,
     /// Tags of the callee's dialogs: more than one when the INVITE was forked.
@@ -86,6 +87,7 @@ impl Relays {
         let token = Token { case: facts.served.case, id: facts.key };
         let relay = Relay {
             facts,
+            call_id: Bytes::new(),
             caller_tag: caller_tag.into(),
             dialogs: dialogs.into_iter().map(Bytes::from).collect(),
             left_early: Vec::new(),
@@ -114,9 +116,19 @@ impl Relays {
         self.sessions.contains_key(&token)
     }
 
-    /// The sessions as an operator sees them.
-    pub(crate) fn views(&self, id: impl Fn(Token) -> SessionId) -> impl Iterator<Item = SessionView> {
-        self.sessions.iter().map(move |(token, relay)| relay.facts.view(id(*token), MediaPath::Off))
+    /// All sessions.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Token, &Facts)> {
+        self.sessions.iter().map(|(token, relay)| (*token, &relay.facts))
+    }
+
+    /// One of them.
+    pub(crate) fn facts(&self, token: Token) -> Option<&Facts> {
+        self.sessions.get(&token).map(|relay| &relay.facts)
+    }
+
+    /// Its Call-ID, as far as that is known.
+    pub(crate) fn call_id(&self, token: Token) -> Option<&Bytes> {
+        self.sessions.get(&token).map(|relay| &relay.call_id).filter(|call_id| !call_id.is_empty())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -136,6 +148,7 @@ impl Relays {
     pub(crate) fn open(&mut self, token: Token, served: ServedUser, invite: &Request, now: Now) -> u64 {
         let relay = Relay {
             facts: Facts::new(token.id, served, invite),
+            call_id: Bytes::copy_from_slice(invite.call_id()),
             caller_tag: Bytes::copy_from_slice(invite.from_tag()),
             dialogs: Vec::new(),
             left_early: Vec::new(),
@@ -156,6 +169,9 @@ impl Relays {
         let by_caller = relay.as_ref().is_some_and(|r| r.caller_tag == request.from_tag());
         if let Some(relay) = relay {
             relay.last_heard = now.at;
+            if relay.call_id.is_empty() {
+                relay.call_id = Bytes::copy_from_slice(request.call_id());
+            }
         }
         let callee_tag = if by_caller { request.to_tag() } else { request.from_tag() };
         let bye = (request.method() == Method::Bye).then(|| (Bytes::copy_from_slice(callee_tag), by_caller));

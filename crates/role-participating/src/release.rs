@@ -1,14 +1,13 @@
 //! The function ends a session by itself: a BYE on every leg, at once and independently of each other.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::time::Duration;
 
-use cpm::{Closing, MediaPath, Release, SessionCase};
-use wire::{Entropy, Instant, Key, Now, Timestamp};
+use cpm::{Closing, Release};
+use wire::{Entropy, Instant, Key, Now};
 
 use crate::bridge::{Bridge, Leg};
-use crate::token::Token;
+use crate::view::{Place, SessionId};
 use crate::{Participating, close};
 
 /// The mean time between two releases: when many sessions end together, their BYEs do not.
@@ -48,46 +47,6 @@ impl Releases {
     }
 }
 
-/// Names a session that a function holds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct SessionId(Place);
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Place {
-    On(Key),
-    Off(Token),
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Place::On(key) => write!(f, "on-{:x}", key.to_bits()),
-            Place::Off(token) => write!(f, "off-{:x}", token.id),
-        }
-    }
-}
-
-/// A session that a function holds, as an operator sees it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SessionView {
-    /// Its name for [`Participating::close_session`].
-    pub id: SessionId,
-    /// The served user's address-of-record.
-    pub served_user: String,
-    /// The session case.
-    pub case: SessionCase,
-    /// The other party, as the INVITE named it.
-    pub peer: String,
-    /// Conversation-ID.
-    pub conversation_id: String,
-    /// Contribution-ID.
-    pub contribution_id: String,
-    /// Where the function stands.
-    pub media_path: MediaPath,
-    /// When it was set up, if it has been.
-    pub started: Option<Timestamp>,
-}
-
 /// Why a session is not closed at an operator's command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CloseError {
@@ -104,13 +63,6 @@ pub enum CloseError {
 }
 
 impl Participating {
-    /// The sessions that are being set up or are up, in a fixed order.
-    pub fn sessions(&self) -> Vec<SessionView> {
-        let on = self.bridges.iter().filter(|(_, bridge)| bridge.drain.is_none() && !bridge.is_recorded());
-        let on = on.map(|(key, bridge)| bridge.view(SessionId(Place::On(key))));
-        on.chain(self.relays.views(|token| SessionId(Place::Off(token)))).collect()
-    }
-
     /// Ends a session because an operator wants it. It has ended when its record is there.
     pub fn close_session(&mut self, id: SessionId, now: Now) -> Result<(), CloseError> {
         match id.0 {

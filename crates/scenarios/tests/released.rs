@@ -85,7 +85,7 @@ impl Call {
     }
 
     fn view(&mut self) -> SessionView {
-        let sessions = self.system.net[self.system.pf_a].get().sessions();
+        let sessions = self.system.net[self.system.pf_a].get().sessions(None).collect::<Vec<_>>();
         let [view] = sessions.as_slice() else { panic!("one session: {sessions:?}") };
         view.clone()
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::problem::Problem;
 use crate::server::Shared;
-use crate::{CloseError, Session};
+use crate::{CloseError, Session, SessionQuery};
 
 /// Which sessions.
 #[derive(Deserialize)]
@@ -18,21 +18,23 @@ pub(crate) struct Which {
     limit: Option<usize>,
 }
 
+/// Sessions beyond which nobody is given any at a time.
+const MOST: usize = 10_000;
+
 /// The sessions of all participating functions.
 #[utoipa::path(get, path = "/api/v1/sessions", params(
     ("user" = Option<String>, Query, description = "Those of this served user"),
-    ("limit" = Option<usize>, Query, description = "At most so many; a thousand if nobody says"),
+    ("limit" = Option<usize>, Query, description = "At most so many, and 10,000; a thousand if nobody says"),
 ), responses(
     (status = 200, description = "The sessions", body = [Session]),
     (status = 503, description = "A node does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
-    Query(which): Query<Which>,
+    Query(Which { user, limit }): Query<Which>,
 ) -> Result<Json<Vec<Session>>, Problem> {
-    let sessions = shared.ask(|operator| operator.sessions()).await??;
-    let is_meant = |session: &Session| which.user.as_ref().is_none_or(|user| *user == session.served_user);
-    Ok(Json(sessions.into_iter().filter(is_meant).take(which.limit.unwrap_or(1_000)).collect()))
+    let query = SessionQuery { user, limit: limit.unwrap_or(1_000).min(MOST) };
+    Ok(Json(shared.ask(move |operator| operator.sessions(&query)).await??))
 }
 
 /// One session.
@@ -41,8 +43,7 @@ pub(crate) async fn list(
     (status = 404, description = "It has ended, or never was", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Session>, Problem> {
-    let sessions = shared.ask(|operator| operator.sessions()).await??;
-    let session = sessions.into_iter().find(|session| session.id == id);
+    let session = shared.ask(move |operator| operator.session(&id)).await??;
     session.map(Json).ok_or_else(|| CloseError::Unknown.into())
 }
 

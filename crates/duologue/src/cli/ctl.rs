@@ -38,6 +38,9 @@ pub(crate) enum Task {
         /// Those of this served user only, such as sip:alice@home1.test
         #[arg(long, value_name = "URI")]
         user: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        limit: u32,
     },
     /// Show one session
     Session {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use admin::{
-    Api, AuditEntry, CloseError, Measurement, NodeStatus, Operator, Record, Registration, Session, StoreProblem, Token,
-    Unavailable, User, UserEntry,
+    Api, AuditEntry, CloseError, Measurement, NodeStatus, Operator, Record, Registration, Session, SessionQuery,
+    StoreProblem, Token, Unavailable, User, UserEntry,
 };
 use cpim::DateTime;
 use cpm::MediaPath;
@@ -49,16 +49,19 @@ impl Nodes {
     pub(super) fn connect(&self, api: Api, own: Vec<Token>) {
         self.reloader.connect(api, own);
     }
-}
 
-/// A session of a node, so named that no other of the process is.
-fn id_of(node: &str, view: &SessionView) -> String {
-    format!("{node}.{}", view.id)
+    /// The function that a session's name tells, and the name that the session has there.
+    fn holder<'n>(&self, id: &'n str) -> Option<(&str, &Caller<Participating>, &'n str)> {
+        // Names of nodes may have dots in them, those of sessions have none.
+        let (node, id) = id.rsplit_once('.')?;
+        self.pfs.iter().find(|(name, _)| name == node).map(|(name, pf)| (name.as_str(), pf, id))
+    }
 }
 
 fn session(node: &str, view: &SessionView) -> Session {
     Session {
-        id: id_of(node, view),
+        // No other of the process is so named.
+        id: format!("{node}.{}", view.id),
         node: node.to_owned(),
         served_user: view.served_user.clone(),
         case: view.case.as_str().to_owned(),
@@ -83,32 +86,34 @@ impl Operator for Nodes {
         cores.chain(pfs).collect()
     }
 
-    fn sessions(&self) -> Result<Vec<Session>, Unavailable> {
+    fn sessions(&self, query: &SessionQuery) -> Result<Vec<Session>, Unavailable> {
         let mut all = Vec::new();
         for (name, pf) in &self.pfs {
-            let views = pf.call(|pf, _| pf.sessions()).map_err(|_| Unavailable(name.clone()))?;
-            all.extend(views.iter().map(|view| session(name, view)));
+            let (user, room) = (query.user.clone(), query.limit - all.len());
+            let views = pf.call(move |pf, _| pf.sessions(user.as_deref()).take(room).collect::<Vec<_>>());
+            all.extend(views.map_err(|_| Unavailable(name.clone()))?.iter().map(|view| session(name, view)));
         }
         Ok(all)
     }
 
+    fn session(&self, id: &str) -> Result<Option<Session>, Unavailable> {
+        let Some((name, pf, id)) = self.holder(id) else { return Ok(None) };
+        let id = id.to_owned();
+        let view = pf.call(move |pf, _| pf.session(&id)).map_err(|_| Unavailable(name.to_owned()))?;
+        Ok(view.map(|view| session(name, &view)))
+    }
+
     fn close(&self, id: &str) -> Result<(), CloseError> {
-        for (name, pf) in &self.pfs {
-            let (node, id) = (name.clone(), id.to_owned());
-            let closed = pf.call(move |pf, now| {
-                let view = pf.sessions().into_iter().find(|view| id_of(&node, view) == id)?;
-                Some(pf.close_session(view.id, now))
-            });
-            match closed.map_err(|_| Unavailable(name.clone()))? {
-                Some(Ok(())) => return Ok(()),
-                Some(Err(role_participating::CloseError::Unknown)) => return Err(CloseError::Unknown),
-                Some(Err(error @ role_participating::CloseError::OffMediaPath)) => {
-                    return Err(CloseError::Refused(error.to_string()));
-                }
-                None => {}
+        let Some((name, pf, id)) = self.holder(id) else { return Err(CloseError::Unknown) };
+        let id = id.to_owned();
+        let closed = pf.call(move |pf, now| pf.session(&id).map(|view| pf.close_session(view.id, now)));
+        match closed.map_err(|_| Unavailable(name.to_owned()))? {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error @ role_participating::CloseError::OffMediaPath)) => {
+                Err(CloseError::Refused(error.to_string()))
             }
+            Some(Err(role_participating::CloseError::Unknown)) | None => Err(CloseError::Unknown),
         }
-        Err(CloseError::Unknown)
     }
 
     fn registrations(&self) -> Result<Vec<Registration>, Unavailable> {

@@ -119,6 +119,14 @@ fn an_operator_sees_a_session_and_closes_it() {
     assert_eq!(sessions[0]["served_user"], "sip:alice@home1.test");
     assert_eq!(stage.json(&["session", on])["conversation_id"], sessions[1]["conversation_id"]);
     assert_eq!(stage.json(&["sessions", "--user", "sip:bob@home2.test"]).as_array().unwrap().len(), 1);
+    assert_eq!(stage.json(&["sessions", "--limit", "1"])[0]["id"], on);
+    // A name is that of one session, of its node, as it was shown.
+    assert_eq!([on, off].map(|id| stage.json(&["session", id])["id"].clone()), [on, off]);
+    let elsewhere = on.replace("pf-a", "pf-b");
+    for wrong in [&on[..on.len() - 1], &elsewhere, "pf-a", "pf-a.", "", "pf-c.on-0", "pf-a.off-0", &on.to_uppercase()] {
+        let said = error(&stage.ctl(&["session", wrong]));
+        assert!(said.contains("(404)"), "{wrong}: {said}");
+    }
     assert_eq!(stage.json(&["registrations"])[0]["user"], "sip:alice@home1.test");
 
     // A proxy cannot close, who may only look must not, and a stranger is told nothing.
