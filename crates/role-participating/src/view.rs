@@ -94,7 +94,7 @@ impl Participating {
             Place::On(key) => {
                 let legs = self.bridges.get(key).map(|bridge| Leg::BOTH.map(|leg| bridge.session(leg)));
                 let sessions = legs.into_iter().flatten().filter_map(|session| self.ua.session(session));
-                sessions.map(|session| Bytes::copy_from_slice(session.request().call_id())).collect()
+                sessions.map(|session| Bytes::copy_from_slice(session.call_id())).collect()
             }
             Place::Off(token) => self.relays.call_id(token).cloned().into_iter().collect(),
         }

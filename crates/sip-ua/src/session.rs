@@ -243,6 +243,12 @@ impl Session {
         self.as_caller().map(|caller| &caller.half)
     }
 
+    /// The Call-ID of its INVITE.
+    pub fn call_id(&self) -> &[u8] {
+        let half = self.half_dialog().map(|half| &half.call_id);
+        half.or_else(|| self.dialog_ids().next().map(|id| &id.call_id)).map_or(b"", |call_id| &call_id[..])
+    }
+
     /// The dialog, once there is one; of several early ones the first.
     pub fn dialog(&self) -> Option<&Dialog> {
         self.peers.get(self.chosen.unwrap_or(0)).map(|peer| &peer.dialog)
