@@ -52,7 +52,7 @@ impl Rewrite {
             connection: media.connection,
             cema: self.cema.unwrap_or(media.cema),
             fingerprints: self.fingerprint.iter().cloned().collect(),
-            direction: media.direction.clone(),
+            direction: media.direction,
             max_size: max_size.or(media.max_size),
             is_file_transfer: media.is_file_transfer,
             unreadable: media.unreadable.iter().copied().filter(|name| !replaced(name)).collect(),

@@ -83,6 +83,9 @@ pub(crate) enum Found {
     Over(StoneId),
 }
 
+/// Entries that an empty table has room for.
+const KEPT: usize = 4096;
+
 impl ServerIndex {
     pub(crate) fn new(seed: u64) -> ServerIndex {
         ServerIndex {
@@ -139,12 +142,21 @@ impl ServerIndex {
                 entry.remove();
             }
         }
+        self.give_back();
+    }
+
+    /// An empty table keeps no room for many entries: there may once have been many.
+    fn give_back(&mut self) {
+        if self.table.is_empty() && self.table.capacity() > KEPT {
+            self.table = HashTable::new();
+        }
     }
 
     pub(crate) fn remove(&mut self, hash: u64, id: ServerId) {
         if let Ok(entry) = self.table.find_entry(hash, |entry| entry.is(id)) {
             entry.remove();
         }
+        self.give_back();
     }
 
     /// All of them, tombstones included.

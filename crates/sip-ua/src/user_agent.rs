@@ -35,6 +35,9 @@ pub struct UserAgent {
 /// Entries of timers that wait beside those of the sessions.
 const OUTDATED: usize = 1024;
 
+/// Sessions that the tables keep room for while there are none.
+const KEPT: usize = 1024;
+
 /// What all sessions know.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -476,6 +479,11 @@ impl UserAgent {
         }
         if let Some((id, cseq)) = session.invited_in() {
             self.by_origin.remove(&Origin::in_dialog(id, cseq));
+        }
+        if self.sessions.is_empty() && self.by_dialog.capacity() > KEPT {
+            // There may once have been many.
+            self.by_dialog.shrink_to(0);
+            self.by_origin.shrink_to(0);
         }
         self.events.push_back((key, UaEvent::Gone));
     }

@@ -4,7 +4,12 @@ pub struct Slab<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
     len: usize,
+    /// What new slots begin with: no slot that there ever was has gone so far.
+    floor: u32,
 }
+
+/// Slots that an empty table keeps for the next entries. More are given back: there may once have been many.
+const KEPT: usize = 1024;
 
 #[derive(Debug)]
 struct Slot<T> {
@@ -34,7 +39,7 @@ impl Key {
 impl<T> Slab<T> {
     /// An empty table.
     pub const fn new() -> Slab<T> {
-        Slab { slots: Vec::new(), free: Vec::new(), len: 0 }
+        Slab { slots: Vec::new(), free: Vec::new(), len: 0, floor: 0 }
     }
 
     /// Adds an entry.
@@ -45,7 +50,7 @@ impl<T> Slab<T> {
     /// Adds an entry that knows its key.
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: 0, value: None });
+            self.slots.push(Slot { generation: self.floor, value: None });
             (self.slots.len() - 1) as u32
         });
         let slot = &mut self.slots[index as usize];
@@ -72,7 +77,15 @@ impl<T> Slab<T> {
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(key.index);
         self.len -= 1;
+        if self.is_empty() && self.slots.len() > KEPT {
+            self.give_back();
+        }
         Some(value)
+    }
+
+    fn give_back(&mut self) {
+        let latest = self.slots.iter().map(|slot| slot.generation).max();
+        *self = Slab { floor: latest.unwrap_or_default().wrapping_add(1), ..Slab::new() };
     }
 
     /// How many entries there are.
@@ -113,5 +126,20 @@ mod tests {
         assert_eq!((slab.get(a), slab.get(b)), (None, Some(&'b')));
         assert_eq!(Key::from_bits(b.to_bits()), b);
         assert_eq!((slab.len(), slab.remove(a)), (1, None));
+    }
+
+    #[test]
+    fn an_empty_table_gives_its_memory_back_and_stale_keys_still_find_nothing() {
+        let mut slab = Slab::new();
+        let mut stale: Vec<Key> = Vec::new();
+        for _ in 0..3 {
+            let keys: Vec<Key> = (0..2 * KEPT).map(|n| slab.insert(n)).collect();
+            assert!(stale.iter().all(|key| slab.get(*key).is_none()));
+            for key in &keys {
+                slab.remove(*key);
+            }
+            assert_eq!((slab.len(), slab.slots.capacity()), (0, 0));
+            stale.extend(keys);
+        }
     }
 }

@@ -71,6 +71,9 @@ pub struct TimerQueue<K> {
 /// Deadline, number, key: in this order they come up.
 type Entry<K> = (Instant, u64, K);
 
+/// Entries that an empty lane has room for. The room of more is given back: there may once have been many.
+const KEPT: usize = 1024;
+
 /// A transaction layer has four durations: T1, T4, 64*T1, and, while it repeats something, others.
 const LANES: usize = 4;
 
@@ -102,7 +105,13 @@ impl<K: Copy + Ord> TimerQueue<K> {
     pub fn pop_due(&mut self, at: Instant) -> Option<(Instant, K)> {
         let ((due, _, key), lane) = self.first().filter(|((due, _, _), _)| *due <= at)?;
         match lane {
-            Some(lane) => drop(self.lanes[lane].pop_front()),
+            Some(lane) => {
+                let lane = &mut self.lanes[lane];
+                lane.pop_front();
+                if lane.is_empty() && lane.capacity() > KEPT {
+                    *lane = VecDeque::new();
+                }
+            }
             None => drop(self.heap.pop()),
         }
         Some((due, key))
