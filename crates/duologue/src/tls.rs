@@ -66,13 +66,20 @@ pub(crate) fn read(names: Names<'_>, files: Files<'_>) -> Result<Tls, Wrong> {
 
 fn identity(certificate: &str, key: &str, files: Files<'_>) -> Result<Identity, Wrong> {
     let (chain, private) = (contents(Which::Certificate, certificate, files)?, contents(Which::Key, key, files)?);
-    Identity::from_pem(&chain, &private).map_err(|error| match error {
-        TlsError::NoKey => of_no_use(Which::Key, key, &error),
+    let identity = Identity::from_pem(&chain, &private);
+    let in_time = identity.and_then(|identity| identity.check_dates().map(|()| identity));
+    in_time.map_err(|error| match error {
+        TlsError::NoKey | TlsError::OtherKey => of_no_use(Which::Key, key, &error),
+        TlsError::Expired(..) | TlsError::NotYet(..) => {
+            Wrong { cure: IN_TIME, ..of_no_use(Which::Certificate, certificate, &error) }
+        }
         TlsError::NotPem | TlsError::NoCertificate | TlsError::Certificate(_) | TlsError::Made(_) => {
             of_no_use(Which::Certificate, certificate, &error)
         }
     })
 }
+
+const IN_TIME: &str = "put one there that holds today, or set the clock of the machine";
 
 fn contents(which: Which, name: &str, files: Files<'_>) -> Result<Vec<u8>, Wrong> {
     let cure = "name a file that can be read";
@@ -98,10 +105,13 @@ mod tests {
     fn a_file_that_is_of_no_use_is_named_with_the_reason() {
         let authority = Authority::new().unwrap();
         let (certificate, key) = authority.issue_pem(&["home1.test".to_owned()], false).unwrap();
+        let (old, old_key) = authority.issue_pem(&["home1.test".to_owned()], true).unwrap();
         let (_, other) = authority.issue_pem(&["home1.test".to_owned()], false).unwrap();
         let files = |name: &str| match name {
             "c.pem" => Ok(certificate.clone().into_bytes()),
             "c.key" => Ok(key.clone().into_bytes()),
+            "old.pem" => Ok(old.clone().into_bytes()),
+            "old.key" => Ok(old_key.clone().into_bytes()),
             "other.key" => Ok(other.clone().into_bytes()),
             "ca.pem" => Ok(authority.pem().into_bytes()),
             "text" => Ok(b"certificate".to_vec()),
@@ -121,7 +131,16 @@ mod tests {
                 "names text, which has no certificate in it",
             ),
             (names(Some("c.pem"), Some("c.pem"), None), Which::Key, "names c.pem, which has no private key in it"),
-            (names(Some("c.pem"), Some("other.key"), None), Which::Certificate, "names c.pem, which cannot be used: "),
+            (
+                names(Some("c.pem"), Some("other.key"), None),
+                Which::Key,
+                "names other.key, which is not the key of the certificate",
+            ),
+            (
+                names(Some("old.pem"), Some("old.key"), None),
+                Which::Certificate,
+                "names old.pem, which has expired: it held until ",
+            ),
             (names(Some("c.pem"), Some("c.key"), Some("c.key")), Which::Ca, "names c.key, which has no certificate"),
         ] {
             let error = read(wrong, &files).unwrap_err();

@@ -183,6 +183,34 @@ fn a_wrong_configuration_is_refused_with_status_2() {
 }
 
 #[test]
+fn a_certificate_of_yesterday_and_the_key_of_another_one_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = engine::Authority::new().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let [(old, old_key), (new, new_key)] = [true, false].map(|expired| {
+        let (certificate, key) = authority.issue_pem(&["home1.test".to_owned()], expired).unwrap();
+        (write(&format!("{expired}.pem"), &certificate), write(&format!("{expired}.key"), &key))
+    });
+    let check = |certificate: &str, key: &str| {
+        let tls = format!("tls = {{ certificate = \"{certificate}\", key = \"{key}\" }}\ndomain =");
+        run(&file(&folder, &NODES.replace("domain =", &tls)), &["--check"])
+    };
+    assert_eq!(check(&new, &new_key).0, Some(0));
+    let is_one_line = |stderr: &str| stderr.trim_end().lines().count() == 1;
+    let (status, _, stderr) = check(&old, &old_key);
+    let said = format!("core[0].tls.certificate names {old}, which has expired: it held until ");
+    assert!(status == Some(2) && stderr.contains(&said) && stderr.contains("; put one there that holds"), "{stderr}");
+    assert!(is_one_line(&stderr), "{stderr}");
+    let (status, _, stderr) = check(&new, &old_key);
+    let said = format!("core[0].tls.key names {old_key}, which is not the key of the certificate; name a PEM file");
+    assert!(status == Some(2) && stderr.contains(&said) && is_one_line(&stderr), "{stderr}");
+}
+
+#[test]
 fn the_defaults_are_printed_and_pass_the_check() {
     let defaults = serve().arg("--print-defaults").output().unwrap();
     assert!(defaults.status.success());

@@ -49,6 +49,8 @@ pub enum Trust {
 pub struct Subscriber {
     /// What proves the user (Digest authentication).
     pub secret: Secret,
+    /// What proves the user by the private identity `user@domain`, if `secret` does not: a hash is of one name.
+    pub private: Option<Secret>,
     /// The telephone number, if the user has one.
     pub number: Option<String>,
 }
@@ -56,7 +58,7 @@ pub struct Subscriber {
 impl Subscriber {
     /// A user who is known by a password, and has no number.
     pub fn new(password: impl Into<String>) -> Subscriber {
-        Subscriber { secret: Secret::Password(Redacted(password.into())), number: None }
+        Subscriber { secret: Secret::Password(Redacted(password.into())), private: None, number: None }
     }
 }
 

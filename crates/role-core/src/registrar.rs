@@ -96,7 +96,8 @@ impl Core {
         let is_user = |user: &str| user == name || aor.strip_prefix("sip:") == Some(user);
         let claimed = authenticator.username(request, Side::Server);
         let subscriber = self.config.subscribers.get(name).filter(|_| claimed.as_deref().is_some_and(is_user));
-        let secret = subscriber.map(|s| &s.secret);
+        let is_private = claimed.as_deref() != Some(name);
+        let secret = subscriber.map(|s| s.private.as_ref().filter(|_| is_private).unwrap_or(&s.secret));
         match authenticator.check(request, Side::Server, secret, now) {
             Check::Granted { .. } => Ok(()),
             Check::Missing { stale } => Err(authenticator.demand(Side::Server, stale, now)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use role_core::Core;
+use role_core::{Core, Secret, Subscriber};
 use scenarios::{ALICE, Ask, BOB, Phone, Setup, Site, System, Topology, audit, header};
 use sim::NodeId;
 use sip::{Method, Name};
@@ -151,6 +151,27 @@ fn only_the_user_with_the_password_registers() {
         assert_eq!(contacts(&mut system, BOB), usize::from(status == 200), "{title}");
         let challenged = system.net.arrows().iter().filter(|a| a.label.starts_with("401")).count();
         assert_eq!(challenged, 1, "{title}: nobody is told which users there are");
+    }
+}
+
+#[test]
+fn a_user_whose_password_is_kept_as_hashes_logs_in_under_each_name_that_there_is_one_for() {
+    let hashed = |name| Secret::hashed(name, "home2.test", "bobpw");
+    for (private, name, status) in [
+        (Some(hashed("bob@home2.test")), "bob", 200),
+        (Some(hashed("bob@home2.test")), "bob@home2.test", 200),
+        (Some(hashed("bob@home2.test")), "bob@home1.test", 403),
+        (None, "bob", 200),
+        (None, "bob@home2.test", 403),
+    ] {
+        let (mut system, phone) = core_b(46);
+        let core = system.core_b;
+        let bob = Subscriber { secret: hashed("bob"), private: private.clone(), number: None };
+        let users = [("bob".to_owned(), bob)].into();
+        system.net.node_mut(core, |core, _| core.set_subscribers(users, std::collections::BTreeMap::new()));
+        system.net[phone].set_password(name, "bobpw");
+        let answer = register(&mut system, phone, |ask| ask);
+        assert_eq!(answer.status(), status, "{name} {}", private.is_some());
     }
 }
 

@@ -15,14 +15,31 @@ pub trait Store: Subscribers + Lives + Records + Audit + Send + Sync {
 pub struct Subscriber {
     /// The address-of-record, `sip:user@domain`.
     pub aor: String,
-    /// H(user:domain:password) by MD5, in lower-case hexadecimal (RFC 7616 §3.4.2).
-    pub md5: Redacted<String>,
-    /// The same by SHA-256.
-    pub sha256: Redacted<String>,
+    /// What proves the user by the name in front of the `@`.
+    pub secret: Hashes,
+    /// What proves the user by the whole `user@domain`, which IMS clients log in with. Missing where the password was entered
+    /// before that was kept.
+    pub private: Option<Hashes>,
     /// The telephone number in global form, if there is one.
     pub number: Option<String>,
     /// The service profile, as JSON with the words of the configuration file; without one the user has the default profile.
     pub profile: Option<String>,
+}
+
+/// H(name:domain:password), in lower-case hexadecimal (RFC 7616 §3.4.2).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hashes {
+    /// By MD5.
+    pub md5: Redacted<String>,
+    /// By SHA-256.
+    pub sha256: Redacted<String>,
+}
+
+impl Hashes {
+    /// Both, if there are both.
+    pub(crate) fn both(md5: Option<String>, sha256: Option<String>) -> Option<Hashes> {
+        Some(Hashes { md5: Redacted(md5?), sha256: Redacted(sha256?) })
+    }
 }
 
 /// The subscribers.

@@ -19,7 +19,7 @@ mod sqlite;
 use std::sync::Arc;
 
 pub use self::aggregates::{
-    Audit, AuditEntry, Holder, Lease, Lives, RecordQuery, Records, Role, Store, Subscriber, Subscribers,
+    Audit, AuditEntry, Hashes, Holder, Lease, Lives, RecordQuery, Records, Role, Store, Subscriber, Subscribers,
 };
 pub use self::error::StoreError;
 pub use self::locator::{Locator, LocatorError};

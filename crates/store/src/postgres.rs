@@ -36,7 +36,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 const AWAY: Duration = Duration::from_millis(500);
 
 /// What brings a schema from one version to the next, by the version that it starts at.
-const MIGRATIONS: [&str; 1] = [include_str!("postgres/schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("postgres/schema.sql"), include_str!("postgres/private_identity.sql")];
 
 /// The lock of those who migrate: a number that nothing else uses.
 const LOCK: i64 = 0x0044_554f_4c4f_4755;

@@ -11,7 +11,8 @@ use wire::{Entry, Redacted};
 
 use crate::batch;
 use crate::{
-    Audit, AuditEntry, Holder, Lease, Lives, RecordQuery, Records, Role, Store, StoreError, Subscriber, Subscribers,
+    Audit, AuditEntry, Hashes, Holder, Lease, Lives, RecordQuery, Records, Role, Store, StoreError, Subscriber,
+    Subscribers,
 };
 
 /// A file.
@@ -21,7 +22,7 @@ pub struct Sqlite {
 }
 
 /// What brings a schema from one version to the next, by the version that it starts at.
-const MIGRATIONS: [&str; 1] = [include_str!("sqlite/schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("sqlite/schema.sql"), include_str!("sqlite/private_identity.sql")];
 
 /// How long another process may hold the file.
 const BUSY: Duration = Duration::from_secs(3);
@@ -127,25 +128,33 @@ impl Store for Sqlite {
     }
 }
 
+const SUBSCRIBERS: &str =
+    "SELECT aor, md5, sha256, private_md5, private_sha256, number, profile FROM subscriber ORDER BY aor";
+
+const PUT_SUBSCRIBER: &str = "
+    INSERT OR REPLACE INTO subscriber (aor, md5, sha256, private_md5, private_sha256, number, profile)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
 impl Subscribers for Sqlite {
     fn subscribers(&self) -> Result<Vec<Subscriber>, StoreError> {
-        self.rows("SELECT aor, md5, sha256, number, profile FROM subscriber ORDER BY aor", [], |row| {
+        self.rows(SUBSCRIBERS, [], |row| {
             Ok(Subscriber {
                 aor: row.get(0)?,
-                md5: Redacted(row.get(1)?),
-                sha256: Redacted(row.get(2)?),
-                number: row.get(3)?,
-                profile: row.get(4)?,
+                secret: Hashes { md5: Redacted(row.get(1)?), sha256: Redacted(row.get(2)?) },
+                private: Hashes::both(row.get(3)?, row.get(4)?),
+                number: row.get(5)?,
+                profile: row.get(6)?,
             })
         })
     }
 
     fn put_subscriber(&self, subscriber: &Subscriber) -> Result<(), StoreError> {
-        let Subscriber { aor, md5, sha256, number, profile } = subscriber;
+        let Subscriber { aor, secret: Hashes { md5, sha256 }, private, number, profile } = subscriber;
+        let private = private.as_ref();
+        let (private_md5, private_sha256) = (private.map(|p| &p.md5.0), private.map(|p| &p.sha256.0));
         self.transact(|transaction| {
-            let sql =
-                "INSERT OR REPLACE INTO subscriber (aor, md5, sha256, number, profile) VALUES (?1, ?2, ?3, ?4, ?5)";
-            execute(transaction, sql, params![aor, md5.0, sha256.0, number, profile])?;
+            let values = params![aor, md5.0, sha256.0, private_md5, private_sha256, number, profile];
+            execute(transaction, PUT_SUBSCRIBER, values)?;
             changed(transaction)
         })
     }
@@ -280,5 +289,25 @@ impl Audit for Sqlite {
                 status: row.get(4)?,
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_of_the_first_version_are_there_and_log_in_as_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.execute_batch("INSERT INTO subscriber VALUES ('sip:dave@home1.test', '01', '23', NULL, NULL)").unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let users = Sqlite::open(&path).unwrap().subscribers().unwrap();
+            assert_eq!((users.len(), users[0].secret.sha256.0.as_str(), &users[0].private), (1, "23", &None));
+        }
     }
 }

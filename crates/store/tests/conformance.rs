@@ -9,18 +9,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use cpm::{Closing, MediaPath, Release, SessionCase, SessionRecord, Traffic};
 use interop::{Loopback, Postgres};
-use store::{AuditEntry, Lease, Locator, Memory, RecordQuery, Role, Sqlite, Store, StoreError, Subscriber};
+use store::{AuditEntry, Hashes, Lease, Locator, Memory, RecordQuery, Role, Sqlite, Store, StoreError, Subscriber};
 use wire::{Entry, Redacted, Timestamp};
+
+fn hashes(md5: &str, sha256: &str) -> Hashes {
+    Hashes { md5: Redacted(md5.to_owned()), sha256: Redacted(sha256.to_owned()) }
+}
 
 fn subscriber(name: &str) -> Subscriber {
     let aor = format!("sip:{name}@home1.test");
-    Subscriber {
-        aor,
-        md5: Redacted("0123".to_owned()),
-        sha256: Redacted("4567".to_owned()),
-        number: None,
-        profile: None,
-    }
+    Subscriber { aor, secret: hashes("0123", "4567"), private: None, number: None, profile: None }
 }
 
 fn record(key: u64, user: &str, ended: u64) -> SessionRecord {
@@ -74,7 +72,8 @@ fn subscribers_are_entered_changed_and_taken_out(store: &dyn Store) {
     let changed = Subscriber {
         number: Some("+15550001".to_owned()),
         profile: Some("{\"max_sessions\":5}".to_owned()),
-        sha256: Redacted("89ab".to_owned()),
+        secret: hashes("0123", "89ab"),
+        private: Some(hashes("cd", "ef")),
         ..alice
     };
     store.put_subscriber(&changed).unwrap();
@@ -251,7 +250,7 @@ fn a_database_outlives_its_process_and_one_of_a_later_version_is_refused() {
     drop(store);
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refused = Sqlite::open(&path).unwrap_err().to_string();
-    assert_eq!(refused, "the database refuses: its schema has version 99, and ours is 1");
+    assert_eq!(refused, "the database refuses: its schema has version 99, and ours is 2");
     std::fs::write(&path, "not a database, but long enough to be looked at as one by whoever opens it").unwrap();
     assert!(matches!(Sqlite::open(&path), Err(StoreError::Refused(_))), "{:?}", Sqlite::open(&path));
 }

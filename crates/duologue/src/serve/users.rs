@@ -7,7 +7,7 @@ use admin::{StoreProblem, User, UserEntry};
 use cpm::Profile;
 use node::{CorePlan, PfPlan};
 use role_core::{Secret, Subscriber};
-use store::{Store, StoreError};
+use store::{Hashes, Store, StoreError};
 
 use super::config::{self, ConfigError, Plan};
 use super::document;
@@ -62,11 +62,10 @@ impl Users {
         if let Some(text) = &text {
             profile(text, &Profile::default()).map_err(StoreProblem::Wrong)?;
         }
-        let Secret::Hashed { md5: Some(md5), sha256: Some(sha256) } = Secret::hashed(name, domain, &entry.password)
-        else {
-            unreachable!("a password has a hash by each algorithm");
-        };
-        store.put_subscriber(&store::Subscriber { md5, sha256, number: entry.number, profile: text, aor }).map_err(away)
+        let secret = hashes(name, domain, &entry.password);
+        let private = Some(hashes(&format!("{name}@{domain}"), domain, &entry.password));
+        let subscriber = store::Subscriber { secret, private, number: entry.number, profile: text, aor };
+        store.put_subscriber(&subscriber).map_err(away)
     }
 
     /// Takes a user out.
@@ -104,6 +103,18 @@ fn in_file(plan: &Plan) -> impl Iterator<Item = User> {
     })
 }
 
+/// What is kept of a password, for a name that its user logs in with.
+fn hashes(name: &str, domain: &str, password: &str) -> Hashes {
+    let Secret::Hashed { md5: Some(md5), sha256: Some(sha256) } = Secret::hashed(name, domain, password) else {
+        unreachable!("a password has a hash by each algorithm");
+    };
+    Hashes { md5, sha256 }
+}
+
+fn secret(hashes: &Hashes) -> Secret {
+    Secret::Hashed { md5: Some(hashes.md5.clone()), sha256: Some(hashes.sha256.clone()) }
+}
+
 /// User and domain of an address-of-record.
 fn parts(aor: &str) -> Option<(&str, &str)> {
     aor.strip_prefix("sip:")?.split_once('@')
@@ -118,8 +129,8 @@ pub(super) fn away(error: StoreError) -> StoreProblem {
 pub(super) fn subscribers(core: &CorePlan, stored: &[store::Subscriber]) -> BTreeMap<String, Subscriber> {
     let of_domain = stored.iter().filter_map(|entry| {
         let (user, domain) = parts(&entry.aor)?;
-        let secret = Secret::Hashed { md5: Some(entry.md5.clone()), sha256: Some(entry.sha256.clone()) };
-        (domain == core.domain).then(|| (user.to_owned(), Subscriber { secret, number: entry.number.clone() }))
+        let (secret, private) = (secret(&entry.secret), entry.private.as_ref().map(secret));
+        (domain == core.domain).then(|| (user.to_owned(), Subscriber { secret, private, number: entry.number.clone() }))
     });
     let mut all: BTreeMap<_, _> = of_domain.collect();
     all.extend(core.subscribers.clone());

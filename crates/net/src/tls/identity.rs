@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::sign::CertifiedKey;
 use wire::{Fingerprint, Hash};
 
@@ -20,7 +20,16 @@ pub enum TlsError {
     /// PEM, but no private key is in it.
     #[error("has no private key in it")]
     NoKey,
-    /// The certificate or the key cannot be used, or they do not belong together.
+    /// The key is not that of the certificate.
+    #[error("is not the key of the certificate")]
+    OtherKey,
+    /// The certificate has had its day.
+    #[error("has expired: it held until {0} s after 1970, and it is {1}")]
+    Expired(u64, u64),
+    /// The day of the certificate has not come.
+    #[error("does not hold before {0} s after 1970, and it is {1}")]
+    NotYet(u64, u64),
+    /// The certificate or the key cannot be used.
     #[error("cannot be used: {0}")]
     Certificate(rustls::Error),
     /// No certificate could be made.
@@ -53,8 +62,31 @@ impl Identity {
         Identity::new(vec![certificate.der().clone()], key_der(&key))
     }
 
+    /// Looks at the dates of the certificate: whoever knows us by name refuses one outside of them.
+    pub fn check_dates(&self) -> Result<(), TlsError> {
+        let Some(leaf) = self.key.cert.first() else { return Ok(()) };
+        let certificate =
+            webpki::EndEntityCert::try_from(leaf).map_err(|reason| TlsError::Certificate(verify::refusal(&reason)))?;
+        let algorithms = provider().signature_verification_algorithms;
+        let usage = webpki::KeyUsage::server_auth();
+        // Nobody vouches for it here: its dates are looked at first.
+        let seen = certificate.verify_for_usage(algorithms.all, &[], &[], UnixTime::now(), usage, None, None);
+        match seen.err() {
+            Some(webpki::Error::CertExpired { time, not_after }) => {
+                Err(TlsError::Expired(not_after.as_secs(), time.as_secs()))
+            }
+            Some(webpki::Error::CertNotValidYet { time, not_before }) => {
+                Err(TlsError::NotYet(not_before.as_secs(), time.as_secs()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     pub(super) fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Identity, TlsError> {
-        let key = CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Certificate)?;
+        let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| {
+            let is_other = matches!(error, rustls::Error::InconsistentKeys(_));
+            if is_other { TlsError::OtherKey } else { TlsError::Certificate(error) }
+        })?;
         Ok(Identity { key: Arc::new(key) })
     }
 

@@ -76,7 +76,7 @@ fn sip_domain(uri: &str) -> Option<&str> {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "webpki knows many errors; these are the ones that logs tell apart")]
-fn refusal(reason: &webpki::Error) -> Error {
+pub(super) fn refusal(reason: &webpki::Error) -> Error {
     Error::InvalidCertificate(match reason {
         webpki::Error::CertExpired { .. } => CertificateError::Expired,
         webpki::Error::CertNotValidYet { .. } => CertificateError::NotValidYet,

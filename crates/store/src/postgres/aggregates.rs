@@ -1,14 +1,17 @@
 use cpm::SessionRecord;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use wire::Redacted;
 
 use super::{Postgres, error_of};
-use crate::{Audit, AuditEntry, RecordQuery, Records, Store, StoreError, Subscriber, Subscribers, batch};
+use crate::{Audit, AuditEntry, Hashes, RecordQuery, Records, Store, StoreError, Subscriber, Subscribers, batch};
 
 const PUT_SUBSCRIBER: &str = "
-    INSERT INTO subscriber (aor, md5, sha256, number, profile) VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO subscriber (aor, md5, sha256, private_md5, private_sha256, number, profile)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (aor) DO UPDATE SET
-        md5 = excluded.md5, sha256 = excluded.sha256, number = excluded.number, profile = excluded.profile";
+        md5 = excluded.md5, sha256 = excluded.sha256,
+        private_md5 = excluded.private_md5, private_sha256 = excluded.private_sha256, number = excluded.number, profile = excluded.profile";
 
 const CHANGED: &str = "UPDATE version SET number = number + 1 WHERE what = 'subscriber'";
 
@@ -32,17 +35,22 @@ impl Store for Postgres {
 impl Subscribers for Postgres {
     fn subscribers(&self) -> Result<Vec<Subscriber>, StoreError> {
         self.ask(async |client| {
-            let sql = "SELECT aor, md5, sha256, number, profile FROM subscriber ORDER BY aor COLLATE \"C\"";
+            let sql = "SELECT aor, md5, sha256, private_md5, private_sha256, number, profile
+                FROM subscriber ORDER BY aor COLLATE \"C\"";
             let rows = client.query(sql, &[]).await.map_err(error_of)?;
             rows.iter().map(subscriber).collect::<Result<_, _>>().map_err(error_of)
         })
     }
 
     fn put_subscriber(&self, subscriber: &Subscriber) -> Result<(), StoreError> {
-        let Subscriber { aor, md5, sha256, number, profile } = subscriber;
+        let Subscriber { aor, secret: Hashes { md5, sha256 }, private, number, profile } = subscriber;
+        let private = private.as_ref();
+        let (private_md5, private_sha256) = (private.map(|p| &p.md5.0), private.map(|p| &p.sha256.0));
         self.ask(async |client| {
             let transaction = client.transaction().await.map_err(error_of)?;
-            transaction.execute(PUT_SUBSCRIBER, &[aor, &md5.0, &sha256.0, number, profile]).await.map_err(error_of)?;
+            let values: [&(dyn ToSql + Sync); 7] =
+                [aor, &md5.0, &sha256.0, &private_md5, &private_sha256, number, profile];
+            transaction.execute(PUT_SUBSCRIBER, &values).await.map_err(error_of)?;
             transaction.execute(CHANGED, &[]).await.map_err(error_of)?;
             transaction.commit().await.map_err(error_of)
         })
@@ -73,10 +81,10 @@ impl Subscribers for Postgres {
 fn subscriber(row: &Row) -> Result<Subscriber, tokio_postgres::Error> {
     Ok(Subscriber {
         aor: row.try_get(0)?,
-        md5: Redacted(row.try_get(1)?),
-        sha256: Redacted(row.try_get(2)?),
-        number: row.try_get(3)?,
-        profile: row.try_get(4)?,
+        secret: Hashes { md5: Redacted(row.try_get(1)?), sha256: Redacted(row.try_get(2)?) },
+        private: Hashes::both(row.try_get(3)?, row.try_get(4)?),
+        number: row.try_get(5)?,
+        profile: row.try_get(6)?,
     })
 }
 
