@@ -1,0 +1,64 @@
+//! Sends each message, in the clear, as one HEPv3 packet over UDP.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use wire::Timestamp;
+
+use super::packet::{self, About};
+use super::{Counts, HepPlan, Seen, redact};
+
+/// A packet has to fit into a datagram, with its chunks.
+const LONGEST: usize = 64_000;
+
+/// A Call-ID that is longer is one of an attack, and would not fit beside the message.
+const LONGEST_ID: usize = 255;
+
+pub(super) struct Homer {
+    plan: HepPlan,
+    socket: UdpSocket,
+    counts: Arc<Counts>,
+    is_failing: bool,
+}
+
+impl Homer {
+    pub(super) fn new(plan: HepPlan, counts: Arc<Counts>) -> anyhow::Result<Homer> {
+        let any: SocketAddr = match plan.address {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let socket = UdpSocket::bind(any).and_then(|socket| socket.connect(plan.address).map(|()| socket));
+        let socket = socket.with_context(|| format!("hep.address {} cannot be reached", plan.address))?;
+        Ok(Homer { plan, socket, counts, is_failing: false })
+    }
+
+    pub(super) fn send(&mut self, seen: &Seen, at: Timestamp, message: &Bytes) {
+        let (mut shown, call_id) = redact::redacted(message, self.plan.contents);
+        shown.truncate(LONGEST);
+        let about = About {
+            at,
+            transport: seen.transport,
+            from: seen.from,
+            to: seen.to,
+            correlation: if call_id.len() <= LONGEST_ID { &call_id } else { &[] },
+            capture_id: self.plan.capture_id,
+            password: self.plan.password.as_ref().map(|word| word.0.as_str()),
+            node: &seen.node,
+        };
+        match self.socket.send(&packet::packet(&about, &shown)) {
+            Ok(_) => {
+                self.counts.sent.fetch_add(1, Ordering::Relaxed);
+                self.is_failing = false;
+            }
+            Err(error) => {
+                self.counts.failed.fetch_add(1, Ordering::Relaxed);
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    tracing::warn!(address = %self.plan.address, %error, "copies for Homer cannot be sent");
+                }
+            }
+        }
+    }
+}
