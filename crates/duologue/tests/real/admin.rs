@@ -31,11 +31,11 @@ impl Stage {
 
     /// The same with more in the configuration, that may name files in the folder.
     fn with(more: impl FnOnce(&Path) -> String) -> Stage {
-        Stage::over(Transport::Udp, more)
+        Stage::over(Transport::Udp, &[], more)
     }
 
-    /// The same over another transport.
-    pub(crate) fn over(transport: Transport, more: impl FnOnce(&Path) -> String) -> Stage {
+    /// The same over another transport and with options for `serve`.
+    pub(crate) fn over(transport: Transport, options: &[&str], more: impl FnOnce(&Path) -> String) -> Stage {
         let lease = Loopback::lease();
         let [core_a, core_b, a, b, admin, metrics] = lease.ports();
         let scratch = Process::scratch();
@@ -53,7 +53,7 @@ impl Stage {
             ground::pf("pf-b", b, Place::Off),
         ]
         .join("\n");
-        let nodes = ground::serve_in(scratch, &config, &[core_a, core_b, a, b]);
+        let nodes = ground::serve_with(options, scratch, &config, &[core_a, core_b, a, b]);
         let mut stage = Stage { lease, cores: [core_a, core_b], pfs: [a, b], admin, metrics, nodes, config };
         stage.nodes.wait_listening(admin, Transport::Tcp, SOON);
         // Sockets are bound first of all.

@@ -37,7 +37,7 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 #[test]
 fn a_session_is_captured_on_both_legs_and_nothing_else() {
     for transport in [Transport::Udp, Transport::Tcp] {
-        let mut stage = Stage::over(transport, |_| "[capture]\noctets = 1048576\n".to_owned());
+        let mut stage = Stage::over(transport, &[], |_| "[capture]\noctets = 1048576\n".to_owned());
         let [core_a, core_b] = stage.cores;
         // Each of them waits for the other one to close. A session before it is another one.
         ground::session(&stage.lease, core_a, core_b, transport, "a");

@@ -17,11 +17,15 @@ const LONGEST: usize = 64_000;
 /// A Call-ID that is longer is one of an attack, and would not fit beside the message.
 const LONGEST_ID: usize = 255;
 
+/// Microseconds between two lines in the log.
+const PAUSE: u64 = 60_000_000;
+
 pub(super) struct Homer {
     plan: HepPlan,
     socket: UdpSocket,
     counts: Arc<Counts>,
-    is_failing: bool,
+    /// When the log was told of copies that cannot be sent.
+    told: Option<Timestamp>,
 }
 
 impl Homer {
@@ -32,7 +36,7 @@ impl Homer {
         };
         let socket = UdpSocket::bind(any).and_then(|socket| socket.connect(plan.address).map(|()| socket));
         let socket = socket.with_context(|| format!("hep.address {} cannot be reached", plan.address))?;
-        Ok(Homer { plan, socket, counts, is_failing: false })
+        Ok(Homer { plan, socket, counts, told: None })
     }
 
     pub(super) fn send(&mut self, seen: &Seen, at: Timestamp, message: &Bytes) {
@@ -51,12 +55,13 @@ impl Homer {
         match self.socket.send(&packet::packet(&about, &shown)) {
             Ok(_) => {
                 self.counts.sent.fetch_add(1, Ordering::Relaxed);
-                self.is_failing = false;
             }
             Err(error) => {
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                if !std::mem::replace(&mut self.is_failing, true) {
-                    tracing::warn!(address = %self.plan.address, %error, "copies for Homer cannot be sent");
+                // Of a host where nobody listens every other copy fails.
+                if self.told.is_none_or(|told| at.as_micros().saturating_sub(told.as_micros()) > PAUSE) {
+                    self.told = Some(at);
+                    tracing::warn!(address = %self.plan.address, %error, "copies for Homer cannot be sent (logged once a minute)");
                 }
             }
         }
