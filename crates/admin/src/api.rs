@@ -4,6 +4,7 @@ mod audit;
 mod config;
 mod health;
 mod log_filter;
+mod pcap;
 mod records;
 mod registrations;
 mod sessions;
@@ -35,6 +36,7 @@ const LARGEST_BODY: usize = 1024 * 1024;
         sessions::list,
         sessions::show,
         sessions::close,
+        pcap::of_session,
         registrations::list,
         users::list,
         users::put,
@@ -88,7 +90,12 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(shared), guard::check))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(Arc::clone(shared));
-    open_router(shared).merge(guarded)
+    // What users have said to each other is not for everybody who may look.
+    let private = Router::new()
+        .route("/api/v1/sessions/{id}/pcap", get(pcap::of_session))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(shared), guard::check_private))
+        .with_state(Arc::clone(shared));
+    open_router(shared).merge(guarded).merge(private)
 }
 
 /// What wants no token.

@@ -44,15 +44,21 @@ impl Client {
 
     /// Asks, and gives the JSON of a good answer; `Null` when that has none.
     pub fn ask(&self, method: &str, path: &str, body: Option<(&'static str, String)>) -> Result<Value, ClientError> {
+        let bytes = self.fetch(method, path, body)?;
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// Asks, and gives a good answer as it is.
+    pub fn fetch(&self, method: &str, path: &str, body: Option<(&'static str, String)>) -> Result<Bytes, ClientError> {
         let unreachable = |error: &dyn std::fmt::Display| ClientError::Unreachable(self.server, error.to_string());
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = runtime.map_err(|error| unreachable(&error))?;
         let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, self.send(method, path, body)).await });
         let (status, bytes) = answer.map_err(|_| unreachable(&"no answer in 10 s"))?.map_err(|e| unreachable(&e))?;
-        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         if status.is_success() {
-            return Ok(value);
+            return Ok(bytes);
         }
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let detail = value["detail"].as_str().map_or_else(|| status.to_string(), str::to_owned);
         Err(ClientError::Refused { status: status.as_u16(), detail })
     }

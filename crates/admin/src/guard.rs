@@ -46,11 +46,20 @@ impl Failures {
 }
 
 /// Lets in who shows a token that is good for what is asked; GET is looking, everything else is changing.
-#[expect(clippy::disallowed_methods, reason = "a host of HTTP, with a clock")]
 pub(crate) async fn check(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let is_looking = request.method() == Method::GET;
+    admit(&shared, request, next, is_looking).await
+}
+
+/// The same for what only those may see who may change things, and what is written down even if it is only seen.
+pub(crate) async fn check_private(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    admit(&shared, request, next, false).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "a host of HTTP, with a clock")]
+async fn admit(shared: &Shared, request: Request, next: Next, is_looking: bool) -> Response {
     let source = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([0; 4]), |info| info.0.ip());
     let what = format!("{} {}", request.method(), request.uri().path());
-    let is_looking = request.method() == Method::GET;
     let now = Instant::now();
 
     // 1. Who has guessed too often is not listened to, nor written down: the wrong tokens before have been.
@@ -70,7 +79,8 @@ pub(crate) async fn check(State(shared): State<Arc<Shared>>, request: Request, n
             (AppendHeaders([(header::WWW_AUTHENTICATE, "Bearer")]), problem).into_response()
         }
         Some(token) if !is_looking && token.role < Role::Operate => {
-            Problem::new(StatusCode::FORBIDDEN, "this token may look and not change").into_response()
+            Problem::new(StatusCode::FORBIDDEN, "this token may look at what is not private, and change nothing")
+                .into_response()
         }
         Some(_) if is_looking => return next.run(request).await,
         Some(_) => next.run(request).await,

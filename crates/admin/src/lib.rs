@@ -21,8 +21,8 @@ pub use audit::AuditEntry;
 pub use client::{Client, ClientError};
 pub use metrics::{Kind, Measurement};
 pub use operator::{
-    CloseError, NodeStatus, Operator, Record, Registration, Session, SessionQuery, StoreProblem, Traffic, Unavailable,
-    User, UserEntry,
+    CloseError, NodeStatus, Operator, PcapError, Record, Registration, Session, SessionQuery, StoreProblem, Traffic,
+    Unavailable, User, UserEntry,
 };
 pub use server::{Api, Server};
 pub use token::{Role, Token, TokenError};

@@ -174,6 +174,26 @@ pub enum CloseError {
     Unavailable(#[from] Unavailable),
 }
 
+/// Why there is no capture of a session.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PcapError {
+    /// There is none of that name.
+    #[error("there is no such session: it has ended, or is ending")]
+    Unknown,
+    /// Nothing is kept of any session.
+    #[error("no messages are kept: the configuration has no [capture]")]
+    NotKept,
+    /// Others have taken their room.
+    #[error("no message of the session is kept any more; a larger `octets` in [capture] keeps them longer")]
+    Displaced,
+    /// They cannot be written.
+    #[error("the capture cannot be made: {0}")]
+    Lost(String),
+    /// Its node does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
 /// What the admin interface shows and does. Calls may block; each is given a few seconds.
 pub trait Operator: Send + Sync + 'static {
     /// The nodes, in the order of the configuration.
@@ -184,6 +204,8 @@ pub trait Operator: Send + Sync + 'static {
     fn session(&self, id: &str) -> Result<Option<Session>, Unavailable>;
     /// Begins to close a session on all its legs.
     fn close(&self, id: &str) -> Result<(), CloseError>;
+    /// The SIP messages of a session on all its legs, as far as they are kept, as a capture file.
+    fn pcap(&self, id: &str) -> Result<Vec<u8>, PcapError>;
     /// The registrations at all cores, by user.
     fn registrations(&self) -> Result<Vec<Registration>, Unavailable>;
     /// The users, those of the configuration file and those of the store.

@@ -3,7 +3,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{CloseError, StoreProblem, Unavailable};
+use crate::{CloseError, PcapError, StoreProblem, Unavailable};
 
 /// Why a request was not carried out (RFC 9457).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
@@ -35,6 +35,18 @@ impl From<CloseError> for Problem {
             CloseError::Unknown => StatusCode::NOT_FOUND,
             CloseError::Refused(_) => StatusCode::CONFLICT,
             CloseError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Problem::new(status, error.to_string())
+    }
+}
+
+impl From<PcapError> for Problem {
+    fn from(error: PcapError) -> Problem {
+        let status = match error {
+            PcapError::Unknown | PcapError::Displaced => StatusCode::NOT_FOUND,
+            PcapError::NotKept => StatusCode::CONFLICT,
+            PcapError::Lost(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            PcapError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Problem::new(status, error.to_string())
     }

@@ -3,7 +3,7 @@
 mod table;
 
 use std::fs;
-use std::io::{Read as _, Write as _, stdin, stdout};
+use std::io::{IsTerminal as _, Read as _, Write as _, stdin, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -19,16 +19,36 @@ const TOKEN_FILES: [&str; 2] = ["/var/lib/duologue/admin.token", "admin.token"];
 
 pub(crate) fn run(options: &Ctl) -> anyhow::Result<ExitCode> {
     let client = Client::new(options.server, token(options)?);
-    let answer = match ask(&client, &options.task)? {
-        Ok(answer) => answer,
-        // Another token, or another command, would help.
-        Err(error @ ClientError::Refused { status: 401 | 403 | 429, .. }) => {
-            anyhow::bail!("{error}; the token comes from --token, DUOLOGUE_TOKEN or --token-file")
-        }
-        Err(error) => return Err(error.into()),
-    };
-    print(&answer, &options.task, options.output)?;
+    if let Task::Pcap { id, write } = &options.task {
+        pcap(&client, id, write.as_deref())?;
+    } else {
+        let answer = ask(&client, &options.task)?.map_err(explained)?;
+        print(&answer, &options.task, options.output)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn explained(error: ClientError) -> anyhow::Error {
+    match error {
+        // Another token, or another command, would help.
+        ClientError::Refused { status: 401 | 403 | 429, .. } => {
+            anyhow::anyhow!("{error}; the token comes from --token, DUOLOGUE_TOKEN or --token-file")
+        }
+        ClientError::Refused { .. } | ClientError::Unreachable(..) => error.into(),
+    }
+}
+
+fn pcap(client: &Client, id: &str, file: Option<&Path>) -> anyhow::Result<()> {
+    if file.is_none() && stdout().is_terminal() {
+        anyhow::bail!(
+            "a capture file is nothing for a terminal; name a file with --write, or pass it on to `tshark -r -`"
+        );
+    }
+    let octets = client.fetch("GET", &format!("/api/v1/sessions/{}/pcap", escaped(id)), None).map_err(explained)?;
+    match file {
+        Some(path) => fs::write(path, &octets).with_context(|| format!("cannot write {}", path.display())),
+        None => stdout().write_all(&octets).context("cannot write to standard output"),
+    }
 }
 
 fn token(options: &Ctl) -> anyhow::Result<Option<String>> {
@@ -49,6 +69,8 @@ fn ask(client: &Client, task: &Task) -> anyhow::Result<Result<Value, ClientError
         }
         Task::Session { id } => client.ask("GET", &format!("/api/v1/sessions/{}", escaped(id)), None),
         Task::Close { id } => client.ask("DELETE", &format!("/api/v1/sessions/{}", escaped(id)), None),
+        // Its answer is no JSON.
+        Task::Pcap { .. } => Ok(Value::Null),
         Task::Registrations => client.ask("GET", "/api/v1/registrations", None),
         Task::Users => client.ask("GET", "/api/v1/users", None),
         Task::User { task: User::Put { user, password_file, number, profile } } => {
@@ -121,7 +143,7 @@ fn print(answer: &Value, task: &Task, output: Format) -> anyhow::Result<()> {
         Task::Close { id } => format!("{id} is being closed\n"),
         Task::LogFilter { .. } => format!("{}\n", answer["filter"].as_str().unwrap_or_default()),
         Task::Config { .. } => format!("{}\n", answer["said"].as_str().unwrap_or_default()),
-        Task::Openapi => String::new(),
+        Task::Pcap { .. } | Task::Openapi => String::new(),
     };
     out.write_all(text.as_bytes())?;
     Ok(())

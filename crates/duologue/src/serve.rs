@@ -3,9 +3,9 @@
 pub(crate) mod admin;
 mod audit;
 mod config;
+mod copies;
 mod document;
 mod expand;
-mod hep;
 mod kept_key;
 mod lives;
 mod measure;

@@ -20,6 +20,7 @@ mod text;
 pub use error::LabError;
 pub use finding::{Finding, Violation};
 pub use judge::Part;
+pub use pcap::{Passage, write_messages};
 pub use play::{Played, play, write_pcap};
 pub use report::{Connection, FlowReport, Messages, NodeReport, Parts, Report};
 pub use settings::{Scenario, Settings};

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use etherparse::{PacketBuilder, PacketBuilderStep};
-use wire::Transport;
+use wire::{Timestamp, Transport};
 
 use crate::recording::Recording;
 use crate::tap::What;
@@ -29,8 +29,44 @@ struct Packet {
     data: Vec<u8>,
 }
 
+/// A message that passed between two sockets.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage<'m> {
+    /// When.
+    pub at: Timestamp,
+    /// Over what.
+    pub transport: Transport,
+    /// From where.
+    pub from: SocketAddr,
+    /// To where.
+    pub to: SocketAddr,
+    /// The message.
+    pub data: &'m [u8],
+}
+
 /// Writes the recordings one after the other.
 pub(crate) fn write<'r>(recordings: impl IntoIterator<Item = &'r Recording>, out: &mut dyn Write) -> io::Result<()> {
+    file(recordings.into_iter().flat_map(packets), out)
+}
+
+/// Writes messages that were picked out of what passed. Of a connection there is no more than they are: it seems to have been opened by
+/// who sends the first one, and closed after the last one.
+pub fn write_messages<'m>(messages: impl IntoIterator<Item = Passage<'m>>, out: &mut dyn Write) -> io::Result<()> {
+    let mut connections = tcp::Connections::default();
+    let mut packets = Vec::new();
+    for Passage { at, transport, from, to, data } in messages {
+        if transport == Transport::Udp {
+            packets.extend(udp(at.as_micros(), from, to, data));
+        } else {
+            connections.pass((transport, from, to), data, at.as_micros(), &mut packets);
+        }
+    }
+    let end = packets.last().map_or(0, |packet| packet.micros);
+    connections.close_all(end, &mut packets);
+    file(packets, out)
+}
+
+fn file(packets: impl IntoIterator<Item = Packet>, out: &mut dyn Write) -> io::Result<()> {
     // The classic format, little endian, microseconds: magic, version 2.4, time zone, accuracy, snap length, link type.
     out.write_all(&0xa1b2_c3d4_u32.to_le_bytes())?;
     out.write_all(&2_u16.to_le_bytes())?;
@@ -38,7 +74,7 @@ pub(crate) fn write<'r>(recordings: impl IntoIterator<Item = &'r Recording>, out
     out.write_all(&[0; 8])?;
     out.write_all(&SNAPLEN.to_le_bytes())?;
     out.write_all(&ETHERNET.to_le_bytes())?;
-    for packet in recordings.into_iter().flat_map(packets) {
+    for packet in packets {
         let (seconds, micros) = ((packet.micros / 1_000_000) as u32, (packet.micros % 1_000_000) as u32);
         let len = packet.data.len() as u32;
         for field in [seconds, micros, len, len] {

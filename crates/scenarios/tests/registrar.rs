@@ -340,7 +340,7 @@ fn a_device_behind_its_connection_is_reached_whatever_it_calls_itself() {
 #[test]
 fn a_contact_that_somebody_else_claims_draws_nothing_away() {
     let mut setup = Setup::new(56, FIGURE_9);
-    let thief = role_core::Subscriber::new("pw");
+    let thief = Subscriber::new("pw");
     setup.core_b.subscribers.insert("aaron".to_owned(), thief);
     let mut system = setup.build();
     let caller = system.phone("caller", Site::ClientA, 5060);

@@ -52,6 +52,16 @@ pub(crate) enum Task {
         /// As `sessions` names it
         id: String,
     },
+    /// Write the SIP messages of a session, on all its legs, as a capture file for Wireshark
+    ///
+    /// They are those that its participating function sent and received, as far as [capture] of the configuration keeps them.
+    Pcap {
+        /// As `sessions` names it
+        id: String,
+        /// Where to write; otherwise to standard output, unless it is a terminal
+        #[arg(long, short, value_name = "FILE")]
+        write: Option<PathBuf>,
+    },
     /// List the contacts that are registered at the cores
     Registrations,
     /// List the users, those of the configuration file and those of the store

@@ -1,6 +1,7 @@
 //! From the file to what the nodes are started with. Every error names the key and the cure.
 
 mod admin;
+mod capture;
 mod core;
 mod hep;
 mod pf;
@@ -21,9 +22,9 @@ pub(crate) use self::admin::AdminPlan;
 pub(super) use self::core::check_number;
 pub(super) use self::pf::profile;
 pub(crate) use self::store::StorePlan;
+use super::copies::{CapturePlan, HepPlan};
 use super::document::{self, Document};
 use super::expand::{self, Variables};
-use super::hep::HepPlan;
 use crate::tls::{self, Files, Names};
 
 /// What stands for the store where a folder is expected.
@@ -54,6 +55,7 @@ pub(crate) struct Plan {
     pub(crate) admin: AdminPlan,
     pub(crate) store: Option<StorePlan>,
     pub(crate) hep: Option<HepPlan>,
+    pub(crate) capture: Option<CapturePlan>,
     /// The participating functions that keep their sessions in the store.
     pub(crate) stored: BTreeSet<String>,
     /// What is written of everything that stays as it is while the nodes run: by it changes are found.
@@ -91,7 +93,8 @@ impl Plan {
         let pfs = each("pf", document.pf, |key, pf| pf::read(key, pf, files))?;
         let admin = admin::read(document.admin)?;
         let hep = hep::read(document.hep)?;
-        let plan = Plan { cores, pfs, admin, store, hep, stored, fixed };
+        let capture = capture::read(document.capture)?;
+        let plan = Plan { cores, pfs, admin, store, hep, capture, stored, fixed };
         plan.check()?;
         Ok(plan)
     }

@@ -15,6 +15,7 @@ pub(crate) struct Document {
     pub(super) admin: Option<Admin>,
     pub(super) store: Option<Store>,
     pub(super) hep: Option<Hep>,
+    pub(super) capture: Option<Capture>,
 }
 
 /// The database.
@@ -32,6 +33,15 @@ pub(super) struct Hep {
     pub(super) address: String,
     pub(super) capture_id: Option<u32>,
     pub(super) password: Option<String>,
+    #[serde(default)]
+    pub(super) contents: bool,
+}
+
+/// Copies that are kept for operators.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Capture {
+    pub(super) octets: Option<usize>,
     #[serde(default)]
     pub(super) contents: bool,
 }

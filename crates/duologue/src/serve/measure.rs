@@ -5,7 +5,7 @@ use engine::Counters;
 use role_participating::Participating;
 use sip_tx::{Stack, Stats, Traffic};
 
-use super::hep::Counts;
+use super::copies::Copies;
 use super::operator::Nodes;
 
 /// All measurements of all nodes. A node that has stopped is measured as not up, and no more.
@@ -178,14 +178,25 @@ impl Sheet {
     }
 
     /// Of the process, not of a node.
-    fn copies(&mut self, copies: &Counts) {
-        let ([sent, dropped, failed], waiting) = copies.read();
-        for (name, help, kind, value) in [
-            ("hep_sent", "Copies of SIP messages that were sent", Kind::Counter, sent),
-            ("hep_dropped", "Pieces that were not copied, as too many waited", Kind::Counter, dropped),
-            ("hep_failed", "Copies that the kernel refused", Kind::Counter, failed),
-            ("hep_octets_waiting", "Octets that wait to be copied", Kind::Gauge, waiting as u64),
-        ] {
+    fn copies(&mut self, copies: &Copies) {
+        let (octets, dropped) = copies.counts().waiting();
+        let mut rows = vec![
+            ("copies_octets_waiting", "Octets that wait to be copied", Kind::Gauge, octets as u64),
+            ("copies_dropped", "Pieces that were not copied, as too many waited", Kind::Counter, dropped),
+        ];
+        if copies.has_homer() {
+            let [sent, failed] = copies.counts().homer();
+            rows.push(("hep_sent", "Copies of SIP messages that were sent", Kind::Counter, sent));
+            rows.push(("hep_failed", "Copies that the kernel refused", Kind::Counter, failed));
+        }
+        if copies.is_keeping() {
+            let ([messages, octets], displaced) = copies.counts().kept();
+            rows.push(("capture_messages", "SIP messages that are kept for operators", Kind::Gauge, messages as u64));
+            rows.push(("capture_octets", "Octets of memory that they take", Kind::Gauge, octets as u64));
+            let help = "SIP messages that are not kept any more, as there was no room";
+            rows.push(("capture_displaced", help, Kind::Counter, displaced));
+        }
+        for (name, help, kind, value) in rows {
             self.0.push(Measurement { name, help, kind, labels: Vec::new(), value });
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use engine::{Caller, Clock, Handle, Journal};
+use engine::{Caller, Clock, Handle, Journal, Tap};
 use node::{Bound, Pf, RecordSink, Seat};
 use role_core::Core;
 use role_participating::Participating;
@@ -11,7 +11,7 @@ use store::{Lease, Role, Store};
 use wire::Entropy;
 
 use super::config::{NodePlan, Plan};
-use super::hep::{Counts, Exporter};
+use super::copies::Copies;
 use super::lives::Life;
 use super::stored;
 
@@ -21,8 +21,7 @@ pub(super) struct Running {
     pfs: Vec<(String, Pf)>,
     /// Of those that keep their entries in the store, in the order of their start.
     leases: Vec<Lease>,
-    /// Of the copies for Homer.
-    copies: Option<Arc<Counts>>,
+    copies: Option<Copies>,
 }
 
 impl Running {
@@ -32,18 +31,19 @@ impl Running {
         let cores = plan.cores.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
         let pfs = plan.pfs.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
         let mut running = Running { cores: Vec::new(), pfs: Vec::new(), leases: Vec::new(), copies: None };
-        let hep = plan.hep.map(Exporter::start).transpose()?;
-        running.copies = hep.as_ref().map(Exporter::counts);
+        running.copies = Copies::start(plan.hep, plan.capture)?;
         for (core, bound) in cores {
             let journal = store.map(|store| running.begin(store, &core.name, Role::Core)).transpose()?;
-            let handle = core.role.start(bound, seat(&core.name, core.options, journal, hep.as_ref()))?;
+            let tap = running.copies.as_ref().and_then(|copies| copies.tap(&core.name, false));
+            let handle = core.role.start(bound, seat(core.options, journal, tap))?;
             running.cores.push((core.name, handle));
         }
         for (pf, bound) in pfs {
             let journal = store.filter(|_| plan.stored.contains(&pf.name));
             let journal = journal.map(|store| running.begin(store, &pf.name, Role::Participating)).transpose()?;
             let records = store.map(|store| Box::new(stored::Records(Arc::clone(store))) as Box<dyn RecordSink>);
-            let seat = seat(&pf.name, pf.options, journal, hep.as_ref());
+            let tap = running.copies.as_ref().and_then(|copies| copies.tap(&pf.name, true));
+            let seat = seat(pf.options, journal, tap);
             let handle = pf.role.start(bound, seat, records.into_iter().collect())?;
             running.pfs.push((pf.name, handle));
         }
@@ -73,8 +73,8 @@ impl Running {
         self.pfs.iter().map(|(name, pf)| (name.clone(), pf.handle.caller())).collect()
     }
 
-    /// What has become of the copies for Homer, if there are any.
-    pub(super) fn copies(&self) -> Option<Arc<Counts>> {
+    /// The copies of what passes, if anybody wants any.
+    pub(super) fn copies(&self) -> Option<Copies> {
         self.copies.clone()
     }
 
@@ -116,8 +116,7 @@ fn bind<R>(plan: NodePlan<R>) -> anyhow::Result<(NodePlan<R>, Bound)> {
     Ok((plan, bound))
 }
 
-fn seat<N>(name: &str, options: sip_tx::Options, journal: Option<Journal>, hep: Option<&Exporter>) -> Seat<N> {
-    let tap = hep.map(|hep| hep.tap(name));
+fn seat<N>(options: sip_tx::Options, journal: Option<Journal>, tap: Option<Box<dyn Tap>>) -> Seat<N> {
     let host = engine::Options { clock: Clock::start(), journal, tap, ..engine::Options::default() };
     Seat { options, entropy: Entropy::from_os(), host }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use admin::{
-    Api, AuditEntry, CloseError, Measurement, NodeStatus, Operator, Record, Registration, Session, SessionQuery,
-    StoreProblem, Token, Unavailable, User, UserEntry,
+    Api, AuditEntry, CloseError, Measurement, NodeStatus, Operator, PcapError, Record, Registration, Session,
+    SessionQuery, StoreProblem, Token, Unavailable, User, UserEntry,
 };
 use cpim::DateTime;
 use cpm::MediaPath;
@@ -15,7 +15,7 @@ use role_participating::{Participating, SessionView};
 use store::{RecordQuery, Store};
 
 use super::audit::AuditLog;
-use super::hep::Counts;
+use super::copies::{Copies, Passed};
 use super::measure;
 use super::nodes::Running;
 use super::reload::Reloader;
@@ -26,7 +26,7 @@ use crate::logs::Filter;
 pub(super) struct Nodes {
     pub(super) cores: Vec<(String, Caller<Core>)>,
     pub(super) pfs: Vec<(String, Caller<Participating>)>,
-    pub(super) copies: Option<Arc<Counts>>,
+    pub(super) copies: Option<Copies>,
     reloader: Reloader,
     store: Option<Arc<dyn Store>>,
     audit: AuditLog,
@@ -73,6 +73,11 @@ fn session(node: &str, view: &SessionView) -> Session {
     }
 }
 
+fn on_the_wire(passed: &Passed) -> lab::Passage<'_> {
+    let Passed { at, transport, from, to, message } = passed;
+    lab::Passage { at: *at, transport: *transport, from: *from, to: *to, data: message }
+}
+
 impl Operator for Nodes {
     fn nodes(&self) -> Vec<NodeStatus> {
         let status = |name: &String, role: &str, ready: Option<bool>| NodeStatus {
@@ -114,6 +119,22 @@ impl Operator for Nodes {
             }
             Some(Err(role_participating::CloseError::Unknown)) | None => Err(CloseError::Unknown),
         }
+    }
+
+    fn pcap(&self, id: &str) -> Result<Vec<u8>, PcapError> {
+        let copies = self.copies.as_ref().filter(|copies| copies.is_keeping()).ok_or(PcapError::NotKept)?;
+        let (node, pf, id) = self.holder(id).ok_or(PcapError::Unknown)?;
+        let id = id.to_owned();
+        let call_ids = pf.call(move |pf, _| pf.session(&id).map(|view| pf.call_ids(view.id)));
+        let call_ids = call_ids.map_err(|_| Unavailable(node.to_owned()))?.ok_or(PcapError::Unknown)?;
+        let kept = copies.of(node, call_ids);
+        if kept.is_empty() {
+            return Err(PcapError::Displaced);
+        }
+        let mut file = Vec::new();
+        lab::write_messages(kept.iter().map(on_the_wire), &mut file)
+            .map_err(|error| PcapError::Lost(error.to_string()))?;
+        Ok(file)
     }
 
     fn registrations(&self) -> Result<Vec<Registration>, Unavailable> {

@@ -13,12 +13,13 @@ use crate::ground::{self, Place, SOON, call_ids};
 /// SHA-256 of `looker`.
 const LOOKER: &str = "d133efd9800e396abbeb9de0cc7a6f873d58159121a0fc587f8a2ec1208ad50a";
 
-struct Stage {
-    lease: Loopback,
-    cores: [SocketAddr; 2],
+pub(crate) struct Stage {
+    pub(crate) lease: Loopback,
+    pub(crate) cores: [SocketAddr; 2],
+    pub(crate) pfs: [SocketAddr; 2],
     admin: SocketAddr,
-    metrics: SocketAddr,
-    nodes: Process,
+    pub(crate) metrics: SocketAddr,
+    pub(crate) nodes: Process,
     config: String,
 }
 
@@ -30,6 +31,11 @@ impl Stage {
 
     /// The same with more in the configuration, that may name files in the folder.
     fn with(more: impl FnOnce(&Path) -> String) -> Stage {
+        Stage::over(Transport::Udp, &[], more)
+    }
+
+    /// The same over another transport and with options for `serve`.
+    pub(crate) fn over(transport: Transport, options: &[&str], more: impl FnOnce(&Path) -> String) -> Stage {
         let lease = Loopback::lease();
         let [core_a, core_b, a, b, admin, metrics] = lease.ports();
         let scratch = Process::scratch();
@@ -41,14 +47,14 @@ impl Stage {
                 token.display()
             ),
             more(scratch.path()),
-            ground::core("core-a", core_a, a, core_b, Transport::Udp),
+            ground::core("core-a", core_a, a, core_b, transport),
             ground::pf("pf-a", a, Place::On),
-            ground::core("core-b", core_b, b, core_a, Transport::Udp),
+            ground::core("core-b", core_b, b, core_a, transport),
             ground::pf("pf-b", b, Place::Off),
         ]
         .join("\n");
-        let nodes = ground::serve_in(scratch, &config, &[core_a, core_b, a, b]);
-        let mut stage = Stage { lease, cores: [core_a, core_b], admin, metrics, nodes, config };
+        let nodes = ground::serve_with(options, scratch, &config, &[core_a, core_b, a, b]);
+        let mut stage = Stage { lease, cores: [core_a, core_b], pfs: [a, b], admin, metrics, nodes, config };
         stage.nodes.wait_listening(admin, Transport::Tcp, SOON);
         // Sockets are bound first of all.
         let is_written = || std::fs::read(&token).is_ok_and(|secret| secret.ends_with(b"\n"));
@@ -56,21 +62,21 @@ impl Stage {
         stage
     }
 
-    fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.nodes.folder()
     }
 
-    fn ctl(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn ctl(&self, arguments: &[&str]) -> Output {
         self.ctl_as(&["--token-file", &self.folder().join("admin.token").display().to_string()], arguments)
     }
 
-    fn ctl_as(&self, login: &[&str], arguments: &[&str]) -> Output {
+    pub(crate) fn ctl_as(&self, login: &[&str], arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_duologue"));
         command.args(["ctl", "--server", &self.admin.to_string(), "-o", "json"]).args(login).args(arguments);
         command.env_remove("DUOLOGUE_TOKEN").output().unwrap()
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let output = self.ctl(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
@@ -88,7 +94,7 @@ impl Stage {
     }
 
     /// Status and body of an answer.
-    fn curl(&self, addr: SocketAddr, path: &str, arguments: &[&str]) -> (String, String) {
+    pub(crate) fn curl(&self, addr: SocketAddr, path: &str, arguments: &[&str]) -> (String, String) {
         let mut command = Command::new(interop::require("curl"));
         command.args(["--silent", "--max-time", "10", "--write-out", "\n%{http_code}"]).args(arguments);
         let output = command.arg(format!("http://{addr}{path}")).output().unwrap();
@@ -98,7 +104,7 @@ impl Stage {
     }
 }
 
-fn error(output: &Output) -> String {
+pub(crate) fn error(output: &Output) -> String {
     assert!(!output.status.success());
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -129,6 +135,7 @@ fn an_operator_sees_a_session_and_closes_it() {
     }
     assert_eq!(stage.json(&["registrations"])[0]["user"], "sip:alice@home1.test");
 
+    assert!(error(&stage.ctl(&["pcap", on])).contains("the configuration has no [capture] (409)"));
     // A proxy cannot close, who may only look must not, and a stranger is told nothing.
     assert!(error(&stage.ctl(&["close", off])).contains("off the media path"));
     assert!(error(&stage.ctl_as(&["--token", "looker"], &["close", on])).contains("(403)"));
@@ -169,7 +176,8 @@ fn an_operator_sees_a_session_and_closes_it() {
     let audit = stage.json(&["audit"]);
     let entry = |n: usize| (audit[n]["who"].as_str(), audit[n]["status"].as_u64().unwrap());
     assert_eq!([entry(0), entry(1), entry(2)], [(Some("token-file"), 202), (Some("token-file"), 404), (None, 401)]);
-    assert_eq!([entry(3), entry(4)], [(Some("looker"), 403), (Some("token-file"), 409)]);
+    let [looker, own] = [Some("looker"), Some("token-file")];
+    assert_eq!([entry(3), entry(4), entry(5)], [(looker, 403), (own, 409), (own, 409)]);
 }
 
 #[test]

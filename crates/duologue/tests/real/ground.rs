@@ -31,10 +31,20 @@ pub(crate) fn serve(config: &str, listens: &[SocketAddr]) -> Process {
 
 /// The same in a folder that is there already.
 pub(crate) fn serve_in(scratch: tempfile::TempDir, config: &str, listens: &[SocketAddr]) -> Process {
+    serve_with(&[], scratch, config, listens)
+}
+
+/// The same with more options.
+pub(crate) fn serve_with(
+    options: &[&str],
+    scratch: tempfile::TempDir,
+    config: &str,
+    listens: &[SocketAddr],
+) -> Process {
     let file = scratch.path().join("duologue.toml");
     std::fs::write(&file, config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_duologue"));
-    command.args(["serve", "--config"]).arg(&file);
+    command.args(["serve", "--config"]).arg(&file).args(options);
     let mut process = Process::start("duologue serve", command, scratch);
     for addr in listens {
         process.wait_listening(*addr, Transport::Udp, SOON);

@@ -15,6 +15,8 @@ mod kamailio_ladders;
 mod kill9;
 mod lab_on_the_wire;
 mod load;
+mod logs;
+mod pcap;
 mod secured;
 mod sipp_clients;
 mod torture;

@@ -14,10 +14,13 @@ const WINDOW: u16 = u16::MAX;
 /// First sequence numbers of the end that opened and of the one that accepted.
 const FIRST: [u32; 2] = [1_000, 5_000];
 
+/// One direction between two sockets: transport, sender, receiver.
+type Path = (Transport, SocketAddr, SocketAddr);
+
 /// The connections that were seen to open and not yet to close, by the ends that opened and accepted them.
 #[derive(Default)]
 pub(super) struct Connections {
-    open: BTreeMap<(Transport, SocketAddr, SocketAddr), Connection>,
+    open: BTreeMap<Path, Connection>,
 }
 
 /// One connection: the end that opened it comes first.
@@ -60,6 +63,15 @@ impl Connections {
                 self.open.remove(&key);
             }
         }
+    }
+
+    /// Draws a message that one end sent and the other one took.
+    pub(super) fn pass(&mut self, path: Path, data: &[u8], micros: u64, out: &mut Vec<Packet>) {
+        let back = (path.0, path.2, path.1);
+        let (key, end) = if self.open.contains_key(&back) { (back, 1) } else { (path, 0) };
+        let connection = self.open.entry(key).or_insert_with(|| Connection::open([key.1, key.2], micros, out));
+        connection.sent(end, data, micros, out);
+        connection.received(1 - end, data.len(), micros, out);
     }
 
     /// Closes what is left.

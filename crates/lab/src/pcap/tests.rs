@@ -120,3 +120,28 @@ fn a_long_piece_is_cut_into_segments_and_what_is_left_open_is_closed() {
         ["40>62 A 1 1 65483", "40>62 PA 484 1 17", "40>62 FA 501 1 0", "62>40 FA 1 502 0", "40>62 A 502 2 0"];
     assert_eq!(shown[3..], expected);
 }
+
+#[test]
+fn messages_that_were_picked_are_written_in_connections_of_their_own() {
+    let at = Timestamp::from_micros(1_000_007);
+    let passage =
+        |transport, [from, to]: [u16; 2], data| Passage { at, transport, from: addr(from), to: addr(to), data };
+    let messages = [
+        passage(Transport::Tcp, [61, 62], &b"BYE"[..]),
+        passage(Transport::Udp, [61, 62], b"BYE"),
+        passage(Transport::Tcp, [62, 61], b"200 OK"),
+    ];
+    let mut file = Vec::new();
+    write_messages(messages, &mut file).unwrap();
+    let shown: Vec<String> = read(&file)
+        .into_iter()
+        .map(|(time, packet)| {
+            assert_eq!(time, 1_000_007);
+            show(packet)
+        })
+        .collect();
+    let open = ["61>62 S 0 0 0", "62>61 SA 0 1 0", "61>62 A 1 1 0"];
+    let said = ["61>62 PA 1 1 3", "62>61 A 1 4 0", "61>62 BYE", "62>61 PA 1 4 6", "61>62 A 4 7 0"];
+    let close = ["61>62 FA 4 7 0", "62>61 FA 7 5 0", "61>62 A 5 8 0"];
+    assert_eq!(shown, [&open[..], &said, &close].concat());
+}

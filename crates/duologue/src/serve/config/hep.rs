@@ -3,8 +3,8 @@
 use wire::Redacted;
 
 use super::{ConfigError, admin};
+use crate::serve::copies::HepPlan;
 use crate::serve::document;
-use crate::serve::hep::HepPlan;
 
 /// What Homer shows where nobody has given a number.
 const CAPTURE_ID: u32 = 2_001;

@@ -10,7 +10,7 @@ use super::{SMALL, TLS, keys, read};
 type Wrong = (&'static str, &'static str, &'static str);
 
 /// A table of the file, the document that makes the reader list its keys, and a wrong value for each of them.
-const WRONG: [(&str, &str, &[Wrong]); 13] = [
+const WRONG: [(&str, &str, &[Wrong]); 14] = [
     (
         "",
         "x = 1",
@@ -19,6 +19,7 @@ const WRONG: [(&str, &str, &[Wrong]); 13] = [
             ("pf", "{}", "invalid type: map, expected a sequence"),
             ("admin", "true", "invalid type: boolean `true`, expected struct Admin"),
             ("hep", "'127.0.0.1:9060'", "invalid type: string \"127.0.0.1:9060\", expected struct Hep"),
+            ("capture", "true", "invalid type: boolean `true`, expected struct Capture"),
             ("store", "'duologue.db'", "invalid type: string \"duologue.db\", expected struct Store"),
         ],
     ),
@@ -57,6 +58,14 @@ const WRONG: [(&str, &str, &[Wrong]); 13] = [
             ("capture_id", "-1", "invalid value: integer `-1`, expected u32"),
             ("password", "''", "hep.password is empty or too long; write up to 255"),
             ("contents", "'yes'", "invalid type: string \"yes\", expected a boolean"),
+        ],
+    ),
+    (
+        "capture",
+        "[capture]\nx = 1",
+        &[
+            ("octets", "4096", "capture.octets is 4096; write a number from 1048576 to 1073741824"),
+            ("contents", "1", "invalid type: integer `1`, expected a boolean"),
         ],
     ),
     (
@@ -187,7 +196,7 @@ const WRONG: [(&str, &str, &[Wrong]); 13] = [
 /// A document in which every table is there, and nothing is wrong.
 fn whole() -> Table {
     let mut document: Table = SMALL.replace("Home1.test\"", &format!("home1.test\"\n{TLS}")).parse().unwrap();
-    let admin = "[admin]\nlisten = '127.0.0.1:9090'\ntoken_file = 'token'\n[store]\nurl = 'sqlite:db'\n[hep]\naddress = '127.0.0.1:9060'".parse::<Table>();
+    let admin = "[admin]\nlisten = '127.0.0.1:9090'\ntoken_file = 'token'\n[store]\nurl = 'sqlite:db'\n[hep]\naddress = '127.0.0.1:9060'\n[capture]".parse::<Table>();
     document.extend(admin.unwrap());
     let token = format!("tokens = [{{ name = 'noc', role = 'read', sha256 = '{}' }}]", "0".repeat(64));
     document["admin"].as_table_mut().unwrap().extend(token.parse::<Table>().unwrap());

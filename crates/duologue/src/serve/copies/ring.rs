@@ -1,0 +1,141 @@
+//! The most recent messages, for who asks for those of one session.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use wire::{Timestamp, Transport};
+
+use super::{CapturePlan, Counts, Seen, redact};
+
+/// A message that passed a node, without what is nobody's business.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::serve) struct Passed {
+    pub(in crate::serve) at: Timestamp,
+    pub(in crate::serve) transport: Transport,
+    pub(in crate::serve) from: SocketAddr,
+    pub(in crate::serve) to: SocketAddr,
+    pub(in crate::serve) message: Bytes,
+}
+
+/// Messages whose octets, and what is known of them, have room within a bound: a new one displaces the oldest.
+pub(super) struct Ring {
+    plan: CapturePlan,
+    kept: VecDeque<Kept>,
+    octets: usize,
+    counts: Arc<Counts>,
+}
+
+struct Kept {
+    node: Arc<str>,
+    call_id: Bytes,
+    passed: Passed,
+}
+
+impl Kept {
+    fn octets(&self) -> usize {
+        size_of::<Kept>() + self.call_id.len() + self.passed.message.len()
+    }
+}
+
+impl Ring {
+    pub(super) fn new(plan: CapturePlan, counts: Arc<Counts>) -> Ring {
+        Ring { plan, kept: VecDeque::new(), octets: 0, counts }
+    }
+
+    /// Keeps a message. One without a Call-ID is of no session.
+    pub(super) fn keep(&mut self, seen: &Seen, at: Timestamp, message: &Bytes) {
+        let (message, call_id) = redact::redacted(message, self.plan.contents);
+        if call_id.is_empty() {
+            return;
+        }
+        // Copies of their own: what they are parts of may be much larger.
+        let [message, call_id] = [message, call_id].map(|part| Bytes::copy_from_slice(&part));
+        let passed = Passed { at, transport: seen.transport, from: seen.from, to: seen.to, message };
+        let kept = Kept { node: Arc::clone(&seen.node), call_id, passed };
+        if kept.octets() > self.plan.octets {
+            self.counts.displaced.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.octets += kept.octets();
+        self.kept.push_back(kept);
+        while self.octets > self.plan.octets {
+            let Some(oldest) = self.kept.pop_front() else { break };
+            self.octets -= oldest.octets();
+            self.counts.displaced.fetch_add(1, Ordering::Relaxed);
+        }
+        self.counts.kept.store(self.kept.len(), Ordering::Relaxed);
+        self.counts.kept_octets.store(self.octets, Ordering::Relaxed);
+    }
+
+    /// Those of a node with one of these Call-IDs, the oldest first.
+    pub(super) fn of(&self, node: &str, call_ids: &[Bytes]) -> Vec<Passed> {
+        let is_meant = |kept: &&Kept| *kept.node == *node && call_ids.contains(&kept.call_id);
+        self.kept.iter().filter(is_meant).map(|kept| kept.passed.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(call_id: &str, text: &str) -> Bytes {
+        let head =
+            "Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\nMax-Forwards: 70\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\n";
+        let length = text.len();
+        format!(
+            "MESSAGE sip:b SIP/2.0\r\n{head}Call-ID: {call_id}\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain\r\n\
+             Content-Length: {length}\r\n\r\n{text}"
+        )
+        .into()
+    }
+
+    fn seen(node: &str) -> Seen {
+        let addr = "127.0.0.1:5060".parse().unwrap();
+        let (at, transport) = (Timestamp::default(), Transport::Udp);
+        Seen {
+            node: node.into(),
+            is_kept: true,
+            at,
+            transport,
+            from: addr,
+            to: addr,
+            data: Bytes::new(),
+            has_gap: false,
+        }
+    }
+
+    fn ring(octets: usize) -> Ring {
+        Ring::new(CapturePlan { octets, contents: false }, Arc::default())
+    }
+
+    #[test]
+    fn messages_are_found_by_node_and_call_id_and_without_what_people_write() {
+        let mut ring = ring(1 << 20);
+        for (node, call_id) in [("pf-a", "one"), ("pf-b", "one"), ("pf-a", "two"), ("pf-a", "three"), ("pf-a", "one")] {
+            ring.keep(&seen(node), Timestamp::default(), &message(call_id, "hello"));
+        }
+        ring.keep(&seen("pf-a"), Timestamp::default(), &"no SIP".into());
+        let found = ring.of("pf-a", &["one".into(), "two".into()]);
+        assert_eq!(found.len(), 3);
+        assert!(found.iter().all(|passed| !passed.message.ends_with(b"hello")), "{found:?}");
+        assert!(ring.of("pf-c", &["one".into()]).is_empty() && ring.of("pf-a", &[]).is_empty());
+    }
+
+    #[test]
+    fn a_new_message_displaces_the_oldest_ones_and_one_that_is_too_large_is_not_kept() {
+        let mut ring = ring(2_000);
+        for n in 0..100 {
+            ring.keep(&seen("pf"), Timestamp::default(), &message(&format!("call-{n}"), ""));
+            assert!(ring.octets <= 2_000 && ring.octets == ring.kept.iter().map(Kept::octets).sum::<usize>());
+        }
+        let ([kept, octets], displaced) = ring.counts.kept();
+        assert_eq!((kept, octets, displaced), (ring.kept.len(), ring.octets, 100 - kept as u64));
+        assert!(ring.of("pf", &["call-0".into()]).is_empty() && ring.of("pf", &["call-99".into()]).len() == 1);
+        ring.plan.contents = true;
+        ring.keep(&seen("pf"), Timestamp::default(), &message("long", &"x".repeat(3_000)));
+        assert_eq!(ring.counts.kept(), ([kept, octets], displaced + 1));
+    }
+}

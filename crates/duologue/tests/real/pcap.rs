@@ -1,0 +1,92 @@
+//! One session out of what is kept, as tshark reads it.
+
+use std::net::SocketAddr;
+
+use interop::{Capture, Transport};
+use serde_json::Value;
+
+use crate::admin::{Stage, error};
+use crate::ground::{self, SOON};
+
+/// The messages of a capture as tshark reads them, as seen from a node: `> BYE` leaves it; with the Call-IDs there are.
+fn ladder(path: &std::path::Path, node: SocketAddr, transport: Transport) -> (Vec<String>, Vec<String>) {
+    let name = transport.name();
+    let capture = Capture::open(path).decode_as(&format!("{name}.port=={},sip", node.port()));
+    let source = format!("{name}.srcport");
+    let rows = capture.fields("sip", &[&source, "sip.Method", "sip.Status-Code", "sip.CSeq.method", "sip.Call-ID"]);
+    let mut ids: Vec<String> = rows.iter().map(|row| row[4].clone()).collect();
+    ids.sort();
+    ids.dedup();
+    let arrow = |row: &Vec<String>| {
+        // Over TCP the port of who opened the connection is the kernel's choice, and so is it on our side.
+        let way = match (transport, row[0] == node.port().to_string()) {
+            (Transport::Udp, true) => "> ",
+            (Transport::Udp, false) => "< ",
+            (Transport::Tcp, _) => "",
+        };
+        if row[1].is_empty() { format!("{way}{} {}", row[2], row[3]) } else { format!("{way}{}", row[1]) }
+    };
+    (rows.iter().map(arrow).collect(), ids)
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_session_is_captured_on_both_legs_and_nothing_else() {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let mut stage = Stage::over(transport, &[], |_| "[capture]\noctets = 1048576\n".to_owned());
+        let [core_a, core_b] = stage.cores;
+        // Each of them waits for the other one to close. A session before it is another one.
+        ground::session(&stage.lease, core_a, core_b, transport, "a");
+        stage.nodes.wait_line("session on the media path is up", SOON);
+        let [alice, bob] = ground::callers(&stage.lease, core_a, core_b, transport, ["b", "a"]);
+        let (bob, alice) = (bob.start(), alice.start());
+        stage.nodes.wait_line("session on the media path is up", SOON);
+        let is_up = |session: &Value| session["started"].is_string();
+        let sessions = interop::until(SOON, || {
+            let sessions = stage.json(&["sessions"]);
+            (sessions.as_array().unwrap().len() == 2 && sessions.as_array().unwrap().iter().all(is_up))
+                .then_some(sessions)
+        });
+        let sessions = sessions.unwrap();
+        let [on, off] = [0, 1].map(|n| sessions[n]["id"].as_str().unwrap());
+        let file = stage.folder().join("session.pcap");
+        let written = file.display().to_string();
+        let set_up = ["INVITE", "100 INVITE", "180 INVITE", "200 INVITE", "ACK"];
+        for (id, node, dialogs) in [(on, stage.pfs[0], 2), (off, stage.pfs[1], 1)] {
+            let both_ways = |message: &str| match transport {
+                Transport::Udp => vec![format!("< {message}"), format!("> {message}")],
+                Transport::Tcp => vec![message.to_owned(); 2],
+            };
+            let expected: Vec<String> = set_up.iter().flat_map(|message| both_ways(message)).collect();
+            // The ACK comes a little later than what makes it a session.
+            let captured = interop::until(SOON, || {
+                assert!(stage.ctl(&["pcap", id, "--write", &written]).status.success());
+                let captured = ladder(&file, node, transport);
+                (captured.0.len() >= expected.len()).then_some(captured)
+            });
+            let (ladder, call_ids) = captured.unwrap();
+            assert_eq!(sorted(ladder), sorted(expected), "{id} {transport:?}");
+            assert_eq!(call_ids.len(), dialogs, "{id}: {call_ids:?}");
+        }
+        // Who may only look must not, and what there is not is not there.
+        assert!(error(&stage.ctl_as(&["--token", "looker"], &["pcap", on])).contains("(403)"));
+        for wrong in ["pf-a.on-ffff", "pf-c.on-0", "core-a.on-0", "x"] {
+            assert!(error(&stage.ctl(&["pcap", wrong])).contains("there is no such session"), "{wrong}");
+        }
+        let audit = stage.json(&["audit"]);
+        let has = |who: &str, status: u64| {
+            let what = format!("GET /api/v1/sessions/{on}/pcap");
+            audit.as_array().unwrap().iter().any(|e| e["what"] == what && e["who"] == who && e["status"] == status)
+        };
+        assert!(has("looker", 403) && has("token-file", 200), "{audit}");
+        let (_, metrics) = stage.curl(stage.metrics, "/metrics", &[]);
+        assert!(metrics.contains("duologue_capture_messages ") && metrics.contains("duologue_copies_dropped_total 0"));
+
+        assert!(stage.ctl(&["close", on]).status.success());
+        drop((alice.finish(), bob.finish()));
+    }
+}
