@@ -55,6 +55,12 @@ impl Stage {
         (callee, caller)
     }
 
+    fn wait_for_open(&self, sessions: u32) {
+        let open = format!("duologue_sessions{{node=\"pf\",media_path=\"on\"}} {sessions}");
+        let all_open = interop::until(SOON, || metrics(self).contains(&open).then_some(()));
+        assert!(all_open.is_some(), "{}", metrics(self));
+    }
+
     fn wait_for(&self, sql: &str, expected: &str) {
         let seen = interop::until(CLOSED, || (self.postgres.query(sql) == expected).then_some(()));
         assert!(seen.is_some(), "{sql}: {} instead of {expected}", self.postgres.query(sql));
@@ -65,6 +71,13 @@ fn metrics(stage: &Stage) -> String {
     let mut curl = Command::new(interop::require("curl"));
     let done = curl.args(["--silent", &format!("http://{}/metrics", stage.metrics.get())]).output().unwrap();
     String::from_utf8(done.stdout).unwrap()
+}
+
+/// Sessions that have ended, by whatever cause.
+fn ended(stage: &Stage) -> u64 {
+    let metrics = metrics(stage);
+    let lines = metrics.lines().filter(|line| line.starts_with("duologue_sessions_ended_total{"));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
 /// Processes die in real time.
@@ -133,9 +146,7 @@ fn with_the_database_away_sessions_go_on_and_records_wait_for_it() {
     let (bob, alice) = (bob.start(), alice(at).start());
 
     // 1. The database goes away while sessions are open.
-    let open = "duologue_sessions{node=\"pf\",media_path=\"on\"} 20";
-    let all_open = interop::until(SOON, || metrics(&stage).contains(open).then_some(()));
-    assert!(all_open.is_some(), "{}", metrics(&stage));
+    stage.wait_for_open(20);
     stage.postgres.crash();
     pf.wait_line("the store does not answer", SOON);
 
@@ -149,4 +160,48 @@ fn with_the_database_away_sessions_go_on_and_records_wait_for_it() {
     let mut again = stage.serve("pf", at, &folder.path().join("journal").display().to_string());
     stage.wait_for("SELECT count(*), count(DISTINCT key) FROM record", "20|20");
     again.stop();
+}
+
+/// A database that is gone, and one whose processes stand still: what it was asked then, it does when it goes on.
+#[test]
+fn with_the_database_away_sessions_come_and_go_and_have_one_record_each_once_it_is_back() {
+    type Act = fn(&mut Postgres);
+    let ways: [(Act, Act); 2] = [(Postgres::crash, Postgres::restart), (|p| p.freeze(), |p| p.thaw())];
+    for (goes, comes_back) in ways {
+        let mut stage = Stage::set();
+        let at = stage.lease.port();
+        let folder = tempfile::tempdir().unwrap();
+        let mut pf = stage.serve("pf", at, &folder.path().join("journal").display().to_string());
+        let (bob, alice) = stage.sides(20);
+        let (bob, alice) = (bob.start(), alice(at).start());
+        stage.wait_for_open(20);
+
+        // 1. It goes, and others call and hang up meanwhile.
+        goes(&mut stage.postgres);
+        pf.wait_line("the store does not answer", SOON);
+        let (caller, callee) = (stage.lease.port(), stage.lease.port());
+        let called = Sipp::new("carol", scenarios::ISC_B, callee).key("me", &callee.to_string()).calls(20).within(SOON);
+        let calls = Sipp::new("dave", scenarios::ISC_A, caller)
+            .to(at)
+            .key("pf", &at.to_string())
+            .key("back", &callee.to_string())
+            .key("me", &caller.to_string())
+            .calls(20)
+            .within(SOON);
+        let called = called.start();
+        calls.start().finish();
+        called.finish();
+        assert_eq!(ended(&stage), 20, "the sessions from before are open still");
+
+        // 2. It is back: their records come, and the sessions from before are open still.
+        comes_back(&mut stage.postgres);
+        stage.wait_for("SELECT count(*), count(DISTINCT key) FROM record", "20|20");
+        assert_eq!(ended(&stage), 20);
+
+        // 3. These end as well, once each.
+        pf.stop();
+        alice.finish();
+        bob.finish();
+        stage.wait_for("SELECT count(*), count(DISTINCT key) FROM record", "40|40");
+    }
 }
