@@ -54,7 +54,7 @@ pub(crate) enum Task {
     },
     /// Write the SIP messages of a session, on all its legs, as a capture file for Wireshark
     ///
-    /// They are those that its participating function sent and received, as far as [capture] of the configuration keeps them.
+    /// They are those that its participating function sent and received, as far as the section `capture` of the configuration keeps them.
     Pcap {
         /// As `sessions` names it
         id: String,
