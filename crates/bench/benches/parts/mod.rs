@@ -21,7 +21,7 @@ pub(crate) const PARTS: [Part; 5] = [
     Part { name: "close-off-path", bound: 60_000, run: |calls| sessions(calls, MediaPath::Off, Measure::Close) },
     Part { name: "set-up-on-path", bound: 312_000, run: |calls| sessions(calls, MediaPath::On, Measure::SetUp) },
     Part { name: "close-on-path", bound: 73_000, run: |calls| sessions(calls, MediaPath::On, Measure::Close) },
-    Part { name: "message", bound: 62_000, run: messages },
+    Part { name: "message", bound: 66_000, run: messages },
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
