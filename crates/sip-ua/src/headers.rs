@@ -87,6 +87,13 @@ impl Headers {
         self.lines.extend_from_slice(&other.lines);
     }
 
+    /// All of these names, in order.
+    pub(crate) fn only(&self, names: &[Name]) -> Headers {
+        let lines = self.lines.split_inclusive(|byte| *byte == b'\n');
+        let wanted = lines.filter(|line| names.iter().any(|name| is_named(line, *name)));
+        Headers { lines: wanted.flatten().copied().collect() }
+    }
+
     /// Takes away all of that name.
     pub(crate) fn remove(&mut self, name: Name) {
         while let Some(line) = self.find(name) {
@@ -126,17 +133,20 @@ impl Headers {
 
     /// Where the first line of that name stands.
     fn find(&self, name: Name) -> Option<Range<usize>> {
-        let name = name.as_str().as_bytes();
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', &self.lines) {
-            let line = &self.lines[start..=end];
-            if line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name) {
+            if is_named(&self.lines[start..=end], name) {
                 return Some(start..end + 1);
             }
             start = end + 1;
         }
         None
     }
+}
+
+fn is_named(line: &[u8], name: Name) -> bool {
+    let name = name.as_str().as_bytes();
+    line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name)
 }
 
 const COLON: &[u8] = b": ";
@@ -212,6 +222,8 @@ mod tests {
         let printed = |headers: &Headers| String::from_utf8(headers.lines.clone()).unwrap();
         assert_eq!(printed(&headers), "To: longer\r\nTod: b\r\nTO: c\r\nMax-Forwards: 70\r\n");
         assert_eq!(headers.size(), printed(&headers).len());
+        let some = headers.clone().with(Name::To, "last").only(&[Name::To, Name::Subject]);
+        assert_eq!(printed(&some), "To: longer\r\nTO: c\r\nTo: last\r\n");
         headers.remove(Name::To);
         assert_eq!(printed(&headers), "Tod: b\r\nMax-Forwards: 70\r\n");
     }

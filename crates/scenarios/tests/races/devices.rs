@@ -59,60 +59,45 @@ fn r23_two_devices_answer_and_both_leave_and_the_session_is_closed_once() {
 }
 
 /// 3GPP TS 24.229 §5.4.5.1.2: a core releases a session by BYEs of its own to both sides, each in the dialog and in the
-/// number series of the other side. Here a node beside Core A sends the one that goes on, with what it read in passing.
+/// number series of the other side. Here a node beside the core of a phone sends the one that goes on, with what it read in
+/// passing: the phone's dialog. It goes straight to the next hop behind it. A second later the phone closes as well.
+fn release_beside(site: Site, topology: Topology) -> Stage {
+    let ends = if site == Site::ClientA { [End::Phone, End::Client] } else { [End::Client, End::Phone] };
+    let mut stage = Stage::new(topology, ends);
+    let core = stage.system.phone("releaser", site, 5099);
+    stage.call();
+    stage.begin_at(20);
+    let phone = stage.caller.or(stage.callee).expect("a phone");
+    let (dialog, hop) = (stage.system.net[phone].dialog.clone(), stage.system.net[phone].core);
+    stage.system.net.node_mut(core, |core, now| {
+        core.dialog = dialog;
+        let ask = core.within("BYE").with("Reason", "SIP;cause=503;text=\"Released\"");
+        core.send(ask, &Target::new(hop.transport, hop.addr), now);
+    });
+    stage.system.settle();
+    stage.run_to(1_000);
+    stage.with(Some(phone), Phone::bye);
+    stage.system.settle();
+    assert_eq!(stage.system.net[phone].statuses().last(), Some(&481), "{topology:?}");
+    stage
+}
+
 #[test]
 fn r24_a_bye_of_the_core_counts_as_the_peer_s_and_the_peer_s_own_finds_nothing() {
-    for places in [OFF, ON] {
-        for topology in places {
-            let mut stage = Stage::new(topology, [End::Phone, End::Client]);
-            let core = stage.system.phone("releaser", Site::ClientA, 5099);
-            stage.call();
-            stage.begin_at(20);
-            // What the core knows: the phone's dialog. It goes straight to the next hop behind it.
-            let dialog = stage.caller().dialog.clone();
-            let hop = stage.system.net[stage.caller.expect("a phone")].core;
-            stage.system.net.node_mut(core, |core, now| {
-                core.dialog = dialog;
-                let ask = core.within("BYE").with("Reason", "SIP;cause=503;text=\"Released\"");
-                core.send(ask, &Target::new(hop.transport, hop.addr), now);
-            });
-            stage.system.settle();
-            stage.run_to(1_000);
-            let caller = stage.caller;
-            stage.with(caller, Phone::bye);
-            stage.system.settle();
-            stage.assert_ladder();
-            assert_eq!(stage.caller().statuses().last(), Some(&481));
-            stage.assert_quiet(2);
-        }
+    for topology in OFF.into_iter().chain(ON) {
+        let mut stage = release_beside(Site::ClientA, topology);
+        stage.assert_ladder();
+        stage.assert_quiet(2);
     }
 }
 
 /// The same from the other side: Core B closes for the callee.
 #[test]
 fn r24_a_bye_of_the_callee_s_core_counts_as_the_callee_s_and_its_own_finds_nothing() {
-    for places in [OFF, ON] {
-        for topology in places {
-            let mut stage = Stage::new(topology, [End::Client, End::Phone]);
-            let core = stage.system.phone("releaser", Site::ClientB, 5099);
-            stage.call();
-            stage.begin_at(20);
-            let dialog = stage.callee().dialog.clone();
-            let hop = stage.system.net[stage.callee.expect("a phone")].core;
-            stage.system.net.node_mut(core, |core, now| {
-                core.dialog = dialog;
-                let ask = core.within("BYE").with("Reason", "SIP;cause=503;text=\"Released\"");
-                core.send(ask, &Target::new(hop.transport, hop.addr), now);
-            });
-            stage.system.settle();
-            assert_eq!(stage.closed("client-a"), [ClosedBy::Peer], "{topology:?}");
-            stage.run_to(1_000);
-            let callee = stage.callee;
-            stage.with(callee, Phone::bye);
-            stage.system.settle();
-            stage.assert_ladder();
-            assert_eq!(stage.callee().statuses().last(), Some(&481));
-            stage.assert_over(2);
-        }
+    for topology in OFF.into_iter().chain(ON) {
+        let mut stage = release_beside(Site::ClientB, topology);
+        assert_eq!(stage.closed("client-a"), [ClosedBy::Peer], "{topology:?}");
+        stage.assert_ladder();
+        stage.assert_over(2);
     }
 }

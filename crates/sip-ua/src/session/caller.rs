@@ -28,9 +28,8 @@ impl Caller {
     /// The INVITE has its last answer: of it stays what the ACKs of its 2xx need.
     pub(super) fn answered(&mut self) {
         let Some(draft) = self.draft.take() else { return };
-        for name in [Name::Authorization, Name::ProxyAuthorization] {
-            self.authorization = std::mem::take(&mut self.authorization).maybe(name, draft.fields.get(name));
-        }
+        // One for the server and one for each proxy that asked.
+        self.authorization = draft.fields.only(&[Name::Authorization, Name::ProxyAuthorization]);
         self.credentials = Met::default();
     }
 }
