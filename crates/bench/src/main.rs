@@ -84,6 +84,8 @@ enum Workload {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum Peer {
     Kamailio,
+    /// The program on the PATH; its modules where Debian has them or in the folder `$OPENSIPS_MODULES`
+    Opensips,
     Null,
 }
 
@@ -146,7 +148,10 @@ fn measure(run: &Run) -> Result<()> {
             Workload::W1 => compared(run, bench::Workload::W1)?,
             Workload::W2 => compared(run, bench::Workload::W2)?,
             Workload::W3 => {
-                let servers = std::iter::once(Server::Duologue).chain(peers(run)).collect();
+                let servers = std::iter::once(Server::Duologue)
+                    .chain(peers(run))
+                    .filter(|server| *server != Server::OpenSips)
+                    .collect();
                 let measured = Duration::from_secs(run.seconds);
                 let compared = bench::compare_media(MediaPlan { servers, rounds: run.rounds.into(), measured })?;
                 ("W3", bench::media_table(&compared), bench::media_json(&compared))
@@ -155,7 +160,7 @@ fn measure(run: &Run) -> Result<()> {
             Workload::W5 => compared(run, bench::Workload::W5)?,
             Workload::W6 => {
                 let settle = Duration::from_secs(run.warm_up);
-                let sessions = bench::hold(&run.held, settle, run.against.contains(&Peer::Kamailio))?;
+                let sessions = bench::hold(&run.held, settle, &peers(run).collect::<Vec<_>>())?;
                 ("W6", sessions.table(), sessions.json())
             }
         };
@@ -194,6 +199,7 @@ fn plan(run: &Run, workload: bench::Workload) -> Plan {
 fn peers(run: &Run) -> impl Iterator<Item = Server> {
     run.against.iter().map(|peer| match peer {
         Peer::Kamailio => Server::Kamailio,
+        Peer::Opensips => Server::OpenSips,
         Peer::Null => Server::Null,
     })
 }

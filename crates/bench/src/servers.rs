@@ -1,6 +1,7 @@
 use std::fmt;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub enum Server {
     Durable,
     /// Kamailio with `kamailio.cfg`.
     Kamailio,
+    /// OpenSIPS with `opensips.cfg`, or `opensips-b2b.cfg` as a B2BUA.
+    OpenSips,
     /// [`crate::null()`].
     Null,
 }
@@ -30,6 +33,7 @@ impl Server {
             Server::Duologue => "duologue",
             Server::Durable => "with journal",
             Server::Kamailio => "kamailio",
+            Server::OpenSips => "opensips",
             Server::Null => "null",
         }
     }
@@ -85,40 +89,14 @@ impl Running {
         let address = listen.to_string();
         match server {
             Server::Duologue | Server::Durable => {
-                let (msrp, uac, uas) = (own.at(2855).to_string(), uac.ip().to_string(), uas.ip().to_string());
-                let media_path = if setting == Setting::OnPath { "on" } else { "off" };
-                let journal = format!("journal = \"{}/journal\"", scratch.path().display());
-                let journal = if server == Server::Durable { &*journal } else { "" };
-                let places = [
-                    ("listen", &*address),
-                    ("msrp", &msrp),
-                    ("uac", &uac),
-                    ("uas", &uas),
-                    ("media_path", media_path),
-                    ("journal", journal),
-                ];
-                let text = if setting == Setting::Registrar {
-                    fill(include_str!("../registrar.toml"), &places[..1]) + &subscribers()
-                } else {
-                    fill(include_str!("../duologue.toml"), &places)
+                let journal = match server {
+                    Server::Durable => format!("journal = \"{}/journal\"", scratch.path().display()),
+                    Server::Duologue | Server::Kamailio | Server::OpenSips | Server::Null => String::new(),
                 };
-                let file = scratch.path().join("duologue.toml");
-                write(&file, &text);
-                command.arg(binary("duologue")).args(["--log", "error", "serve", "--config"]).arg(file);
+                duologue(&mut command, setting, [&own, &uac, &uas], &journal, scratch.path());
             }
-            Server::Kamailio => {
-                let file = scratch.path().join("kamailio.cfg");
-                write(&file, &fill(include_str!("../kamailio.cfg"), &[("listen", &*address)]));
-                // In front, with its fast allocator (the default one finds errors) and room for all transactions.
-                let options = ["-DD", "-E", "-x", "fm", "-X", "fm", "-m", "4096", "-M", "64", "-f"];
-                command.arg(require("kamailio")).args(options).arg(file);
-                match setting {
-                    Setting::OffPath | Setting::OnPath => {}
-                    Setting::Registrar => _ = command.args(["-A", "WITH_REGISTRAR"]),
-                    Setting::Dialogs => _ = command.args(["-A", "WITH_DIALOG"]),
-                }
-                command.arg("-P").arg(scratch.path().join("pid")).arg("-Y").arg(scratch.path());
-            }
+            Server::Kamailio => kamailio(&mut command, setting, &address, scratch.path()),
+            Server::OpenSips => opensips(&mut command, setting, &address, scratch.path()),
             Server::Null => {
                 command.arg(std::env::current_exe().expect("a program knows its path")).args(["null", &address]);
             }
@@ -134,6 +112,63 @@ impl Running {
     }
 }
 
+fn duologue(command: &mut Command, setting: Setting, [own, uac, uas]: [&Loopback; 3], journal: &str, scratch: &Path) {
+    let (listen, msrp) = (own.at(5060).to_string(), own.at(2855).to_string());
+    let (uac, uas) = (uac.ip().to_string(), uas.ip().to_string());
+    let media_path = if setting == Setting::OnPath { "on" } else { "off" };
+    let places = [
+        ("listen", &*listen),
+        ("msrp", &msrp),
+        ("uac", &uac),
+        ("uas", &uas),
+        ("media_path", media_path),
+        ("journal", journal),
+    ];
+    let text = if setting == Setting::Registrar {
+        fill(include_str!("../registrar.toml"), &places[..1]) + &subscribers()
+    } else {
+        fill(include_str!("../duologue.toml"), &places)
+    };
+    let file = scratch.join("duologue.toml");
+    write(&file, &text);
+    command.arg(binary("duologue")).args(["--log", "error", "serve", "--config"]).arg(file);
+}
+
+fn kamailio(command: &mut Command, setting: Setting, listen: &str, scratch: &Path) {
+    let file = scratch.join("kamailio.cfg");
+    write(&file, &fill(include_str!("../kamailio.cfg"), &[("listen", listen)]));
+    // In front, with its fast allocator (the default one finds errors) and room for all transactions.
+    let options = ["-DD", "-E", "-x", "fm", "-X", "fm", "-m", "4096", "-M", "64", "-f"];
+    command.arg(require("kamailio")).args(options).arg(file);
+    match setting {
+        Setting::OffPath | Setting::OnPath => {}
+        Setting::Registrar => _ = command.args(["-A", "WITH_REGISTRAR"]),
+        Setting::Dialogs => _ = command.args(["-A", "WITH_DIALOG"]),
+    }
+    command.arg("-P").arg(scratch.join("pid")).arg("-Y").arg(scratch);
+}
+
+/// Where Debian's packages of OpenSIPS have its modules.
+const OPENSIPS_MODULES: &str = "/usr/lib/x86_64-linux-gnu/opensips/modules/";
+
+fn opensips(command: &mut Command, setting: Setting, listen: &str, scratch: &Path) {
+    let modules = std::env::var("OPENSIPS_MODULES").unwrap_or_else(|_| OPENSIPS_MODULES.to_owned());
+    let [load_dialog, create_dialog] = match setting {
+        Setting::Dialogs => [r#"loadmodule "dialog.so""#, "create_dialog();"],
+        Setting::OffPath | Setting::OnPath | Setting::Registrar => ["", ""],
+    };
+    let template = match setting {
+        Setting::OnPath => include_str!("../opensips-b2b.cfg"),
+        Setting::OffPath | Setting::Dialogs | Setting::Registrar => include_str!("../opensips.cfg"),
+    };
+    let places =
+        [("listen", listen), ("modules", &modules), ("load_dialog", load_dialog), ("create_dialog", create_dialog)];
+    let file = scratch.join("opensips.cfg");
+    write(&file, &fill(template, &places));
+    command.arg(require("opensips")).args(["-F", "-m", "4096", "-M", "64", "-f"]).arg(file);
+    command.arg("-P").arg(scratch.join("pid"));
+}
+
 /// What ends the program after its arguments by itself, whatever becomes of who started it.
 pub(crate) fn bounded(lifetime: Duration) -> Command {
     let mut command = Command::new("timeout");
@@ -147,6 +182,6 @@ fn subscribers() -> String {
     (0..SUBSCRIBERS).map(user).collect()
 }
 
-pub(crate) fn write(file: &std::path::Path, text: &str) {
+pub(crate) fn write(file: &Path, text: &str) {
     fs::write(file, text).expect("the scratch folder can be written");
 }

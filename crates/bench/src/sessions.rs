@@ -10,10 +10,12 @@ use crate::load::{Held, Load, Options, Pace, Work};
 use crate::servers::{Running, Server, Setting};
 
 /// Who holds sessions.
-const HOLDERS: [(&str, Server, Setting); 3] = [
+const HOLDERS: [(&str, Server, Setting); 5] = [
     ("duologue, off the media path", Server::Duologue, Setting::OffPath),
     ("duologue, on the media path", Server::Duologue, Setting::OnPath),
     ("kamailio with dialog", Server::Kamailio, Setting::Dialogs),
+    ("opensips with dialog", Server::OpenSips, Setting::Dialogs),
+    ("opensips b2b", Server::OpenSips, Setting::OnPath),
 ];
 
 /// What each of them needs.
@@ -23,10 +25,10 @@ pub struct Sessions {
 }
 
 /// Has every server hold each number of sessions. `settle` is the time until the transactions of the set-up are over.
-pub fn hold(levels: &[usize], settle: Duration, with_kamailio: bool) -> Result<Sessions> {
+pub fn hold(levels: &[usize], settle: Duration, peers: &[Server]) -> Result<Sessions> {
     let mut found = Vec::new();
     for (name, server, setting) in HOLDERS {
-        if server == Server::Kamailio && !with_kamailio {
+        if server != Server::Duologue && !peers.contains(&server) {
             continue;
         }
         let lifetime = (settle + Duration::from_secs(60)) * levels.len() as u32;

@@ -36,12 +36,14 @@ impl Workload {
         }
     }
 
-    /// Whether a server can do it: Kamailio is no B2BUA, and a session without legs of ours has nothing to keep.
+    /// Whether a server can do it: Kamailio is no B2BUA, and a session without legs of ours has nothing to keep. Of OpenSIPS
+    /// only what others lack or do otherwise is measured.
     pub const fn suits(self, server: Server) -> bool {
         match server {
             Server::Duologue | Server::Null => true,
             Server::Durable => matches!(self, Workload::W2),
             Server::Kamailio => !matches!(self, Workload::W2),
+            Server::OpenSips => matches!(self, Workload::W1 | Workload::W2),
         }
     }
 }

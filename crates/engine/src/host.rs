@@ -142,14 +142,18 @@ impl<N: Node> Host<N> {
         }
     }
 
-    /// How long inputs wait is not known, but since when there have always been some: as long as a queue has not been
-    /// empty, one of them may have waited. A node that keeps up empties it all the time.
+    /// How long inputs wait: for datagrams the kernel tells. Of others it is known since when there have always been some: as long
+    /// as a queue has not been empty, one of them may have waited. A node that keeps up empties it all the time, or nearly so: as
+    /// busy as it can be, it always finds new ones that have not waited for long.
     fn tell_lag(&mut self) {
         let now = self.clock.now();
         if self.is_drained {
             self.drained_at = now.at;
         }
-        self.node.handle_lag(now.at - self.drained_at, now);
+        let standing = now.at - self.drained_at;
+        let lag =
+            if standing.is_zero() { standing } else { self.io.sockets.waited().unwrap_or(standing).min(standing) };
+        self.node.handle_lag(lag, now);
         self.is_drained = false;
     }
 

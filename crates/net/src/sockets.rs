@@ -142,6 +142,12 @@ impl Sockets {
         !self.table.fx.pending.is_empty() || !self.table.fx.ready.is_empty()
     }
 
+    /// How long what is read now has waited at most, if the kernel tells: only datagrams are left to read, so many that one call
+    /// does not take them.
+    pub fn waited(&self) -> Option<Duration> {
+        self.table.waited()
+    }
+
     /// The next input for the node, read from the sockets that are ready in turn. `None`: let [`Sockets::wait`] look again.
     pub fn next_input(&mut self) -> Option<Input> {
         self.table.next_input()
@@ -219,6 +225,16 @@ impl Table {
         {
             self.fx.ready.push_back(Source::Port(port));
         }
+    }
+
+    fn waited(&self) -> Option<Duration> {
+        let mut longest = None;
+        for source in &self.fx.ready {
+            let Source::Port(port) = source else { return None };
+            let PortSocket::Udp(udp) = &self.ports[*port].socket else { return None };
+            longest = longest.max(Some(udp.waited()?));
+        }
+        longest
     }
 
     fn next_input(&mut self) -> Option<Input> {

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mio::net::UdpSocket;
@@ -26,12 +27,18 @@ pub(crate) struct UdpPort {
     last_batch: usize,
     /// The last call received fewer than asked for: the kernel has no more.
     drained: bool,
+    /// How long the datagrams read last had waited in the kernel: known while there are more than one call takes.
+    waited: Option<Duration>,
     outbox: Outbox,
 }
 
 impl UdpPort {
     pub(crate) fn new(socket: UdpSocket, local: SocketAddr) -> UdpPort {
-        UdpPort { socket, local, inbox: VecDeque::new(), last_batch: 0, drained: false, outbox: Outbox::default() }
+        if let Err(error) = batch::note_arrival(&socket) {
+            tracing::debug!(%error, "the kernel does not note when datagrams come");
+        }
+        let (inbox, outbox) = (VecDeque::new(), Outbox::default());
+        UdpPort { socket, local, inbox, last_batch: 0, drained: false, waited: None, outbox }
     }
 
     pub(crate) const fn local(&self) -> SocketAddr {
@@ -41,6 +48,11 @@ impl UdpPort {
     /// Whether the next datagram must be asked of the kernel.
     pub(crate) fn is_read_out(&self) -> bool {
         self.inbox.is_empty()
+    }
+
+    /// How long the datagrams read last had waited, if there are more.
+    pub(crate) const fn waited(&self) -> Option<Duration> {
+        self.waited
     }
 
     /// The kernel reported that there is something.
@@ -63,11 +75,13 @@ impl UdpPort {
     /// the socket.
     fn read(&mut self, arrivals: &mut Arrivals, pool: &mut ReadPool, fx: &mut Effects) {
         self.drained = true;
+        self.waited = None;
         let wanted = (self.last_batch + MORE).min(BATCH);
         for _ in 0..ERRORS_IN_A_ROW {
-            match arrivals.receive(&self.socket, wanted) {
+            match arrivals.receive(&self.socket, wanted, self.last_batch == BATCH) {
                 Ok(count) => {
                     (self.last_batch, self.drained) = (count, count < wanted);
+                    self.waited = arrivals.waited().filter(|_| !self.drained);
                     break;
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,

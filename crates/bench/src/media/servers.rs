@@ -44,6 +44,7 @@ impl Running {
                 command.arg("-P").arg(scratch.path().join("pid")).arg("-Y").arg(scratch.path());
                 (msrp, Transport::Tcp, through(true))
             }
+            Server::OpenSips => unreachable!("its relay is not measured"),
             Server::Null => {
                 callee_port = callee.at(2855).port();
                 let to = SocketAddr::from((callee.ip(), callee_port));
