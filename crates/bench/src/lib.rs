@@ -23,11 +23,11 @@ mod tally;
 mod workload;
 
 pub use compare::{Compared, Plan, Round, compare};
-pub use digest::{Challenge, PASSWORD};
+pub use digest::Challenge;
 pub use load::{Held, Load, Options, Outcome, Pace, Work};
 pub use media::{Plan as MediaPlan, compare as compare_media, json as media_json, table as media_table};
 pub use message::message_figures;
-pub use messages::{CallId, DOMAIN, Dialog, Parties, SUBSCRIBERS, subscriber};
+pub use messages::{CallId, Dialog, Parties};
 pub use null::null;
 pub use report::{json, machine, table, write_section};
 pub use servers::Server;

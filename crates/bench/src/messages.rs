@@ -255,12 +255,12 @@ const ICSI: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.session";
 const ICSI_ESCAPED: &str = "urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.session";
 
 /// The users that register.
-pub const SUBSCRIBERS: u32 = 1000;
+pub(crate) const SUBSCRIBERS: u32 = 1000;
 /// The domain of every user.
-pub const DOMAIN: &str = "ims.example";
+pub(crate) const DOMAIN: &str = "ims.example";
 
 /// The name of a user that registers.
-pub fn subscriber(number: u32) -> String {
+pub(crate) fn subscriber(number: u32) -> String {
     format!("user{}", number % SUBSCRIBERS)
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Location {
     users: BTreeMap<String, Vec<Binding>>,
     /// When the first binding of each user expires.
     expiries: BTreeSet<(Instant, String)>,
+    /// Where the contacts are ([`sip::Uri::place`]), and whose they are.
+    places: BTreeSet<(Vec<u8>, String)>,
 }
 
 /// A contact of a user, and the way its REGISTER came.
@@ -62,6 +64,11 @@ impl Binding {
         let routes = self.path.iter().map(|p| String::from_utf8_lossy(p).into_owned());
         let target = self.target().filter(|_| self.path.is_empty());
         ForwardTo { target, ..ForwardTo::uri(self.uri.clone()).via_routes(routes) }
+    }
+
+    /// Where the contact is.
+    fn place(&self) -> Option<Vec<u8>> {
+        sip::Uri::parse(&self.uri).ok().map(|uri| uri.place())
     }
 
     /// Whether the contact is the host that its REGISTER came from.
@@ -127,11 +134,13 @@ impl Location {
     /// register any URI: what names a `user` of the domain is that user's only, and of several contacts that are the same
     /// the one that is where its REGISTER came from is meant.
     pub(crate) fn by_contact(&self, uri: &sip::Uri<'_>, user: Option<&str>, now: Instant) -> Option<&Binding> {
-        let eligible = self.users.iter().filter(|(aor, _)| user.is_none_or(|user| user == *aor));
+        let place = (uri.place(), String::new());
+        let there = self.places.range(&place..).take_while(|(there, _)| *there == place.0).map(|(_, aor)| aor.as_str());
+        let eligible = there.filter(|aor| user.is_none_or(|user| user == *aor));
         let is_meant = |b: &&Binding| {
             b.expires_at > now && sip::Uri::parse(&b.uri).is_ok_and(|u| u.matches(uri) || is_same_address(&u, uri))
         };
-        eligible.flat_map(|(_, list)| list).filter(is_meant).min_by_key(|b| !b.is_where_it_says())
+        eligible.flat_map(|aor| self.of(aor)).filter(is_meant).min_by_key(|b| !b.is_where_it_says())
     }
 
     /// Changes the bindings of a user: all that `change` does, or nothing (RFC 3261 §10.3 step 7).
@@ -151,6 +160,7 @@ impl Location {
     /// A user has these bindings from now on.
     pub(crate) fn set(&mut self, aor: String, bindings: Vec<Binding>) {
         let first = bindings.iter().map(|b| b.expires_at).min();
+        self.place(&aor, &bindings);
         let was = if bindings.is_empty() { self.users.remove(&aor) } else { self.users.insert(aor.clone(), bindings) };
         let was = was.iter().flatten().map(|b| b.expires_at).min();
         if was == first {
@@ -162,6 +172,19 @@ impl Location {
         if let Some(first) = first {
             self.expiries.insert((first, aor));
         }
+    }
+
+    /// The contacts of a user are where these bindings say from now on.
+    fn place(&mut self, aor: &str, bindings: &[Binding]) {
+        let known = self.users.get(aor).map_or(&[][..], Vec::as_slice);
+        // A refresh changes no place, and most changes are refreshes.
+        if known.iter().map(|b| &b.uri).eq(bindings.iter().map(|b| &b.uri)) {
+            return;
+        }
+        for place in known.iter().filter_map(Binding::place) {
+            self.places.remove(&(place, aor.to_owned()));
+        }
+        self.places.extend(bindings.iter().filter_map(Binding::place).map(|place| (place, aor.to_owned())));
     }
 
     /// The bindings of a user as they are, expired ones among them.
@@ -177,13 +200,12 @@ impl Location {
                 self.expiries.insert((first, aor));
                 break;
             }
-            let mut left = self.users.remove(&aor).unwrap_or_default();
+            let mut left = self.of(&aor).to_vec();
             left.retain(|b| b.expires_at > now);
             if left.is_empty() {
-                gone.push(aor);
-            } else {
-                self.set(aor, left);
+                gone.push(aor.clone());
             }
+            self.set(aor, left);
         }
         gone
     }
@@ -192,6 +214,7 @@ impl Location {
     pub(crate) fn check_invariants(&self) {
         debug_assert!(self.users.values().all(|list| !list.is_empty()), "a user without bindings is not kept");
         debug_assert_eq!(self.expiries.len(), self.users.len(), "every user is looked at in time");
+        debug_assert!(self.places.iter().all(|(_, aor)| self.users.contains_key(aor)), "no place outlives its user");
     }
 
     /// When the next binding expires.
@@ -305,6 +328,34 @@ mod tests {
         }
         assert_eq!(location.bindings("sip:a@x", Instant::ZERO).len(), 1);
     }
+
+    #[test]
+    fn a_contact_is_found_where_it_is_now_and_nowhere_else() {
+        let mut location = Location::default();
+        let now = Instant::ZERO;
+        for (aor, uri) in [("sip:a@x", "sip:a@10.0.0.1:5070"), ("sip:b@x", "sip:b@10.0.0.1:5070;transport=tcp")] {
+            location.change(aor, now, |bindings| bindings.bind(binding(uri, 1, 60), 2)).unwrap();
+        }
+        let found = |location: &Location, uri: &str, user| {
+            let uri = sip::Uri::parse(uri.as_bytes()).unwrap();
+            location.by_contact(&uri, user, now).map(|b| String::from_utf8_lossy(&b.uri).into_owned())
+        };
+        let a = Some("sip:a@10.0.0.1:5070".to_owned());
+        // Parameters that were not registered, and another spelling of the same user.
+        for uri in ["sip:a@10.0.0.1:5070", "sip:a@10.0.0.1:5070;ob", "sip:%61@10.0.0.1:5070"] {
+            assert_eq!(found(&location, uri, None), a, "{uri}");
+        }
+        assert_eq!(found(&location, "sip:a@10.0.0.1:5070", Some("sip:b@x")), None);
+        assert_eq!(found(&location, "sip:a@10.0.0.1:5071", None), None);
+
+        let moved = Binding { instance: None, ..binding("sip:a@10.0.0.9:5070", 2, 60) };
+        location.set("sip:a@x".to_owned(), vec![moved]);
+        assert_eq!(found(&location, "sip:a@10.0.0.1:5070", None), None);
+        assert!(found(&location, "sip:a@10.0.0.9:5070", None).is_some());
+        location.expire(now + Duration::from_secs(60));
+        assert_eq!((location.places.len(), location.users.len(), location.expiries.len()), (0, 0, 0));
+    }
+
     #[test]
     fn a_change_that_fails_halfway_changes_nothing() {
         let mut location = Location::default();

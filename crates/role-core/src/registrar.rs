@@ -94,11 +94,12 @@ impl Core {
         let authenticator = &mut self.registrar.authenticator;
         // IMS clients write the private identity `user@domain` as user name.
         let is_user = |user: &str| user == name || aor.strip_prefix("sip:") == Some(user);
-        let claimed = authenticator.username(request, Side::Server);
-        let subscriber = self.config.subscribers.get(name).filter(|_| claimed.as_deref().is_some_and(is_user));
-        let is_private = claimed.as_deref() != Some(name);
-        let secret = subscriber.map(|s| s.private.as_ref().filter(|_| is_private).unwrap_or(&s.secret));
-        match authenticator.check(request, Side::Server, secret, now) {
+        let subscribers = &self.config.subscribers;
+        let secret_of = |claimed: &str| {
+            let subscriber = subscribers.get(name).filter(|_| is_user(claimed))?;
+            Some(subscriber.private.as_ref().filter(|_| claimed != name).unwrap_or(&subscriber.secret))
+        };
+        match authenticator.check(request, Side::Server, now, secret_of) {
             Check::Granted { .. } => Ok(()),
             Check::Missing { stale } => Err(authenticator.demand(Side::Server, stale, now)),
             Check::Refused => Err(because(403, "these credentials are not the user's")),

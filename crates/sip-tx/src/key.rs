@@ -55,7 +55,10 @@ fn push(key: &mut ServerKey, parts: &[&[u8]]) {
 /// request and kept as a copy: a piece of the request would keep all of it, and what was received with it, in memory.
 #[derive(Debug)]
 pub(crate) struct ServerIndex {
-    table: HashTable<Entry>,
+    /// Each entry is in the part that its hash names. A table that grows moves all its entries at once: those of a part take a
+    /// fraction of a millisecond, where all together would hold everything up for long.
+    parts: Box<[HashTable<Entry>; PARTS]>,
+    count: usize,
     stones: Tombstones,
     /// Seeded by the node's dice: peers cannot choose keys that collide, and the same seed gives the same To tags of
     /// refusals.
@@ -83,13 +86,16 @@ pub(crate) enum Found {
     Over(StoneId),
 }
 
-/// Entries that an empty table has room for.
-const KEPT: usize = 4096;
+/// A power of two.
+const PARTS: usize = 64;
+/// Entries that an empty part has room for.
+const KEPT: usize = 64;
 
 impl ServerIndex {
     pub(crate) fn new(seed: u64) -> ServerIndex {
         ServerIndex {
-            table: HashTable::new(),
+            parts: Box::new([const { HashTable::new() }; PARTS]),
+            count: 0,
             stones: Tombstones::default(),
             hasher: foldhash::fast::FixedState::with_seed(seed),
         }
@@ -99,12 +105,17 @@ impl ServerIndex {
         self.hasher.hash_one(key.as_slice())
     }
 
+    /// The part of a hash: by bits that its table does not look at before it has four thousand million entries.
+    const fn part(hash: u64) -> usize {
+        (hash >> 32) as usize % PARTS
+    }
+
     pub(crate) fn find(&self, hash: u64, key: &ServerKey) -> Option<Found> {
         let is_it = |entry: &Entry| match &entry.place {
             Place::Live { key: known, .. } => **known == **key,
             Place::Over(stone) => entry.hash == hash && self.stones.has_key(*stone, key),
         };
-        self.table.find(hash, is_it).map(|entry| match entry.place {
+        self.parts[Self::part(hash)].find(hash, is_it).map(|entry| match entry.place {
             Place::Live { id, .. } => Found::Live(id),
             Place::Over(stone) => Found::Over(stone),
         })
@@ -113,12 +124,13 @@ impl ServerIndex {
     /// Adds a transaction whose key is not there.
     pub(crate) fn insert(&mut self, hash: u64, key: &ServerKey, id: ServerId) {
         let place = Place::Live { key: Box::from(key.as_slice()), id };
-        self.table.insert_unique(hash, Entry { hash, place }, |entry| entry.hash);
+        self.parts[Self::part(hash)].insert_unique(hash, Entry { hash, place }, |entry| entry.hash);
+        self.count += 1;
     }
 
     /// Leaves a tombstone of a transaction until `due`.
     pub(crate) fn entomb(&mut self, hash: u64, id: ServerId, path: ReturnPath, response: &[u8], due: Instant) {
-        let Some(entry) = self.table.find_mut(hash, |entry| entry.is(id)) else { return };
+        let Some(entry) = self.parts[Self::part(hash)].find_mut(hash, |entry| entry.is(id)) else { return };
         if let Place::Live { key, .. } = &entry.place {
             entry.place = Place::Over(self.stones.push(hash, key, path, response, due));
         }
@@ -138,35 +150,34 @@ impl ServerIndex {
     pub(crate) fn expire(&mut self, now: Instant) {
         while let Some((stone, hash)) = self.stones.pop_due(now) {
             let is_it = |entry: &Entry| matches!(entry.place, Place::Over(known) if known == stone);
-            if let Ok(entry) = self.table.find_entry(hash, is_it) {
-                entry.remove();
-            }
-        }
-        self.give_back();
-    }
-
-    /// An empty table keeps no room for many entries: there may once have been many.
-    fn give_back(&mut self) {
-        if self.table.is_empty() && self.table.capacity() > KEPT {
-            self.table = HashTable::new();
+            self.take_out(hash, is_it);
         }
     }
 
     pub(crate) fn remove(&mut self, hash: u64, id: ServerId) {
-        if let Ok(entry) = self.table.find_entry(hash, |entry| entry.is(id)) {
+        self.take_out(hash, |entry| entry.is(id));
+    }
+
+    /// An empty part keeps no room for many entries: there may once have been many.
+    fn take_out(&mut self, hash: u64, is_it: impl FnMut(&Entry) -> bool) {
+        let part = &mut self.parts[Self::part(hash)];
+        if let Ok(entry) = part.find_entry(hash, is_it) {
             entry.remove();
+            self.count -= 1;
         }
-        self.give_back();
+        if part.is_empty() && part.capacity() > KEPT {
+            *part = HashTable::new();
+        }
     }
 
     /// All of them, tombstones included.
-    pub(crate) fn len(&self) -> usize {
-        self.table.len()
+    pub(crate) const fn len(&self) -> usize {
+        self.count
     }
 
     /// Those that are not over.
-    pub(crate) fn live(&self) -> usize {
-        self.table.len() - self.stones.len()
+    pub(crate) const fn live(&self) -> usize {
+        self.count - self.stones.len()
     }
 }
 

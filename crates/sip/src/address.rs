@@ -1,3 +1,4 @@
+use crate::params::ONCE;
 use crate::scan::{Scan, is_space, is_token_byte, trim};
 use crate::{Params, ParseError, Uri};
 
@@ -13,33 +14,58 @@ pub struct Address<'a> {
 impl<'a> Address<'a> {
     /// Reads one address; `text` holds no second, comma-separated one.
     pub fn parse(text: &'a [u8]) -> Result<Address<'a>, ParseError> {
+        Self::read(text, |_, _| Ok(()))
+    }
+
+    /// Reads one address with its tag, which is there once at most. Of two, one hop takes the first and another the last; RFC 3261
+    /// §7.3.1 forbids to repeat any parameter.
+    pub(crate) fn parse_with_tag(text: &'a [u8]) -> Result<(Address<'a>, Option<&'a [u8]>), ParseError> {
+        let mut tag = None;
+        let address = Self::read(text, |name, value| {
+            let is_second = name.eq_ignore_ascii_case(b"tag") && tag.replace(value).is_some();
+            if is_second { Err(ParseError::new(0, ONCE)) } else { Ok(()) }
+        })?;
+        Ok((address, tag))
+    }
+
+    fn read(
+        text: &'a [u8],
+        each: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), ParseError>,
+    ) -> Result<Address<'a>, ParseError> {
         let lead = text.len() - text.trim_ascii_start().len();
         let text = trim(text);
         match angle(text) {
-            Some(open) => Self::parse_bracketed(text, open),
-            None => Self::parse_bare(text),
+            Some(open) => Self::parse_bracketed(text, open, each),
+            None => Self::parse_bare(text, each),
         }
         .map_err(|e| e.shifted(lead))
     }
 
-    fn parse_bracketed(text: &'a [u8], open: usize) -> Result<Address<'a>, ParseError> {
+    fn parse_bracketed(
+        text: &'a [u8],
+        open: usize,
+        each: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), ParseError>,
+    ) -> Result<Address<'a>, ParseError> {
         let display = trim(&text[..open]);
         check_display(display)?;
         let close = memchr::memchr(b'>', &text[open..]).ok_or(ParseError::new(text.len(), "> after the URI"))? + open;
         let uri = Uri::parse(&text[open + 1..close]).map_err(|e| e.shifted(open + 1))?;
-        let params = Params::parse(&text[close + 1..]).map_err(|e| e.shifted(close + 1))?;
+        let params = Params::read(&text[close + 1..], each).map_err(|e| e.shifted(close + 1))?;
         Ok(Address { display, uri, params })
     }
 
     /// Without brackets every parameter is the header field's, and `,`, `?` and `;` may not be the URI's (§20.10).
-    fn parse_bare(text: &'a [u8]) -> Result<Address<'a>, ParseError> {
+    fn parse_bare(
+        text: &'a [u8],
+        each: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), ParseError>,
+    ) -> Result<Address<'a>, ParseError> {
         let end = memchr::memchr(b';', text).unwrap_or(text.len());
         let uri_text = trim(&text[..end]);
         if let Some(at) = memchr::memchr2(b'?', b',', uri_text) {
             return Err(ParseError::new(at, "angle brackets around a URI with ? or ,"));
         }
         let uri = Uri::parse(uri_text)?;
-        let params = Params::parse(&text[end..]).map_err(|e| e.shifted(end))?;
+        let params = Params::read(&text[end..], each).map_err(|e| e.shifted(end))?;
         Ok(Address { display: b"", uri, params })
     }
 

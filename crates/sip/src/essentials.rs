@@ -196,14 +196,13 @@ fn cseq(message: &Message) -> Result<CSeq, ParseError> {
 fn address(message: &Message, name: Name) -> Result<(AddressSpans, Span), ParseError> {
     let missing = if matches!(name, Name::From) { "a From header field" } else { "a To header field" };
     let (value, at) = required(message, name, missing)?;
-    let address = Address::parse(&message.bytes[value.range()]).map_err(|e| e.shifted(at))?;
+    let (address, tag) = Address::parse_with_tag(&message.bytes[value.range()]).map_err(|e| e.shifted(at))?;
     let uri = UriSpans { text: span_of(message, address.uri().as_bytes()), parts: address.uri().parts() };
     let spans = AddressSpans {
         display: span_of(message, address.display()),
         uri,
         params: span_of(message, address.params().as_bytes()),
     };
-    let tag = address.params().once("tag").map_err(|e| e.shifted(at))?;
     // An empty tag would read as no tag, and a response would add a second one.
     if tag == Some(b"") {
         return Err(ParseError::new(at, "a tag that is not empty"));

@@ -13,16 +13,26 @@ pub struct Params<'a> {
 impl<'a> Params<'a> {
     /// Checks the grammar of `text`, which is empty or begins with `;`.
     pub fn parse(text: &'a [u8]) -> Result<Params<'a>, ParseError> {
+        Self::read(text, |_, _| Ok(()))
+    }
+
+    /// [`Params::parse`] that shows names and values on the way: what is looked for in every message needs no second look.
+    pub(crate) fn read(
+        text: &'a [u8],
+        mut each: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), ParseError>,
+    ) -> Result<Params<'a>, ParseError> {
         let mut scan = Scan::new(text);
         while scan.eat_separator(b';') {
-            scan.token()?;
+            let name = scan.token()?;
+            let mut value = &b""[..];
             if scan.eat_separator(b'=') {
-                match scan.peek() {
-                    Some(b'"') => drop(scan.quoted()?),
-                    Some(b) if is_value_byte(b) => drop(scan.take_while(is_value_byte)),
+                value = match scan.peek() {
+                    Some(b'"') => scan.quoted()?,
+                    Some(b) if is_value_byte(b) => scan.take_while(is_value_byte),
                     Some(_) | None => return Err(scan.error("a parameter value")),
-                }
+                };
             }
+            each(name, value)?;
         }
         scan.end()?;
         Ok(Params { text })
@@ -37,14 +47,6 @@ impl<'a> Params<'a> {
     /// a quoted value comes without its quotes.
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
-    }
-
-    /// The parameter's value, if it does not occur twice. Of two tags or branches one hop takes the first and another the
-    /// last; RFC 3261 §7.3.1 forbids to repeat any.
-    pub(crate) fn once(&self, name: &str) -> Result<Option<&'a [u8]>, ParseError> {
-        let mut found = self.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v);
-        let first = found.next();
-        if found.next().is_some() { Err(ParseError::new(0, ONCE)) } else { Ok(first) }
     }
 
     /// Whether the parameter is there, with or without a value.

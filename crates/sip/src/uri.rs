@@ -134,6 +134,31 @@ impl<'a> Uri<'a> {
         }
     }
 
+    /// What a table of URIs is sorted by: the same for two that [`Uri::matches`] finds to be the same, and for two `sip:` URIs of
+    /// one user at one host and port, whatever their parameters are.
+    pub fn place(&self) -> Vec<u8> {
+        let mut place = Vec::with_capacity(self.text.len());
+        match self.scheme() {
+            Scheme::Sip | Scheme::Sips => {
+                for (octet, is_escaped) in unescape(self.user().unwrap_or_default()) {
+                    // A character that means something is not the same as its escape.
+                    place.extend(is_escaped.then_some(0));
+                    place.push(octet);
+                }
+                place.extend(self.user().map(|_| b'@'));
+                match self.ip().filter(|ip| ip.is_ipv6()) {
+                    Some(ip) => place.extend_from_slice(ip.to_string().as_bytes()),
+                    None => place.extend(self.host().iter().map(u8::to_ascii_lowercase)),
+                }
+                place.push(b' ');
+                place.extend(self.port().into_iter().flat_map(u16::to_be_bytes));
+            }
+            Scheme::Tel => place.extend(self.digits()),
+            Scheme::Other => place.extend_from_slice(self.text),
+        }
+        place
+    }
+
     /// Compares by RFC 3261 §19.1.4 for `sip:` and `sips:`, by RFC 3966 §4 for `tel:`, byte by byte for others.
     pub fn matches(&self, other: &Uri<'_>) -> bool {
         if self.scheme() != other.scheme() {
@@ -166,13 +191,15 @@ impl<'a> Uri<'a> {
         })
     }
 
+    /// The digits of a `tel:` URI, without what makes them easier to read.
+    fn digits(&self) -> impl Iterator<Item = u8> + use<'a> {
+        let number = self.user().unwrap_or_default();
+        number.iter().filter(|b| !is_visual_separator(**b)).map(u8::to_ascii_lowercase)
+    }
+
     fn matches_tel(&self, other: &Uri<'_>) -> bool {
-        let digits = |uri: &Uri<'_>| -> Vec<u8> {
-            let number = uri.user().unwrap_or_default();
-            number.iter().filter(|b| !is_visual_separator(**b)).map(u8::to_ascii_lowercase).collect()
-        };
         let count = |uri: &Uri<'_>| uri.params().count();
-        digits(self) == digits(other)
+        self.digits().eq(other.digits())
             && count(self) == count(other)
             && self.params().all(|(name, value)| {
                 other.params().any(|(n, v)| n.eq_ignore_ascii_case(name) && v.eq_ignore_ascii_case(value))

@@ -1,15 +1,19 @@
 /// A table that hands out small keys. A key whose entry is gone never finds a later one in its place.
+///
+/// The slots lie in pieces that never move: a table that grew by moving would stop the world for as long as that takes, which
+/// for a million entries is a tenth of a second.
 #[derive(Debug)]
 pub struct Slab<T> {
-    slots: Vec<Slot<T>>,
+    /// All but the last are full.
+    pieces: Vec<Vec<Slot<T>>>,
     free: Vec<u32>,
     len: usize,
     /// What new slots begin with: no slot that there ever was has gone so far.
     floor: u32,
 }
 
-/// Slots that an empty table keeps for the next entries. More are given back: there may once have been many.
-const KEPT: usize = 1024;
+/// Slots of a piece. An empty table keeps one piece for the next entries. More are given back: there may once have been many.
+const PIECE: usize = 1024;
 
 #[derive(Debug)]
 struct Slot<T> {
@@ -39,7 +43,7 @@ impl Key {
 impl<T> Slab<T> {
     /// An empty table.
     pub const fn new() -> Slab<T> {
-        Slab { slots: Vec::new(), free: Vec::new(), len: 0, floor: 0 }
+        Slab { pieces: Vec::new(), free: Vec::new(), len: 0, floor: 0 }
     }
 
     /// Adds an entry.
@@ -49,42 +53,57 @@ impl<T> Slab<T> {
 
     /// Adds an entry that knows its key.
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: self.floor, value: None });
-            (self.slots.len() - 1) as u32
-        });
-        let slot = &mut self.slots[index as usize];
+        let index = self.free.pop().unwrap_or_else(|| self.grow());
+        let slot = &mut self.pieces[index as usize / PIECE][index as usize % PIECE];
         let key = Key { index, generation: slot.generation };
         slot.value = Some(make(key));
         self.len += 1;
         key
     }
 
+    /// Adds a slot.
+    fn grow(&mut self) -> u32 {
+        if self.pieces.last().is_none_or(|piece| piece.len() == PIECE) {
+            // Small tables stay small.
+            self.pieces.push(if self.pieces.is_empty() { Vec::new() } else { Vec::with_capacity(PIECE) });
+        }
+        let before = (self.pieces.len() - 1) * PIECE;
+        let last = self.pieces.last_mut().expect("one was put there if there was none");
+        last.push(Slot { generation: self.floor, value: None });
+        (before + last.len() - 1) as u32
+    }
+
+    fn slot_mut(&mut self, key: Key) -> Option<&mut Slot<T>> {
+        let slot = self.pieces.get_mut(key.index as usize / PIECE)?.get_mut(key.index as usize % PIECE)?;
+        (slot.generation == key.generation).then_some(slot)
+    }
+
     /// The entry of a key.
     pub fn get(&self, key: Key) -> Option<&T> {
-        self.slots.get(key.index as usize).filter(|s| s.generation == key.generation)?.value.as_ref()
+        let slot = self.pieces.get(key.index as usize / PIECE)?.get(key.index as usize % PIECE)?;
+        slot.value.as_ref().filter(|_| slot.generation == key.generation)
     }
 
     /// The entry of a key.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        self.slots.get_mut(key.index as usize).filter(|s| s.generation == key.generation)?.value.as_mut()
+        self.slot_mut(key)?.value.as_mut()
     }
 
     /// Takes an entry out.
     pub fn remove(&mut self, key: Key) -> Option<T> {
-        let slot = self.slots.get_mut(key.index as usize).filter(|s| s.generation == key.generation)?;
+        let slot = self.slot_mut(key)?;
         let value = slot.value.take()?;
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(key.index);
         self.len -= 1;
-        if self.is_empty() && self.slots.len() > KEPT {
+        if self.is_empty() && self.pieces.len() > 1 {
             self.give_back();
         }
         Some(value)
     }
 
     fn give_back(&mut self) {
-        let latest = self.slots.iter().map(|slot| slot.generation).max();
+        let latest = self.pieces.iter().flatten().map(|slot| slot.generation).max();
         *self = Slab { floor: latest.unwrap_or_default().wrapping_add(1), ..Slab::new() };
     }
 
@@ -100,7 +119,7 @@ impl<T> Slab<T> {
 
     /// All entries, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        self.slots.iter().enumerate().filter_map(|(i, slot)| {
+        self.pieces.iter().flatten().enumerate().filter_map(|(i, slot)| {
             let key = Key { index: i as u32, generation: slot.generation };
             slot.value.as_ref().map(|v| (key, v))
         })
@@ -129,16 +148,30 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_grows_moves_no_entry() {
+        let mut slab = Slab::new();
+        let keys: Vec<Key> = (0..PIECE).map(|n| slab.insert(n)).collect();
+        let places = |slab: &Slab<usize>| keys.iter().map(|key| std::ptr::from_ref(slab.get(*key).unwrap())).collect();
+        let before: Vec<*const usize> = places(&slab);
+        let more: Vec<Key> = (PIECE..5 * PIECE + 1).map(|n| slab.insert(n)).collect();
+        let after: Vec<*const usize> = places(&slab);
+        assert_eq!(before, after);
+        assert!(slab.iter().map(|(_, value)| *value).eq(0..5 * PIECE + 1));
+        assert_eq!(more.iter().rev().map_while(|key| slab.remove(*key)).count(), 4 * PIECE + 1);
+        assert_eq!((slab.len(), slab.get(keys[PIECE - 1])), (PIECE, Some(&(PIECE - 1))));
+    }
+
+    #[test]
     fn an_empty_table_gives_its_memory_back_and_stale_keys_still_find_nothing() {
         let mut slab = Slab::new();
         let mut stale: Vec<Key> = Vec::new();
         for _ in 0..3 {
-            let keys: Vec<Key> = (0..2 * KEPT).map(|n| slab.insert(n)).collect();
+            let keys: Vec<Key> = (0..2 * PIECE).map(|n| slab.insert(n)).collect();
             assert!(stale.iter().all(|key| slab.get(*key).is_none()));
             for key in &keys {
                 slab.remove(*key);
             }
-            assert_eq!((slab.len(), slab.slots.capacity()), (0, 0));
+            assert_eq!((slab.len(), slab.pieces.capacity()), (0, 0));
             stale.extend(keys);
         }
     }

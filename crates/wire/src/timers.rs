@@ -63,7 +63,7 @@ impl<K: Copy + Ord> Default for Timers<K> {
 #[derive(Debug)]
 pub struct TimerQueue<K> {
     /// Each in order of its entries, which are those of one duration if there are no more durations than lanes.
-    lanes: [VecDeque<Entry<K>>; LANES],
+    lanes: [Lane<K>; LANES],
     heap: BinaryHeap<Reverse<Entry<K>>>,
     armed: u64,
 }
@@ -71,8 +71,16 @@ pub struct TimerQueue<K> {
 /// Deadline, number, key: in this order they come up.
 type Entry<K> = (Instant, u64, K);
 
-/// Entries that an empty lane has room for. The room of more is given back: there may once have been many.
-const KEPT: usize = 1024;
+/// First in, first out, in pieces: one that has grown moves no entry, and one that has shrunk keeps no room.
+#[derive(Debug)]
+struct Lane<K> {
+    /// None is empty but the only one.
+    pieces: VecDeque<VecDeque<Entry<K>>>,
+    len: usize,
+}
+
+/// Entries of a piece.
+const PIECE: usize = 1024;
 
 /// A transaction layer has four durations: T1, T4, 64*T1, and, while it repeats something, others.
 const LANES: usize = 4;
@@ -80,7 +88,7 @@ const LANES: usize = 4;
 impl<K: Copy + Ord> TimerQueue<K> {
     /// An empty queue.
     pub fn new() -> TimerQueue<K> {
-        TimerQueue { lanes: [const { VecDeque::new() }; LANES], heap: BinaryHeap::new(), armed: 0 }
+        TimerQueue { lanes: [const { Lane::new() }; LANES], heap: BinaryHeap::new(), armed: 0 }
     }
 
     /// Adds an entry; equal deadlines come up in the order they were armed.
@@ -88,7 +96,7 @@ impl<K: Copy + Ord> TimerQueue<K> {
         self.armed += 1;
         let entry = (at, self.armed, key);
         // The lane that ends last before it, so that long timers leave the lanes of the short ones alone.
-        let end = |lane: &VecDeque<Entry<K>>| lane.back().map(|(last, _, _)| *last);
+        let end = |lane: &Lane<K>| lane.back().map(|(last, _, _)| *last);
         let fitting = self.lanes.iter_mut().filter(|lane| end(lane).is_none_or(|last| last <= at));
         match fitting.max_by_key(|lane| end(lane)) {
             Some(lane) => lane.push_back(entry),
@@ -105,13 +113,7 @@ impl<K: Copy + Ord> TimerQueue<K> {
     pub fn pop_due(&mut self, at: Instant) -> Option<(Instant, K)> {
         let ((due, _, key), lane) = self.first().filter(|((due, _, _), _)| *due <= at)?;
         match lane {
-            Some(lane) => {
-                let lane = &mut self.lanes[lane];
-                lane.pop_front();
-                if lane.is_empty() && lane.capacity() > KEPT {
-                    *lane = VecDeque::new();
-                }
-            }
+            Some(lane) => self.lanes[lane].pop_front(),
             None => drop(self.heap.pop()),
         }
         Some((due, key))
@@ -119,7 +121,7 @@ impl<K: Copy + Ord> TimerQueue<K> {
 
     /// How many entries wait, outdated ones included.
     pub fn len(&self) -> usize {
-        self.heap.len() + self.lanes.iter().map(VecDeque::len).sum::<usize>()
+        self.heap.len() + self.lanes.iter().map(|lane| lane.len).sum::<usize>()
     }
 
     /// Whether nothing waits.
@@ -132,6 +134,42 @@ impl<K: Copy + Ord> TimerQueue<K> {
         let in_lanes = self.lanes.iter().enumerate().filter_map(|(i, lane)| Some((*lane.front()?, Some(i))));
         let in_heap = self.heap.peek().map(|Reverse(entry)| (*entry, None));
         in_lanes.chain(in_heap).min_by_key(|(entry, _)| *entry)
+    }
+}
+
+impl<K> Lane<K> {
+    const fn new() -> Lane<K> {
+        Lane { pieces: VecDeque::new(), len: 0 }
+    }
+
+    fn front(&self) -> Option<&Entry<K>> {
+        self.pieces.front()?.front()
+    }
+
+    fn back(&self) -> Option<&Entry<K>> {
+        self.pieces.back()?.back()
+    }
+
+    fn push_back(&mut self, entry: Entry<K>) {
+        self.len += 1;
+        match self.pieces.back_mut() {
+            Some(last) if last.len() < PIECE => last.push_back(entry),
+            Some(_) | None => {
+                // Short lanes stay small.
+                let mut piece = if self.pieces.is_empty() { VecDeque::new() } else { VecDeque::with_capacity(PIECE) };
+                piece.push_back(entry);
+                self.pieces.push_back(piece);
+            }
+        }
+    }
+
+    fn pop_front(&mut self) {
+        let Some(first) = self.pieces.front_mut() else { return };
+        self.len -= usize::from(first.pop_front().is_some());
+        // The last piece is kept for what comes next.
+        if first.is_empty() && self.pieces.len() > 1 {
+            self.pieces.pop_front();
+        }
     }
 }
 

@@ -48,12 +48,22 @@ impl Hash {
 
     /// The hash of the parts joined by colons, in lower-case hexadecimal.
     pub(super) fn joined(self, parts: &[&[u8]]) -> String {
-        let text = parts.join(&b":"[..]);
         match self {
-            Hash::Md5 => hex(&Md5::digest(text)),
-            Hash::Sha256 => hex(&Sha256::digest(text)),
+            Hash::Md5 => hash::<Md5>(parts),
+            Hash::Sha256 => hash::<Sha256>(parts),
         }
     }
+}
+
+fn hash<D: Digest>(parts: &[&[u8]]) -> String {
+    let mut digest = D::new();
+    for (i, part) in parts.iter().enumerate() {
+        if i > 0 {
+            digest.update(b":");
+        }
+        digest.update(part);
+    }
+    hex(&digest.finalize())
 }
 
 impl Inputs<'_> {
@@ -73,12 +83,8 @@ impl Inputs<'_> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
-        text
-    })
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
 }
 
 #[cfg(test)]

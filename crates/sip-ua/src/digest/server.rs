@@ -129,15 +129,16 @@ impl Authenticator {
         })
     }
 
-    /// The user name that a request's credentials for our realm give, to look up what proves it.
-    pub fn username(&self, request: &Request, side: Side) -> Option<String> {
-        self.credentials(request, side).map(|credentials| name_of(&credentials))
-    }
-
-    /// Checks a request's credentials against what proves the user, `None` for one that nobody knows.
+    /// Checks a request's credentials against what proves the user whom they name, `None` for one that nobody knows.
     ///
     /// The outcome does not show, in words or in time, whether the user is known.
-    pub fn check(&mut self, request: &Request, side: Side, secret: Option<&Secret>, now: Now) -> Check {
+    pub fn check<'s>(
+        &mut self,
+        request: &Request,
+        side: Side,
+        now: Now,
+        secret_of: impl FnOnce(&str) -> Option<&'s Secret>,
+    ) -> Check {
         // 1. Credentials that we can check: Digest, our realm, an algorithm that we offered, qop with a count. The first
         //    REGISTER of an IMS client has some with an empty nonce.
         let Some(credentials) = self.credentials(request, side) else { return Check::Missing { stale: false } };
@@ -155,6 +156,8 @@ impl Authenticator {
         //    nobody uses credentials for another request, the nonce count does (step 4).
 
         // 3. The password.
+        let username = name_of(&credentials);
+        let secret = secret_of(&username);
         let is_known = secret.is_some();
         let secret = self.prove(secret, hash, &credentials);
         let expected = Inputs {
@@ -180,7 +183,7 @@ impl Authenticator {
         if age != Age::Fresh || !self.nonces.count(credentials.nonce, count, now) {
             return Check::Missing { stale: true };
         }
-        Check::Granted { username: Redacted(name_of(&credentials)) }
+        Check::Granted { username: Redacted(username) }
     }
 
     fn credentials<'r>(&self, request: &'r Request, side: Side) -> Option<DigestCredentials<'r>> {

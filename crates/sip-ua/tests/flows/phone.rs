@@ -184,7 +184,7 @@ impl Phone {
     /// Whether the caller has shown who he is; if not, he has been told to.
     fn knows_caller(&mut self, incoming: &Incoming, now: Now) -> bool {
         let Some((authenticator, secret)) = &mut self.authenticator else { return true };
-        let stale = match authenticator.check(&incoming.request, Side::Proxy, Some(secret), now) {
+        let stale = match authenticator.check(&incoming.request, Side::Proxy, now, |_| Some(secret)) {
             Check::Granted { .. } => return true,
             Check::Missing { stale } => stale,
             Check::Refused => false,

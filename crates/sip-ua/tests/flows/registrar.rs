@@ -52,7 +52,8 @@ impl Registrar {
         if let Some(refusal) = self.refusals.pop() {
             return refusal;
         }
-        match self.authenticator.check(request, Side::Server, Some(&password()), now) {
+        let secret = password();
+        match self.authenticator.check(request, Side::Server, now, |_| Some(&secret)) {
             Check::Missing { stale } => return self.authenticator.demand(Side::Server, stale, now),
             Check::Refused => return Reject::new(403),
             Check::Granted { username } => assert_eq!(username.0, "alice"),

@@ -1,5 +1,7 @@
 //! What Digest challenges and credentials share (RFC 3261 §25.1, RFC 7616 §3, RFC 8760).
 
+use smallvec::SmallVec;
+
 use crate::ParseError;
 use crate::scan::{Scan, is_space, is_token};
 
@@ -82,49 +84,54 @@ impl Qop {
 }
 
 /// The comma-separated parameters after the scheme.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AuthParams<'a> {
-    text: &'a [u8],
+    pairs: SmallVec<[Pair<'a>; USUAL]>,
+    /// Octets of all of them.
+    len: usize,
 }
 
 impl<'a> AuthParams<'a> {
-    /// Checks the grammar. Empty list elements and values without the quotes they should have are on the wire and let
+    /// Takes the parameters apart. Empty list elements and values without the quotes they should have are on the wire and let
     /// pass; a name that occurs twice is not, because the two ends might take different ones.
     pub fn parse(text: &'a [u8]) -> Result<AuthParams<'a>, ParseError> {
         let mut scan = Scan::new(text);
-        let params = AuthParams { text };
-        let mut count = 0;
-        while next(&mut scan)?.is_some() {
-            count += 1;
+        let mut params = AuthParams { pairs: SmallVec::new(), len: text.len() };
+        while let Some((name, value)) = next(&mut scan)? {
             // Keeps the search for duplicates short; the longest real set has twelve.
-            if count > MAX {
+            if params.pairs.len() == MAX {
                 return Err(scan.error("fewer authentication parameters"));
             }
+            if params.find(name).is_some() {
+                return Err(ParseError::new(0, "each authentication parameter once"));
+            }
+            params.pairs.push((name, value));
         }
-        let twice = params
-            .iter()
-            .enumerate()
-            .any(|(i, (name, _))| params.iter().take(i).any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)));
-        if twice { Err(ParseError::new(0, "each authentication parameter once")) } else { Ok(params) }
+        Ok(params)
     }
 
     /// Names and values in order. A quoted value comes as it stands between its quotes: that is what Digest hashes.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        let mut scan = Scan::new(self.text);
-        std::iter::from_fn(move || next(&mut scan).ok().flatten())
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.pairs.iter().copied()
     }
 
     /// A parameter's value.
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+        self.find(name.as_bytes())
+    }
+
+    fn find(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.pairs.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
     /// A parameter's value, whose lack is an error.
     pub(super) fn require(&self, name: &str, missing: &'static str) -> Result<&'a [u8], ParseError> {
-        self.get(name).ok_or(ParseError::new(self.text.len(), missing))
+        self.get(name).ok_or(ParseError::new(self.len, missing))
     }
 }
 
+/// Parameters of nearly every set.
+const USUAL: usize = 12;
 const MAX: usize = 32;
 
 type Pair<'a> = (&'a [u8], &'a [u8]);

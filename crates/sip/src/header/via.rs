@@ -58,18 +58,19 @@ impl<'a> Via<'a> {
         };
         scan.skip_space();
         let at = scan.at();
-        let params = Params::parse(scan.rest()).map_err(|e| e.shifted(at))?;
         let (mut branch, mut known) = (None, Known::default());
-        for (name, value) in params.iter() {
+        let params = Params::read(scan.rest(), |name, value| {
             let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
             match name.len() {
-                6 if is("branch") && branch.replace(value).is_some() => return Err(ParseError::new(at, ONCE)),
+                6 if is("branch") && branch.replace(value).is_some() => return Err(ParseError::new(0, ONCE)),
                 5 if is("rport") => _ = known.rport.get_or_insert(value),
                 5 if is("maddr") => _ = known.maddr.get_or_insert(value),
                 8 if is("received") => _ = known.received.get_or_insert(value),
                 _ => {}
             }
-        }
+            Ok(())
+        })
+        .map_err(|e| e.shifted(at))?;
         Ok(Via { transport, host, port, branch: branch.unwrap_or_default(), params, known })
     }
 
