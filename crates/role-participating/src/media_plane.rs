@@ -31,7 +31,8 @@ pub(crate) struct MediaPlane {
     listeners: Listeners,
     /// Connections opened so far.
     opened: u64,
-    sides: BTreeMap<msrp::SessionId, Side>,
+    /// Each in memory of its own: the nodes of the map are half empty.
+    sides: BTreeMap<msrp::SessionId, Box<Side>>,
     /// Messages whose content has not been seen yet.
     screens: BTreeMap<IncomingId, Screen>,
     /// When something is due about a connection.
@@ -79,7 +80,7 @@ impl MediaPlane {
             let options = SessionOptions { confirm: Confirm::ByCaller, max_size, chunk: CHUNK, ..options };
             let session = self.endpoint.open(options)?;
             let link = Link::new(session);
-            self.sides.insert(session, Side { link, armed: None, max_size, taste: Taste::default() });
+            self.sides.insert(session, Box::new(Side { link, armed: None, max_size, taste: Taste::default() }));
             Some(session)
         });
         // Nothing accepted here can be lost here: what the far side has not taken is not answered 200.

@@ -224,6 +224,8 @@ impl<'a> Edit<'a> {
                 bytes.extend_from_slice(self.lines.usual_end());
             }
         }
+        // Kept as long as the session.
+        bytes.shrink_to_fit();
         bytes
     }
 }

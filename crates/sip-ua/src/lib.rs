@@ -10,6 +10,7 @@ pub mod digest;
 mod draft;
 mod event;
 mod headers;
+mod index;
 mod options;
 mod registration;
 mod reject;

@@ -1,7 +1,6 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use hashbrown::{Equivalent, HashMap};
 use sip::header::Contact;
 use sip::{Address, Method, Name, ParseError, Request, Scheme, Uri};
 use sip_tx::{ClientId, Event, Incoming, Owner, ServerId, Stack, Target};
@@ -11,10 +10,9 @@ use crate::config::{Config, Parts, Prepared};
 use crate::dialog::Route;
 use crate::digest::Account;
 use crate::draft::{Draft, Resolver};
+use crate::index::{DialogParts, Index, Origin};
 use crate::session::{Cx, Session, SessionTimer, check_interval};
-use crate::{
-    Body, Dialog, DialogId, HalfDialog, Headers, Reject, SessionKey, Snapshot, State, UaEvent, WrongState, options,
-};
+use crate::{Body, Dialog, HalfDialog, Headers, Reject, SessionKey, Snapshot, State, UaEvent, WrongState, options};
 
 /// The sessions of one role: what it is asked to do, and which session a message belongs to.
 ///
@@ -25,9 +23,9 @@ pub struct UserAgent {
     pub(crate) shared: Shared,
     /// Each in memory of its own, which goes back when the session is gone: there may once have been many.
     sessions: Slab<Box<Session>>,
-    by_dialog: HashMap<DialogId, Key, foldhash::fast::RandomState>,
+    by_dialog: Index,
     /// The INVITEs that made sessions, for finding one that came a second time by another way.
-    by_origin: HashMap<Origin, Key, foldhash::fast::RandomState>,
+    by_origin: Index,
     timers: TimerQueue<Key>,
     events: VecDeque<(SessionKey, UaEvent)>,
 }
@@ -109,8 +107,8 @@ impl UserAgent {
         UserAgent {
             shared: Shared { config: config.into(), resolver, account: None },
             sessions: Slab::new(),
-            by_dialog: HashMap::default(),
-            by_origin: HashMap::default(),
+            by_dialog: Index::default(),
+            by_origin: Index::default(),
             timers: TimerQueue::new(),
             events: VecDeque::new(),
         }
@@ -143,7 +141,9 @@ impl UserAgent {
 
     /// The session that a request with a To tag, or an ACK, belongs to.
     pub fn find(&self, request: &Request) -> Option<SessionKey> {
-        self.by_dialog.get(&Seen(request)).map(|key| SessionKey(*key))
+        let seen = DialogParts::seen(request);
+        let has_it = |session: &Session| session.dialog_ids().any(|id| DialogParts::of(id) == seen);
+        self.by_dialog.find(seen, |key| self.sessions.get(key).is_some_and(|session| has_it(session))).map(SessionKey)
     }
 
     /// What the user agent says about itself.
@@ -236,13 +236,13 @@ impl UserAgent {
                 return Err(reject);
             }
         };
-        let (id, origin) = (dialog.id().clone(), Origin::in_dialog(dialog.id(), incoming.request.cseq().number));
+        let (id, cseq) = (dialog.id().clone(), incoming.request.cseq().number);
         let Incoming { tx, request, .. } = incoming;
         let session = Session::callee(tx, request, dialog, contact.into(), self.shared.config.intervals);
         let key = self.sessions.insert(Box::new(session));
         stack.set_owner(tx, Owner::Session(key));
-        self.by_dialog.insert(id, key);
-        self.by_origin.insert(origin, key);
+        self.by_dialog.insert(DialogParts::of(&id), key);
+        self.by_origin.insert(Origin::in_dialog(&id, cseq), key);
         Ok(SessionKey(key))
     }
 
@@ -254,7 +254,10 @@ impl UserAgent {
         }
 
         // 2. The same request by another way: a fork that came together again (§8.2.2.2).
-        if self.by_origin.contains_key(&Origin::of(request)) {
+        let origin = Origin::of(request);
+        let has_it =
+            |session: &Session| session.invited_in().is_some_and(|(id, cseq)| Origin::in_dialog(id, cseq) == origin);
+        if self.by_origin.find(origin, |key| self.sessions.get(key).is_some_and(|session| has_it(session))).is_some() {
             return Err(Reject::new(482));
         }
 
@@ -331,7 +334,7 @@ impl UserAgent {
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<SessionKey, ParseError> {
         let session = Session::resumed(snapshot, self.shared.config.intervals)?;
         let key = self.sessions.insert(Box::new(session));
-        self.by_dialog.insert(snapshot.id(), key);
+        self.by_dialog.insert(DialogParts::of(&snapshot.id()), key);
         Ok(SessionKey(key))
     }
 
@@ -475,16 +478,13 @@ impl UserAgent {
         let Some(session) = self.sessions.remove(key.0) else { return };
         self.tidy_timers();
         for id in session.dialog_ids() {
-            self.by_dialog.remove(id);
+            self.by_dialog.remove(DialogParts::of(id), key.0);
         }
         if let Some((id, cseq)) = session.invited_in() {
-            self.by_origin.remove(&Origin::in_dialog(id, cseq));
+            self.by_origin.remove(Origin::in_dialog(id, cseq), key.0);
         }
-        if self.sessions.is_empty() && self.by_dialog.capacity() > KEPT {
-            // There may once have been many.
-            self.by_dialog.shrink_to(0);
-            self.by_origin.shrink_to(0);
-        }
+        self.by_dialog.tidy(KEPT);
+        self.by_origin.tidy(KEPT);
         self.events.push_back((key, UaEvent::Gone));
     }
 
@@ -540,49 +540,12 @@ impl UserAgent {
         #[cfg(debug_assertions)]
         session.check_invariants();
         for id in closed {
-            self.by_dialog.remove(&id);
+            self.by_dialog.remove(DialogParts::of(&id), key.0);
         }
-        self.by_dialog.extend(opened.into_iter().map(|id| (id, key.0)));
+        for id in opened {
+            self.by_dialog.insert(DialogParts::of(&id), key.0);
+        }
         self.events.extend(events.into_iter().map(|event| (key, event)));
         Some(result)
-    }
-}
-
-/// The identity that a received request gives its dialog, for looking it up.
-#[derive(Clone, Copy)]
-struct Seen<'a>(&'a Request);
-
-impl std::hash::Hash for Seen<'_> {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        // As the derived one of DialogId: its fields in order, each as a slice.
-        self.0.call_id().hash(state);
-        self.0.to_tag().hash(state);
-        self.0.from_tag().hash(state);
-    }
-}
-
-impl Equivalent<DialogId> for Seen<'_> {
-    fn equivalent(&self, id: &DialogId) -> bool {
-        id.call_id == self.0.call_id() && id.local_tag == self.0.to_tag() && id.remote_tag == self.0.from_tag()
-    }
-}
-
-/// What a request outside a dialog has in common with its copies on other ways (RFC 3261 §8.2.2.2).
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Origin {
-    call_id: Bytes,
-    from_tag: Bytes,
-    cseq: u32,
-}
-
-impl Origin {
-    /// The origin of the INVITE that made a dialog of a callee.
-    fn in_dialog(id: &DialogId, cseq: u32) -> Origin {
-        Origin { call_id: id.call_id.clone(), from_tag: id.remote_tag.clone(), cseq }
-    }
-
-    fn of(request: &Request) -> Origin {
-        let [call_id, from_tag] = [request.call_id(), request.from_tag()].map(|part| request.share(part));
-        Origin { call_id, from_tag, cseq: request.cseq().number }
     }
 }

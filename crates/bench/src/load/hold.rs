@@ -36,12 +36,14 @@ impl Load {
             self.set_up_to(*level)?;
             self.rest(settle)?;
             let used = self.usage()?.memory_kib.saturating_sub(empty.memory_kib);
-            let (before, count) = (self.cpu()?, CLOSES.min(*level));
+            // Fewer than wanted, if some were refused.
+            let sessions = self.held();
+            let (before, count) = (self.cpu()?, CLOSES.min(sessions));
             self.close_some(count)?;
             found.push(Held {
-                sessions: *level,
-                bytes_per_session: used as f64 * 1024.0 / *level as f64,
-                close_us: (self.cpu()? - before) as f64 / 1000.0 / count as f64,
+                sessions,
+                bytes_per_session: used as f64 * 1024.0 / sessions.max(1) as f64,
+                close_us: (self.cpu()? - before) as f64 / 1000.0 / count.max(1) as f64,
                 errors: self.tally.refused + self.tally.timed_out,
             });
         }

@@ -18,7 +18,7 @@ pub(crate) struct Caller {
     pub(crate) is_pending: bool,
     pub(crate) half: HalfDialog,
     /// The INVITE, until nothing can make us send it once more.
-    pub(crate) draft: Option<Draft>,
+    pub(crate) draft: Option<Box<Draft>>,
     /// The credentials in the INVITE that was answered.
     pub(super) authorization: Headers,
     pub(crate) credentials: Met,
@@ -51,7 +51,7 @@ impl Session {
             tx,
             is_pending: true,
             half,
-            draft: Some(draft),
+            draft: Some(Box::new(draft)),
             authorization: Headers::new(),
             credentials: Met::default(),
         };
