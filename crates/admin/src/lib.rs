@@ -19,7 +19,7 @@ mod token;
 pub use api::description;
 pub use audit::AuditEntry;
 pub use client::{Client, ClientError};
-pub use metrics::{Kind, Measurement};
+pub use metrics::{Measurement, Value};
 pub use operator::{
     CloseError, NodeStatus, Operator, PcapError, Record, Registration, Session, SessionQuery, StoreProblem, Traffic,
     Unavailable, User, UserEntry,

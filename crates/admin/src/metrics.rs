@@ -7,28 +7,33 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-/// Whether a measured number only grows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// It does, as long as the process lives.
-    Counter,
-    /// It goes up and down.
-    Gauge,
+/// What was measured.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Value {
+    /// A number that only grows, as long as the process lives.
+    Counter(u64),
+    /// A number that goes up and down.
+    Gauge(u64),
+    /// How many of something were of which size.
+    Histogram {
+        /// All of them together.
+        sum: f64,
+        /// Upper bounds and how many are up to each and beyond the one before; the last bound is infinite.
+        buckets: Vec<(f64, u64)>,
+    },
 }
 
-/// One number, measured now.
+/// What is measured of one thing, now.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Measurement {
     /// Its name, without `duologue_` before it and without `_total` behind it.
     pub name: &'static str,
     /// What it counts, and in which unit.
     pub help: &'static str,
-    /// Whether it only grows.
-    pub kind: Kind,
     /// What tells it from others of its name.
     pub labels: Vec<(&'static str, String)>,
-    /// The number.
-    pub value: u64,
+    /// What came of it.
+    pub value: Value,
 }
 
 /// The text that Prometheus reads (OpenMetrics 1.0).
@@ -53,17 +58,22 @@ impl Collector for Snapshot {
                 continue;
             }
             names.push(first.name);
-            let kind = match first.kind {
-                Kind::Counter => MetricType::Counter,
-                Kind::Gauge => MetricType::Gauge,
+            let kind = match first.value {
+                Value::Counter(_) => MetricType::Counter,
+                Value::Gauge(_) => MetricType::Gauge,
+                Value::Histogram { .. } => MetricType::Histogram,
             };
             let mut family = encoder.encode_descriptor(first.name, first.help, None, kind)?;
             for measurement in self.0.iter().filter(|other| other.name == first.name) {
-                let metric = family.encode_family(&measurement.labels)?;
-                match first.kind {
-                    Kind::Counter => ConstCounter::new(measurement.value).encode(metric)?,
-                    Kind::Gauge => {
-                        ConstGauge::new(i64::try_from(measurement.value).unwrap_or(i64::MAX)).encode(metric)?;
+                let mut metric = family.encode_family(&measurement.labels)?;
+                match &measurement.value {
+                    Value::Counter(number) => ConstCounter::new(*number).encode(metric)?,
+                    Value::Gauge(number) => {
+                        ConstGauge::new(i64::try_from(*number).unwrap_or(i64::MAX)).encode(metric)?;
+                    }
+                    Value::Histogram { sum, buckets } => {
+                        let count = buckets.iter().map(|(_, count)| count).sum();
+                        metric.encode_histogram::<[(&str, &str); 0]>(*sum, count, buckets, None)?;
                     }
                 }
             }
@@ -76,21 +86,33 @@ impl Collector for Snapshot {
 mod tests {
     use super::*;
 
-    fn measurement(name: &'static str, kind: Kind, node: &str, value: u64) -> Measurement {
-        Measurement { name, help: "What it is", kind, labels: vec![("node", node.to_owned())], value }
+    fn measurement(name: &'static str, node: &str, value: Value) -> Measurement {
+        Measurement { name, help: "What it is", labels: vec![("node", node.to_owned())], value }
     }
 
     #[test]
     fn a_name_stands_once_with_all_its_numbers() {
         let text = text(vec![
-            measurement("sessions", Kind::Gauge, "a\"b", 3),
-            measurement("closes", Kind::Counter, "a", 7),
-            measurement("sessions", Kind::Gauge, "c", 4),
+            measurement("sessions", "a\"b", Value::Gauge(3)),
+            measurement("closes", "a", Value::Counter(7)),
+            measurement("sessions", "c", Value::Gauge(4)),
         ]);
         let expected = "# HELP duologue_sessions What it is\n# TYPE duologue_sessions gauge\n\
                         duologue_sessions{node=\"a\\\"b\"} 3\nduologue_sessions{node=\"c\"} 4\n\
                         # HELP duologue_closes What it is\n# TYPE duologue_closes counter\n\
                         duologue_closes_total{node=\"a\"} 7\n# EOF\n";
+        assert_eq!(text.unwrap(), expected);
+    }
+
+    #[test]
+    fn the_buckets_of_a_histogram_add_up() {
+        let buckets = vec![(0.001, 2), (0.5, 0), (f64::INFINITY, 1)];
+        let text = text(vec![measurement("took", "a", Value::Histogram { sum: 1.25, buckets })]);
+        let expected = "# HELP duologue_took What it is\n# TYPE duologue_took histogram\n\
+                        duologue_took_sum{node=\"a\"} 1.25\nduologue_took_count{node=\"a\"} 3\n\
+                        duologue_took_bucket{le=\"0.001\",node=\"a\"} 2\n\
+                        duologue_took_bucket{le=\"0.5\",node=\"a\"} 2\n\
+                        duologue_took_bucket{le=\"+Inf\",node=\"a\"} 3\n# EOF\n";
         assert_eq!(text.unwrap(), expected);
     }
 }

@@ -157,14 +157,14 @@ fn opensips(command: &mut Command, setting: Setting, listen: &str, scratch: &Pat
         Setting::Dialogs => [r#"loadmodule "dialog.so""#, "create_dialog();"],
         Setting::OffPath | Setting::OnPath | Setting::Registrar => ["", ""],
     };
-    let template = match setting {
-        Setting::OnPath => include_str!("../opensips-b2b.cfg"),
-        Setting::OffPath | Setting::Dialogs | Setting::Registrar => include_str!("../opensips.cfg"),
-    };
     let places =
         [("listen", listen), ("modules", &modules), ("load_dialog", load_dialog), ("create_dialog", create_dialog)];
+    let text = match setting {
+        Setting::OnPath => fill(include_str!("../opensips-b2b.cfg"), &places[..2]),
+        Setting::OffPath | Setting::Dialogs | Setting::Registrar => fill(include_str!("../opensips.cfg"), &places),
+    };
     let file = scratch.join("opensips.cfg");
-    write(&file, &fill(template, &places));
+    write(&file, &text);
     command.arg(require("opensips")).args(["-F", "-m", "4096", "-M", "64", "-f"]).arg(file);
     command.arg("-P").arg(scratch.join("pid"));
 }

@@ -22,6 +22,7 @@ use crate::incoming::Incoming;
 use crate::outgoing::Outgoing;
 use crate::session::{Session, Stats};
 use crate::strangers::{Refusals, Strangers};
+use crate::traffic::Traffic;
 use crate::{Event, MessageId, Options, OutgoingId, SessionId, SessionOptions};
 
 /// All MSRP sessions of a node and the connections that carry them (RFC 4975).
@@ -47,6 +48,7 @@ pub struct Endpoint {
     out: VecDeque<Output>,
     events: VecDeque<Event>,
     strangers: Strangers,
+    traffic: Traffic,
     /// What happened on connections to relays.
     heard: VecDeque<(ConnId, Heard)>,
 }
@@ -68,6 +70,7 @@ impl Endpoint {
             out: VecDeque::new(),
             events: VecDeque::new(),
             strangers: Strangers::default(),
+            traffic: Traffic::default(),
             heard: VecDeque::new(),
         }
     }
@@ -248,6 +251,11 @@ impl Endpoint {
     /// What came from somebody who is in no session.
     pub const fn refusals(&self) -> Refusals {
         self.strangers.refusals
+    }
+
+    /// Requests either way, and their answers.
+    pub const fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     /// Octets that are kept: read from a connection and not looked at, out of order, or waiting to be written.

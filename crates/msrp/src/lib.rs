@@ -31,6 +31,7 @@ mod relay;
 mod session;
 mod status;
 mod strangers;
+mod traffic;
 
 pub use bridge::{Acknowledge, Bridge};
 pub use byte_range::ByteRange;
@@ -50,3 +51,4 @@ pub use relay::{Relay, RelayEvent};
 pub use session::Stats;
 pub use status::Status;
 pub use strangers::Refusals;
+pub use traffic::{Outcomes, Traffic};

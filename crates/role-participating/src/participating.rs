@@ -161,6 +161,11 @@ impl Participating {
         self.media.endpoint.refusals()
     }
 
+    /// MSRP requests either way, and their answers.
+    pub const fn msrp_traffic(&self) -> msrp::Traffic {
+        self.media.endpoint.traffic()
+    }
+
     /// Users that the cores have told of, and how many were refused because there were too many.
     pub fn registered(&self) -> (usize, u64) {
         (self.registrations.len(), self.registrations.refused())

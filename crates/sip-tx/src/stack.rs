@@ -101,6 +101,7 @@ pub struct Stack {
     overload: Overload,
     neighbours: Neighbours,
     /// When the last input or time-out was handed in.
+    at: Instant,
     utc: Timestamp,
     stats: Stats,
     traffic_in: Traffic,
@@ -126,6 +127,7 @@ impl Stack {
             events: VecDeque::new(),
             overload: Overload::default(),
             neighbours: Neighbours::default(),
+            at: Instant::ZERO,
             utc: Timestamp::default(),
             stats: Stats::default(),
             traffic_in: Traffic::default(),
@@ -176,7 +178,7 @@ impl Stack {
     /// Takes what came from the network.
     pub fn handle_input(&mut self, input: Input, now: Now) {
         self.check_between_inputs();
-        self.utc = now.utc;
+        (self.at, self.utc) = (now.at, now.utc);
         self.transports.handle_input(input, now.at);
         while let Some(event) = self.transports.poll_event() {
             match event {
@@ -193,7 +195,7 @@ impl Stack {
     /// Fires what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.check_between_inputs();
-        self.utc = now.utc;
+        (self.at, self.utc) = (now.at, now.utc);
         self.by_key.expire(now.at);
         while let Some((due, (side, key, timer))) = self.timers.pop_due(now.at) {
             match side {
@@ -268,6 +270,7 @@ impl Stack {
             Client {
                 machine: ClientMachine::Reserved,
                 method: Method::Extension,
+                began: Instant::ZERO,
                 hop: blank_hop(target),
                 owner: None,
                 is_counted: false,
@@ -314,7 +317,7 @@ impl Stack {
         let (mut fx, cx) = (Effects::default(), self.context(hop.transport.is_reliable(), now.at));
         let machine = ClientMachine::start(method, bytes, &cx, &mut fx);
         if let Some(client) = self.clients.get_mut(id.0) {
-            *client = Client { machine, method, hop, owner: Some(owner), is_counted: false };
+            *client = Client { machine, method, began: now.at, hop, owner: Some(owner), is_counted: false };
         }
         self.carry_out_client(id, fx, None);
         if !has_way {
@@ -355,8 +358,8 @@ impl Stack {
         let was_final = server.machine.is_final();
         server.machine.respond(status, bytes, &cx, &mut fx);
         if !was_final && server.machine.is_final() {
-            let method = server.method;
-            self.traffic_in.end(method, Some(status));
+            let (method, took) = (server.method, now.at.saturating_since(server.began));
+            self.traffic_in.end(method, Some(status), took);
         }
         self.carry_out_server(id, fx);
     }
@@ -368,7 +371,7 @@ impl Stack {
         let Some(server) = self.servers.remove(incoming.tx.0) else { return };
         self.by_key.remove(server.hash, incoming.tx);
         let answer = answer(&stateless_tag(server.hash));
-        self.traffic_in.end(server.method, Some(status));
+        self.traffic_in.end(server.method, Some(status), self.at.saturating_since(server.began));
         let answer = if server.wants_oc { self.overload.tell(&answer, self.utc) } else { answer };
         self.transports.send_response(&server.path, answer);
     }

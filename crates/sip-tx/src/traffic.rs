@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use sip::Method;
+use wire::Histogram;
 
 use Method::{
     Ack, Bye, Cancel, Extension, Info, Invite, Message, Notify, Options, Prack, Publish, Refer, Register, Subscribe,
@@ -19,6 +22,7 @@ const OUTCOMES: [&str; 6] = ["none", "2xx", "3xx", "4xx", "5xx", "6xx"];
 struct Row {
     requests: u64,
     outcomes: [u64; OUTCOMES.len()],
+    took: Histogram,
 }
 
 /// Transactions since the start, in one direction: requests, each once however often it was repeated (but for one that was answered
@@ -43,14 +47,23 @@ impl Traffic {
         METHODS.into_iter().zip(&self.0).flat_map(of).filter(|(_, _, count)| *count > 0)
     }
 
+    /// How long transactions of each method took from the request to its final response. Those without one are not in here.
+    pub fn durations(&self) -> impl Iterator<Item = (Method, Histogram)> {
+        METHODS.into_iter().zip(&self.0).map(|(method, row)| (method, row.took)).filter(|(_, took)| took.count() > 0)
+    }
+
     pub(crate) fn request(&mut self, method: Method) {
         self.0[method as usize].requests += 1;
     }
 
     /// `None`: there was no response.
-    pub(crate) fn end(&mut self, method: Method, status: Option<u16>) {
+    pub(crate) fn end(&mut self, method: Method, status: Option<u16>, took: Duration) {
         let outcome = status.map_or(0, |status| usize::from(status / 100).saturating_sub(1).min(OUTCOMES.len() - 1));
-        self.0[method as usize].outcomes[outcome] += 1;
+        let row = &mut self.0[method as usize];
+        row.outcomes[outcome] += 1;
+        if status.is_some() {
+            row.took.add(took);
+        }
     }
 }
 
@@ -72,7 +85,10 @@ mod tests {
             ] {
                 let mut traffic = Traffic::default();
                 traffic.request(method);
-                traffic.end(method, status);
+                traffic.end(method, status, Duration::from_millis(3));
+                let took: Vec<_> = traffic.durations().map(|(of, took)| (of, took.count(), took.sum())).collect();
+                let expected = status.map(|_| (method, 1, Duration::from_millis(3)));
+                assert_eq!(took, expected.into_iter().collect::<Vec<_>>());
                 assert_eq!(traffic.requests().collect::<Vec<_>>(), [(method, 1)]);
                 assert_eq!(traffic.outcomes().collect::<Vec<_>>(), [(method, outcome, 1)]);
             }

@@ -6,6 +6,7 @@
 
 mod driver;
 mod entropy;
+mod histogram;
 mod node;
 mod once;
 mod redacted;
@@ -16,6 +17,7 @@ mod tls;
 
 pub use driver::{Driver, Effects};
 pub use entropy::Entropy;
+pub use histogram::Histogram;
 pub use node::{ConnId, Entry, Input, Node, Output, Transport};
 pub use once::OncePerMinute;
 pub use redacted::Redacted;

@@ -1,9 +1,12 @@
 //! What the nodes count, as measurements with names of their own.
 
-use admin::{Kind, Measurement};
+use std::time::Duration;
+
+use admin::{Measurement, Value};
 use engine::Counters;
 use role_participating::Participating;
 use sip_tx::{Stack, Stats, Traffic};
+use wire::Histogram;
 
 use super::copies::Copies;
 use super::operator::Nodes;
@@ -64,6 +67,7 @@ struct Measured {
     lost_records: u64,
     attempts: role_participating::Attempts,
     refusals: msrp::Refusals,
+    msrp: msrp::Traffic,
     kept: role_participating::Kept,
     registered: (usize, u64),
     buffered: usize,
@@ -79,6 +83,7 @@ impl Measured {
             lost_records,
             attempts: pf.attempts(),
             refusals: pf.refusals(),
+            msrp: pf.msrp_traffic(),
             kept: pf.kept(),
             registered: pf.registered(),
             buffered: pf.buffered_octets(),
@@ -89,7 +94,7 @@ impl Measured {
         let open = self.open;
         for (path, count) in [("off", open.relays), ("on", open.bridges)] {
             let help = "Sessions that are open, being set up or not yet forgotten, by where the function stands";
-            sheet.labelled("sessions", help, Kind::Gauge, node, &[("media_path", path)], count as u64);
+            sheet.labelled("sessions", help, node, &[("media_path", path)], Value::Gauge(count as u64));
         }
         let gauges = [
             ("sessions_counted", "Sessions that service control counts", open.counted),
@@ -132,18 +137,49 @@ impl Measured {
         for (name, help, value) in counters {
             sheet.counter(name, help, node, value);
         }
+        self.write_msrp(node, sheet);
         for ((by, why), count) in &self.totals.ended {
             let help = "Sessions that have ended, by who ended them, and why if it was the function";
-            sheet.labelled("sessions_ended", help, Kind::Counter, node, &[("by", by), ("why", why)], *count);
+            sheet.labelled("sessions_ended", help, node, &[("by", by), ("why", why)], Value::Counter(*count));
         }
         for (direction, traffic) in [("sent", self.totals.sent), ("received", self.totals.received)] {
             let label = [("direction", direction)];
             let help = "Messages of served users in sessions that have ended";
-            sheet.labelled("messages", help, Kind::Counter, node, &label, traffic.messages);
+            sheet.labelled("messages", help, node, &label, Value::Counter(traffic.messages));
             let help = "Octets of messages of served users in sessions that have ended";
-            sheet.labelled("message_octets", help, Kind::Counter, node, &label, traffic.octets);
+            sheet.labelled("message_octets", help, node, &label, Value::Counter(traffic.octets));
         }
     }
+}
+
+impl Measured {
+    fn write_msrp(&self, node: &str, sheet: &mut Sheet) {
+        let traffic = self.msrp;
+        for (direction, count) in [("in", traffic.received), ("out", traffic.sent)] {
+            let help = "MSRP requests, one for each chunk; reports are not counted";
+            sheet.labelled("msrp_requests", help, node, &[("direction", direction)], Value::Counter(count));
+        }
+        for (direction, outcome, count) in [
+            ("in", "success", traffic.answered.success),
+            ("in", "failure", traffic.answered.failure),
+            ("out", "success", traffic.confirmed.success),
+            ("out", "failure", traffic.confirmed.failure),
+            ("out", "none", traffic.unanswered),
+        ] {
+            let labels = [("direction", direction), ("outcome", outcome)];
+            let help = "MSRP requests by their answers, those that were not wanted among them, or none";
+            sheet.labelled("msrp_outcomes", help, node, &labels, Value::Counter(count));
+        }
+        let help = "How long MSRP requests that were sent took from the writing to their answer";
+        sheet.labelled("msrp_duration_seconds", help, node, &[("direction", "out")], seconds(traffic.took));
+    }
+}
+
+/// Durations as Prometheus wants them.
+fn seconds(took: Histogram) -> Value {
+    let bound = |bound: Option<Duration>| bound.map_or(f64::INFINITY, |bound| bound.as_secs_f64());
+    let buckets = took.buckets().map(|(up_to, count)| (bound(up_to), count)).collect();
+    Value::Histogram { sum: took.sum().as_secs_f64(), buckets }
 }
 
 /// The list as it grows.
@@ -155,49 +191,48 @@ impl Sheet {
         &mut self,
         name: &'static str,
         help: &'static str,
-        kind: Kind,
         node: &str,
         labels: &[(&'static str, &str)],
-        value: u64,
+        value: Value,
     ) {
         let node = ("node", node.to_owned());
         let labels = std::iter::once(node).chain(labels.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        self.0.push(Measurement { name, help, kind, labels: labels.collect(), value });
+        self.0.push(Measurement { name, help, labels: labels.collect(), value });
     }
 
     fn gauge(&mut self, name: &'static str, help: &'static str, node: &str, value: usize) {
-        self.labelled(name, help, Kind::Gauge, node, &[], value as u64);
+        self.labelled(name, help, node, &[], Value::Gauge(value as u64));
     }
 
     fn counter(&mut self, name: &'static str, help: &'static str, node: &str, value: u64) {
-        self.labelled(name, help, Kind::Counter, node, &[], value);
+        self.labelled(name, help, node, &[], Value::Counter(value));
     }
 
     fn up(&mut self, node: &str, role: &str, is_up: bool) {
-        self.labelled("node_up", "Whether the node runs", Kind::Gauge, node, &[("role", role)], u64::from(is_up));
+        self.labelled("node_up", "Whether the node runs", node, &[("role", role)], Value::Gauge(u64::from(is_up)));
     }
 
     /// Of the process, not of a node.
     fn copies(&mut self, copies: &Copies) {
         let (octets, dropped) = copies.counts().waiting();
         let mut rows = vec![
-            ("copies_octets_waiting", "Octets that wait to be copied", Kind::Gauge, octets as u64),
-            ("copies_dropped", "Pieces that were not copied, as too many waited", Kind::Counter, dropped),
+            ("copies_octets_waiting", "Octets that wait to be copied", Value::Gauge(octets as u64)),
+            ("copies_dropped", "Pieces that were not copied, as too many waited", Value::Counter(dropped)),
         ];
         if copies.has_homer() {
             let [sent, failed] = copies.counts().homer();
-            rows.push(("hep_sent", "Copies of SIP messages that were sent", Kind::Counter, sent));
-            rows.push(("hep_failed", "Copies that the kernel refused", Kind::Counter, failed));
+            rows.push(("hep_sent", "Copies of SIP messages that were sent", Value::Counter(sent)));
+            rows.push(("hep_failed", "Copies that the kernel refused", Value::Counter(failed)));
         }
         if copies.is_keeping() {
             let ([messages, octets], displaced) = copies.counts().kept();
-            rows.push(("capture_messages", "SIP messages that are kept for operators", Kind::Gauge, messages as u64));
-            rows.push(("capture_octets", "Octets of memory that they take", Kind::Gauge, octets as u64));
+            rows.push(("capture_messages", "SIP messages that are kept for operators", Value::Gauge(messages as u64)));
+            rows.push(("capture_octets", "Octets of memory that they take", Value::Gauge(octets as u64)));
             let help = "SIP messages that are not kept any more, as there was no room";
-            rows.push(("capture_displaced", help, Kind::Counter, displaced));
+            rows.push(("capture_displaced", help, Value::Counter(displaced)));
         }
-        for (name, help, kind, value) in rows {
-            self.0.push(Measurement { name, help, kind, labels: Vec::new(), value });
+        for (name, help, value) in rows {
+            self.0.push(Measurement { name, help, labels: Vec::new(), value });
         }
     }
 
@@ -206,12 +241,17 @@ impl Sheet {
             for (method, count) in traffic.requests() {
                 let labels = [("direction", direction), ("method", method.as_str())];
                 let help = "SIP requests with a transaction, repetitions not counted";
-                self.labelled("sip_requests", help, Kind::Counter, node, &labels, count);
+                self.labelled("sip_requests", help, node, &labels, Value::Counter(count));
             }
             for (method, outcome, count) in traffic.outcomes() {
                 let labels = [("direction", direction), ("method", method.as_str()), ("outcome", outcome)];
                 let help = "SIP transactions by the class of their final response, or none";
-                self.labelled("sip_outcomes", help, Kind::Counter, node, &labels, count);
+                self.labelled("sip_outcomes", help, node, &labels, Value::Counter(count));
+            }
+            for (method, took) in traffic.durations() {
+                let labels = [("direction", direction), ("method", method.as_str())];
+                let help = "How long SIP transactions took from the request to its final response";
+                self.labelled("sip_duration_seconds", help, node, &labels, seconds(took));
             }
         }
         let stats = &signalling.stats;

@@ -156,6 +156,9 @@ fn an_operator_sees_a_session_and_closes_it() {
         "duologue_sip_requests_total{node=\"pf-b\",direction=\"in\",method=\"INVITE\"} 1",
         "duologue_sip_outcomes_total{node=\"pf-b\",direction=\"in\",method=\"INVITE\",outcome=\"2xx\"} 1",
         "duologue_sip_outcomes_total{node=\"pf-b\",direction=\"out\",method=\"BYE\",outcome=\"2xx\"} 1",
+        "duologue_sip_duration_seconds_count{node=\"pf-b\",direction=\"in\",method=\"INVITE\"} 1",
+        "duologue_sip_duration_seconds_bucket{le=\"+Inf\",node=\"pf-b\",direction=\"out\",method=\"BYE\"} 1",
+        "duologue_msrp_outcomes_total{node=\"pf-a\",direction=\"out\",outcome=\"none\"} 0",
         "# EOF",
     ] {
         assert!(metrics.lines().any(|has| has == line), "{line}\n{metrics}");
@@ -165,7 +168,7 @@ fn an_operator_sees_a_session_and_closes_it() {
     let dashboard = include_str!("../../../../contrib/grafana/duologue.json");
     let named = dashboard.split("duologue_").skip(1).map(|rest| {
         let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len());
-        rest[..end].trim_end_matches("_total")
+        rest[..end].trim_end_matches("_total").trim_end_matches("_bucket")
     });
     let named: std::collections::BTreeSet<&str> = named.collect();
     assert!(named.len() > 20, "{named:?}");

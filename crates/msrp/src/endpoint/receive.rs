@@ -104,6 +104,7 @@ impl Endpoint {
             Start::Response(_) => self.on_response(conn, &head, now),
             Start::Request(Method::Report) => self.on_report(conn, &head),
             Start::Request(Method::Send | Method::Auth | Method::Other) => {
+                self.traffic.received += 1;
                 match self.on_request(conn, &head, &mut chunk, now) {
                     Ok(()) => chunk.request = Some(head),
                     Err(Refusal::Answer(status)) => {
@@ -418,6 +419,7 @@ impl Endpoint {
     }
 
     fn answer(&mut self, conn: ConnId, request: &Head, failure_report: FailureReport, status: Status, now: Now) {
+        self.traffic.answered.add(status);
         if !failure_report.wants(status) {
             return;
         }

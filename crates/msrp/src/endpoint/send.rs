@@ -123,6 +123,10 @@ impl Endpoint {
         let Some(link) = self.connections.get_mut(&conn).filter(|_| head.fault().is_none()) else { return };
         let Some(transaction) = link.take_transaction(head.transaction_id()) else { return };
         link.silences = 0;
+        self.traffic.confirmed.add(status);
+        if let Some(written) = transaction.deadline {
+            self.traffic.took.add((now.at + self.options.transaction_timeout).saturating_since(written));
+        }
         match transaction.what {
             Sent::Chunk(outgoing) if status.is_success() => self.on_answered(outgoing),
             Sent::Chunk(outgoing) => {

@@ -77,6 +77,7 @@ impl Endpoint {
             }
         }
         while let Some(transaction) = self.take_due_transaction(conn, now.at) {
+            self.traffic.unanswered += 1;
             match transaction.what {
                 Sent::Chunk(outgoing) => self.on_silence(conn, outgoing, now),
                 // The peer is gone: the connection does not carry anything any more.

@@ -207,6 +207,7 @@ impl Endpoint {
         let octets = if matches!(what, Sent::Chunk(_)) { octets + WEIGHT } else { 0 };
         let deadline = (self.options.write_budget.is_none()).then(|| now.at + self.options.transaction_timeout);
         link.in_flight += octets;
+        self.traffic.sent += 1;
         link.transactions.push_back(Transaction { id, what, octets, mark: link.handed, deadline });
         if link.transactions.len() > MAX_QUIET
             && let Some(oldest) = link.transactions.iter().position(|t| matches!(t.what, Sent::Quiet(..)))

@@ -36,7 +36,7 @@ impl Stack {
         let status = response.as_ref().map(Response::status).filter(|status| *status >= 200);
         if (status.is_some() || fx.failed.is_some()) && !client.is_counted {
             client.is_counted = true;
-            self.traffic_out.end(client.method, status);
+            self.traffic_out.end(client.method, status, self.at.saturating_since(client.began));
         }
         for bytes in fx.send {
             self.transports.send_request(&client.hop, bytes);
@@ -97,8 +97,14 @@ impl Stack {
         let (mut fx, cx) = (Effects::default(), self.context(hop.transport.is_reliable(), now));
         let machine = ClientMachine::NonInvite(ClientNonInvite::start(bytes, &cx, &mut fx));
         let (branch, conn, owner) = (hop.branch.clone(), hop.conn, client.owner);
-        let id =
-            ClientId(self.clients.insert(Client { machine, method: Method::Cancel, hop, owner, is_counted: false }));
+        let id = ClientId(self.clients.insert(Client {
+            machine,
+            method: Method::Cancel,
+            began: now,
+            hop,
+            owner,
+            is_counted: false,
+        }));
         self.traffic_out.request(Method::Cancel);
         self.cancels.insert(branch, id);
         self.watch(id, conn);

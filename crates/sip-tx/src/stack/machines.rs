@@ -16,6 +16,8 @@ use crate::server_non_invite::ServerNonInvite;
 pub(super) struct Server {
     pub(super) machine: ServerMachine,
     pub(super) method: Method,
+    /// When the request came.
+    pub(super) began: Instant,
     /// The hash of its key.
     pub(super) hash: u64,
     pub(super) path: ReturnPath,
@@ -90,6 +92,8 @@ impl ServerMachine {
 pub(super) struct Client {
     pub(super) machine: ClientMachine,
     pub(super) method: Method,
+    /// When the request left.
+    pub(super) began: Instant,
     pub(super) hop: Hop,
     pub(super) owner: Option<Owner>,
     /// Its outcome has been counted.

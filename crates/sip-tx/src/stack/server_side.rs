@@ -1,5 +1,7 @@
 //! What comes in for server transactions: requests, and the timers of their machines.
 
+use std::time::Duration;
+
 use sip::{Method, Name, Request};
 use sip_transport::Flow;
 use wire::{Instant, Now};
@@ -114,7 +116,8 @@ impl Stack {
         let machine = ServerMachine::new(method, now);
         let path = self.transports.return_path(request, flow);
         let wants_oc = wants_oc(request);
-        let id = ServerId(self.servers.insert(Server { machine, method, hash, path, owner: None, wants_oc }));
+        let id =
+            ServerId(self.servers.insert(Server { machine, method, began: now, hash, path, owner: None, wants_oc }));
         self.by_key.insert(hash, key, id);
         id
     }
@@ -122,7 +125,7 @@ impl Stack {
     /// Too much is open, or too much waits: answered without keeping anything (RFC 3261 §21.5.4).
     fn refuse_overload(&mut self, hash: u64, request: &Request, flow: &Flow) {
         self.traffic_in.request(request.method());
-        self.traffic_in.end(request.method(), Some(503));
+        self.traffic_in.end(request.method(), Some(503), Duration::ZERO);
         // Drawn, or all who are refused at once would be back at once.
         let after = (1 + self.entropy.below(10)).to_string();
         let answer = request.respond(503, &stateless_tag(hash)).header(Name::RetryAfter, after).finish();
