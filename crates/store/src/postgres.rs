@@ -6,16 +6,18 @@
 
 mod aggregates;
 mod lives;
+mod tls;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolConfig, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, NoTls};
 
 use crate::StoreError;
-use crate::locator::reason;
+use crate::locator::{Server, reason};
 
 /// A database on a server.
 pub struct Postgres {
@@ -43,7 +45,7 @@ const LOCK: i64 = 0x0044_554f_4c4f_4755;
 
 impl Postgres {
     /// Connects, and brings the schema up to date.
-    pub fn open(config: &Config) -> Result<Postgres, StoreError> {
+    pub fn open(server: &Server) -> Result<Postgres, StoreError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("postgres")
@@ -51,9 +53,10 @@ impl Postgres {
             .enable_time()
             .build()
             .map_err(|error| StoreError::Away(error.to_string()))?;
-        let mut config = config.clone();
+        let mut config = server.config.clone();
         config.connect_timeout(CONNECT).application_name("duologue");
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, tls::connector(&server.proof)?, recycling);
         let timeouts = Timeouts { wait: Some(CONNECT), create: Some(CONNECT), recycle: Some(CONNECT) };
         let pool = Pool::builder(manager)
             .config(PoolConfig { timeouts, ..PoolConfig::new(CONNECTIONS) })
@@ -73,7 +76,7 @@ impl Postgres {
             return Err(StoreError::Away(why.clone()));
         }
         let result = self.runtime.block_on(async {
-            let mut client = self.pool.get().await.map_err(|error| StoreError::Away(reason(&error)))?;
+            let mut client = self.pool.get().await.map_err(|error| StoreError::Away(unconnected(&error)))?;
             match tokio::time::timeout(ANSWER, work(&mut client)).await {
                 Ok(result) => {
                     if matches!(result, Err(StoreError::Away(_))) {
@@ -117,6 +120,11 @@ async fn migrate(client: &mut Object) -> Result<(), StoreError> {
         transaction.execute("INSERT INTO schema VALUES ($1)", &[&reached]).await.map_err(error_of)?;
     }
     transaction.commit().await.map_err(error_of)
+}
+
+/// Why there is no connection: what PostgreSQL or TLS says, without a word of the pool.
+fn unconnected(error: &PoolError) -> String {
+    if let PoolError::Backend(error) = error { reason(error) } else { reason(error) }
 }
 
 /// What an error of PostgreSQL means for the caller: no answer, an answer that it shuts down or starts up, or that it has no
