@@ -11,6 +11,8 @@
 mod aggregates;
 mod batch;
 mod error;
+#[cfg(test)]
+mod first_version;
 mod locator;
 mod memory;
 mod postgres;

@@ -109,7 +109,7 @@ async fn migrate(client: &mut Object) -> Result<(), StoreError> {
     let row = transaction.query_opt("SELECT version FROM schema", &[]).await.map_err(error_of)?;
     let version = row.map(|row| row.try_get::<_, i64>(0)).transpose().map_err(error_of)?.unwrap_or(0);
     let Some(missing) = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version..)) else {
-        return Err(StoreError::Refused(format!("its schema has version {version}, and ours is {}", MIGRATIONS.len())));
+        return Err(StoreError::later(version, MIGRATIONS.len()));
     };
     for migration in missing {
         transaction.batch_execute(migration).await.map_err(error_of)?;
@@ -136,4 +136,24 @@ fn error_of(error: tokio_postgres::Error) -> StoreError {
     });
     let why = reason(&error);
     if passes { StoreError::Away(why) } else { StoreError::Refused(why) }
+}
+
+#[cfg(test)]
+mod tests {
+    use interop::Loopback;
+
+    use super::*;
+    use crate::{Locator, first_version};
+
+    #[test]
+    fn users_of_the_first_version_are_there_and_log_in_as_before() {
+        let lease = Loopback::lease();
+        let old = interop::Postgres::start(lease.at(5432));
+        old.query(MIGRATIONS[0]);
+        old.query("CREATE TABLE schema (version bigint NOT NULL); INSERT INTO schema VALUES (1)");
+        old.query(first_version::USER);
+        let Locator::Postgres(server) = Locator::parse(&old.url()).unwrap() else { panic!("{}", old.url()) };
+        first_version::is_brought_up_to_date(|| Box::new(Postgres::open(&server).unwrap()));
+        assert_eq!(old.query("SELECT version FROM schema"), "2");
+    }
 }
