@@ -1,7 +1,8 @@
 //! PostgreSQL, with a database of the test's own.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,6 +19,8 @@ pub struct Postgres {
     folder: TempDir,
     /// Who it runs as: it refuses to be root.
     owner: Option<(u32, u32)>,
+    /// Whether it speaks TLS.
+    is_secured: bool,
     /// `None` while it is away.
     server: Option<Process>,
 }
@@ -25,19 +28,39 @@ pub struct Postgres {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Postgres {
-    /// Makes a database, and starts a server that listens there and believes everybody.
+    /// Starts a server with a database of its own that listens there and believes everybody.
     pub fn start(listen: SocketAddr) -> Postgres {
+        let mut postgres = Postgres::make(listen);
+        postgres.restart();
+        postgres
+    }
+
+    /// The same with TLS, for a certificate and its key in PEM. Who is called `proven` must come over TLS with a password, by
+    /// SCRAM; it still believes all others, with TLS and without.
+    pub fn start_secured(listen: SocketAddr, certificate: &str, key: &str) -> Postgres {
+        let mut postgres = Postgres::make(listen);
+        postgres.write("server.crt", certificate);
+        // PostgreSQL takes no key that others could read.
+        postgres.write("server.key", key);
+        let rules = "hostssl all proven all scram-sha-256\nhost all proven all reject\nhost all all all trust\n";
+        postgres.write("pg_hba.conf", rules);
+        postgres.is_secured = true;
+        postgres.restart();
+        postgres
+    }
+
+    /// Makes a database.
+    fn make(listen: SocketAddr) -> Postgres {
         let folder = Process::scratch();
         let owner = is_root().then(|| account("postgres"));
         if let Some((user, group)) = owner {
             chown(folder.path(), Some(user), Some(group)).expect("root gives folders away");
         }
-        let mut postgres = Postgres { listen, folder, owner, server: None };
+        let postgres = Postgres { listen, folder, owner, is_secured: false, server: None };
         let mut command = postgres.command("initdb");
         command.arg("-D").arg(postgres.data()).args(["-U", "duologue", "-A", "trust", "--locale=C", "-E", "UTF8"]);
         let done = command.arg("--no-sync").output().expect("initdb runs");
         assert!(done.status.success(), "initdb: {}", String::from_utf8_lossy(&done.stderr));
-        postgres.restart();
         postgres
     }
 
@@ -59,6 +82,9 @@ impl Postgres {
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
         command.args(["-h", &self.listen.ip().to_string(), "-p", &self.listen.port().to_string()]);
+        if self.is_secured {
+            command.args(["-c", "ssl=on"]);
+        }
         let mut server = Process::start("postgres", command, Process::scratch());
         server.wait_listening(self.listen, Transport::Tcp, PATIENCE);
         server.wait_line("ready to accept connections", PATIENCE);
@@ -86,6 +112,16 @@ impl Postgres {
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Writes a file of its data, that it alone may read.
+    fn write(&self, name: &str, text: &str) {
+        let path = self.data().join(name);
+        std::fs::write(&path, text).expect("its folder can be written");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("our own file");
+        if let Some((user, group)) = self.owner {
+            chown(&path, Some(user), Some(group)).expect("root gives files away");
+        }
     }
 
     /// Each of its processes has a group of its own.

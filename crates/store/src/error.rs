@@ -14,3 +14,12 @@ pub enum StoreError {
     #[error("the database holds what cannot be read: {0}")]
     Unreadable(String),
 }
+
+impl StoreError {
+    /// A schema that no migration of ours leads to.
+    pub(crate) fn later(version: i64, ours: usize) -> StoreError {
+        StoreError::Refused(format!(
+            "its schema has version {version}, and ours is {ours}: a later Duologue has used it"
+        ))
+    }
+}

@@ -11,6 +11,8 @@
 mod aggregates;
 mod batch;
 mod error;
+#[cfg(test)]
+mod first_version;
 mod locator;
 mod memory;
 mod postgres;
@@ -22,7 +24,7 @@ pub use self::aggregates::{
     Audit, AuditEntry, Hashes, Holder, Lease, Lives, RecordQuery, Records, Role, Store, Subscriber, Subscribers,
 };
 pub use self::error::StoreError;
-pub use self::locator::{Locator, LocatorError};
+pub use self::locator::{Locator, LocatorError, Server};
 pub use self::memory::Memory;
 pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;
@@ -31,6 +33,6 @@ pub use self::sqlite::Sqlite;
 pub fn open(locator: &Locator) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match locator {
         Locator::Sqlite(path) => Arc::new(Sqlite::open(path)?),
-        Locator::Postgres(config) => Arc::new(Postgres::open(config)?),
+        Locator::Postgres(server) => Arc::new(Postgres::open(server)?),
     })
 }

@@ -6,16 +6,18 @@
 
 mod aggregates;
 mod lives;
+mod tls;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolConfig, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, NoTls};
 
 use crate::StoreError;
-use crate::locator::reason;
+use crate::locator::{Server, reason};
 
 /// A database on a server.
 pub struct Postgres {
@@ -43,7 +45,7 @@ const LOCK: i64 = 0x0044_554f_4c4f_4755;
 
 impl Postgres {
     /// Connects, and brings the schema up to date.
-    pub fn open(config: &Config) -> Result<Postgres, StoreError> {
+    pub fn open(server: &Server) -> Result<Postgres, StoreError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("postgres")
@@ -51,9 +53,10 @@ impl Postgres {
             .enable_time()
             .build()
             .map_err(|error| StoreError::Away(error.to_string()))?;
-        let mut config = config.clone();
+        let mut config = server.config.clone();
         config.connect_timeout(CONNECT).application_name("duologue");
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, tls::connector(&server.proof)?, recycling);
         let timeouts = Timeouts { wait: Some(CONNECT), create: Some(CONNECT), recycle: Some(CONNECT) };
         let pool = Pool::builder(manager)
             .config(PoolConfig { timeouts, ..PoolConfig::new(CONNECTIONS) })
@@ -73,7 +76,7 @@ impl Postgres {
             return Err(StoreError::Away(why.clone()));
         }
         let result = self.runtime.block_on(async {
-            let mut client = self.pool.get().await.map_err(|error| StoreError::Away(reason(&error)))?;
+            let mut client = self.pool.get().await.map_err(|error| StoreError::Away(unconnected(&error)))?;
             match tokio::time::timeout(ANSWER, work(&mut client)).await {
                 Ok(result) => {
                     if matches!(result, Err(StoreError::Away(_))) {
@@ -106,7 +109,7 @@ async fn migrate(client: &mut Object) -> Result<(), StoreError> {
     let row = transaction.query_opt("SELECT version FROM schema", &[]).await.map_err(error_of)?;
     let version = row.map(|row| row.try_get::<_, i64>(0)).transpose().map_err(error_of)?.unwrap_or(0);
     let Some(missing) = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version..)) else {
-        return Err(StoreError::Refused(format!("its schema has version {version}, and ours is {}", MIGRATIONS.len())));
+        return Err(StoreError::later(version, MIGRATIONS.len()));
     };
     for migration in missing {
         transaction.batch_execute(migration).await.map_err(error_of)?;
@@ -119,6 +122,11 @@ async fn migrate(client: &mut Object) -> Result<(), StoreError> {
     transaction.commit().await.map_err(error_of)
 }
 
+/// Why there is no connection: what PostgreSQL or TLS says, without a word of the pool.
+fn unconnected(error: &PoolError) -> String {
+    if let PoolError::Backend(error) = error { reason(error) } else { reason(error) }
+}
+
 /// What an error of PostgreSQL means for the caller: no answer, an answer that it shuts down or starts up, or that it has no
 /// room or no connections left, and a lost race are worth another try.
 fn error_of(error: tokio_postgres::Error) -> StoreError {
@@ -128,4 +136,24 @@ fn error_of(error: tokio_postgres::Error) -> StoreError {
     });
     let why = reason(&error);
     if passes { StoreError::Away(why) } else { StoreError::Refused(why) }
+}
+
+#[cfg(test)]
+mod tests {
+    use interop::Loopback;
+
+    use super::*;
+    use crate::{Locator, first_version};
+
+    #[test]
+    fn users_of_the_first_version_are_there_and_log_in_as_before() {
+        let lease = Loopback::lease();
+        let old = interop::Postgres::start(lease.at(5432));
+        old.query(MIGRATIONS[0]);
+        old.query("CREATE TABLE schema (version bigint NOT NULL); INSERT INTO schema VALUES (1)");
+        old.query(first_version::USER);
+        let Locator::Postgres(server) = Locator::parse(&old.url()).unwrap() else { panic!("{}", old.url()) };
+        first_version::is_brought_up_to_date(|| Box::new(Postgres::open(&server).unwrap()));
+        assert_eq!(old.query("SELECT version FROM schema"), "2");
+    }
 }

@@ -236,6 +236,17 @@ mod conforms {
     suite! { memory sqlite postgres }
 }
 
+/// One line, for whoever goes back to an earlier version.
+const LATER: &str = "the database refuses: its schema has version 99, and ours is 2: a later Duologue has used it";
+
+#[test]
+fn a_postgres_of_a_later_version_is_refused() {
+    let (_store, (server, _lease)) = postgres();
+    server.query("UPDATE schema SET version = 99");
+    let refused = store::open(&Locator::parse(&server.url()).unwrap()).err().unwrap();
+    assert_eq!(refused.to_string(), LATER);
+}
+
 #[test]
 fn a_database_outlives_its_process_and_one_of_a_later_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -250,7 +261,7 @@ fn a_database_outlives_its_process_and_one_of_a_later_version_is_refused() {
     drop(store);
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refused = Sqlite::open(&path).unwrap_err().to_string();
-    assert_eq!(refused, "the database refuses: its schema has version 99, and ours is 2");
+    assert_eq!(refused, LATER);
     std::fs::write(&path, "not a database, but long enough to be looked at as one by whoever opens it").unwrap();
     assert!(matches!(Sqlite::open(&path), Err(StoreError::Refused(_))), "{:?}", Sqlite::open(&path));
 }

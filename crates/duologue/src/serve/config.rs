@@ -77,7 +77,7 @@ impl Plan {
     pub(crate) fn read(text: &str, variables: Variables<'_>, files: Files<'_>) -> Result<Plan, ConfigError> {
         let mut document = parse(text, variables)?;
         let fixed = fixed(document.clone());
-        let store = store::read(document.store.take())?;
+        let store = store::read(document.store.take(), files)?;
         let mut stored = BTreeSet::new();
         for (i, pf) in document.pf.iter_mut().enumerate() {
             if pf.journal.as_deref().is_some_and(|folder| folder == Path::new(IN_STORE)) {

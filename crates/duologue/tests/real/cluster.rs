@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use interop::{Loopback, Postgres, Process, Sipp, scenarios};
+use interop::{Loopback, Postgres, Process, Running, Sipp, scenarios};
 
 use crate::ground::{self, Place, SOON};
 
@@ -136,72 +136,114 @@ fn a_node_that_is_started_twice_stops_the_first_life_at_once() {
     second.stop();
 }
 
-#[test]
-fn with_the_database_away_sessions_go_on_and_records_wait_for_it() {
-    let mut stage = Stage::set();
-    let at = stage.lease.port();
-    let folder = tempfile::tempdir().unwrap();
-    let mut pf = stage.serve("pf", at, &folder.path().join("journal").display().to_string());
-    let (bob, alice) = stage.sides(20);
-    let (bob, alice) = (bob.start(), alice(at).start());
-
-    // 1. The database goes away while sessions are open.
-    stage.wait_for_open(20);
-    stage.postgres.crash();
-    pf.wait_line("the store does not answer", SOON);
-
-    // 2. The node is stopped in order: all sessions are closed, their records are in its journal.
-    pf.stop();
-    alice.finish();
-    bob.finish();
-
-    // 3. The database is back, and the node too: each session has one record.
-    stage.postgres.restart();
-    let mut again = stage.serve("pf", at, &folder.path().join("journal").display().to_string());
-    stage.wait_for("SELECT count(*), count(DISTINCT key) FROM record", "20|20");
-    again.stop();
+/// One node with a journal in a folder of its own, and sessions that stay open until it is stopped.
+struct Held {
+    stage: Stage,
+    at: SocketAddr,
+    folder: tempfile::TempDir,
+    pf: Process,
+    sides: [Running; 2],
 }
 
-/// A database that is gone, and one whose processes stand still: what it was asked then, it does when it goes on.
-#[test]
-fn with_the_database_away_sessions_come_and_go_and_have_one_record_each_once_it_is_back() {
-    type Act = fn(&mut Postgres);
-    let ways: [(Act, Act); 2] = [(Postgres::crash, Postgres::restart), (|p| p.freeze(), |p| p.thaw())];
-    for (goes, comes_back) in ways {
-        let mut stage = Stage::set();
-        let at = stage.lease.port();
-        let folder = tempfile::tempdir().unwrap();
-        let mut pf = stage.serve("pf", at, &folder.path().join("journal").display().to_string());
-        let (bob, alice) = stage.sides(20);
-        let (bob, alice) = (bob.start(), alice(at).start());
-        stage.wait_for_open(20);
+/// How many of them.
+const HELD: u32 = 20;
 
-        // 1. It goes, and others call and hang up meanwhile.
-        goes(&mut stage.postgres);
-        pf.wait_line("the store does not answer", SOON);
-        let (caller, callee) = (stage.lease.port(), stage.lease.port());
-        let called = Sipp::new("carol", scenarios::ISC_B, callee).key("me", &callee.to_string()).calls(20).within(SOON);
+impl Held {
+    fn open() -> Held {
+        let stage = Stage::set();
+        let (at, folder) = (stage.lease.port(), tempfile::tempdir().unwrap());
+        let pf = stage.serve("pf", at, &journal(&folder));
+        let (bob, alice) = stage.sides(HELD);
+        let sides = [bob.start(), alice(at).start()];
+        stage.wait_for_open(HELD);
+        Held { stage, at, folder, pf, sides }
+    }
+
+    /// Others call and hang up.
+    fn others_come_and_go(&self, calls: u32) {
+        let (caller, callee) = (self.stage.lease.port(), self.stage.lease.port());
+        let called =
+            Sipp::new("carol", scenarios::ISC_B, callee).key("me", &callee.to_string()).calls(calls).within(SOON);
         let calls = Sipp::new("dave", scenarios::ISC_A, caller)
-            .to(at)
-            .key("pf", &at.to_string())
+            .to(self.at)
+            .key("pf", &self.at.to_string())
             .key("back", &callee.to_string())
             .key("me", &caller.to_string())
-            .calls(20)
+            .calls(calls)
             .within(SOON);
         let called = called.start();
         calls.start().finish();
         called.finish();
-        assert_eq!(ended(&stage), 20, "the sessions from before are open still");
-
-        // 2. It is back: their records come, and the sessions from before are open still.
-        comes_back(&mut stage.postgres);
-        stage.wait_for("SELECT count(*), count(DISTINCT key) FROM record", "20|20");
-        assert_eq!(ended(&stage), 20);
-
-        // 3. These end as well, once each.
-        pf.stop();
-        alice.finish();
-        bob.finish();
-        stage.wait_for("SELECT count(*), count(DISTINCT key) FROM record", "40|40");
     }
+
+    /// The node is stopped in order: both ends of each session hear of it.
+    fn stop(mut self) -> (Stage, tempfile::TempDir) {
+        self.pf.stop();
+        for side in self.sides {
+            side.finish();
+        }
+        (self.stage, self.folder)
+    }
+}
+
+fn journal(folder: &tempfile::TempDir) -> String {
+    folder.path().join("journal").display().to_string()
+}
+
+#[test]
+fn a_node_that_stops_while_the_database_is_away_has_its_records_written_by_its_next_life() {
+    let mut held = Held::open();
+    let at = held.at;
+
+    // 1. The database goes away while sessions are open.
+    held.stage.postgres.crash();
+    held.pf.wait_line("the store does not answer", SOON);
+
+    // 2. The node is stopped in order: all sessions are closed, their records are in its journal.
+    let (mut stage, folder) = held.stop();
+
+    // 3. The database is back, and the node too: each session has one record.
+    stage.postgres.restart();
+    let mut again = stage.serve("pf", at, &journal(&folder));
+    stage.wait_for("SELECT count(*), count(DISTINCT key) FROM record", "20|20");
+    again.stop();
+}
+
+/// It loses its power.
+#[test]
+fn with_the_database_gone_for_a_minute_sessions_come_and_go_and_have_one_record_each() {
+    a_minute_without(Postgres::crash, Postgres::restart);
+}
+
+/// Its processes stand still: what it was asked then, it does when it goes on.
+#[test]
+fn with_the_database_frozen_for_a_minute_sessions_come_and_go_and_have_one_record_each() {
+    a_minute_without(|postgres| postgres.freeze(), |postgres| postgres.thaw());
+}
+
+fn a_minute_without(goes: fn(&mut Postgres), comes_back: fn(&mut Postgres)) {
+    let mut held = Held::open();
+
+    // 1. It goes, and others call and hang up: in its first seconds, and when it has been away for a minute.
+    let gone = now();
+    goes(&mut held.stage.postgres);
+    held.pf.wait_line("the store does not answer", SOON);
+    held.others_come_and_go(20);
+    wait_until(gone + Duration::from_secs(60));
+    held.others_come_and_go(10);
+    assert_eq!(ended(&held.stage), 30, "the sessions from before are open still");
+
+    // 2. It is back: their records come, and the sessions from before are open still.
+    comes_back(&mut held.stage.postgres);
+    held.stage.wait_for("SELECT count(*), count(DISTINCT key) FROM record", "30|30");
+    assert_eq!(ended(&held.stage), 30);
+
+    // 3. These end as well, once each.
+    let (stage, _folder) = held.stop();
+    stage.wait_for("SELECT count(*), count(DISTINCT key) FROM record", "50|50");
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long the database is away is what this is about")]
+fn wait_until(then: Instant) {
+    std::thread::sleep(then.saturating_duration_since(now()));
 }

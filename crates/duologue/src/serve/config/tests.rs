@@ -160,6 +160,37 @@ fn what_does_not_fit_together_is_named_with_its_cure() {
 }
 
 #[test]
+fn a_database_has_tls_as_its_url_says_and_nothing_weaker_than_it_looks() {
+    let store = |parameters: &str| read(&format!("[store]\nurl = 'postgres://u@h/d?{parameters}'\n{SMALL}"));
+    for parameters in ["", "sslmode=disable", "sslmode=verify-full&sslrootcert=/etc/duologue/ca.pem"] {
+        assert!(store(parameters).is_ok(), "{parameters}");
+    }
+    for (parameters, expected) in [
+        (
+            "sslmode=allow",
+            "store.url has sslmode=allow, which is none of disable, prefer, require, verify-ca and verify-full; write one",
+        ),
+        ("sslmode=verify-full", "store.url has sslmode=verify-full and no sslrootcert; add `sslrootcert=FILE`"),
+        (
+            "sslmode=prefer&sslrootcert=/etc/duologue/ca.pem",
+            "store.url has an sslrootcert that sslmode=prefer would not look at; write `sslmode=verify-full`",
+        ),
+        ("sslrootcert=system", "store.url has sslrootcert=system, which is not looked up; name a file"),
+        (
+            "sslrootcert=/none.pem",
+            "store.url names /none.pem in sslrootcert, which cannot be read: entity not found; name a file in PEM",
+        ),
+        (
+            "sslrootcert=/etc/duologue/node.key",
+            "store.url names /etc/duologue/node.key in sslrootcert, which has no certificate",
+        ),
+    ] {
+        let refused = store(parameters).unwrap_err().to_string();
+        assert!(refused.starts_with(expected), "{refused}");
+    }
+}
+
+#[test]
 fn a_wrong_key_is_shown_in_its_line_with_the_right_ones() {
     let unknown = refusal("trusted =", "trust =");
     assert!(unknown.contains("unknown field `trust`") && unknown.contains("`trusted`"), "{unknown}");

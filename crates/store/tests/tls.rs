@@ -1,0 +1,111 @@
+//! TLS to a PostgreSQL server, and what it must prove.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use interop::{Loopback, Postgres};
+use net::Authority;
+use store::{Locator, Store, StoreError};
+
+/// A server with a certificate for one name.
+struct Stage {
+    lease: Loopback,
+    server: Postgres,
+    folder: tempfile::TempDir,
+}
+
+const NAME: &str = "db.test";
+
+impl Stage {
+    fn set() -> Stage {
+        let (lease, folder) = (Loopback::lease(), tempfile::tempdir().unwrap());
+        let authority = Authority::new().unwrap();
+        let (certificate, key) = authority.issue_pem(&[NAME.to_owned()], false).unwrap();
+        std::fs::write(folder.path().join("right.pem"), authority.pem()).unwrap();
+        std::fs::write(folder.path().join("wrong.pem"), Authority::new().unwrap().pem()).unwrap();
+        let server = Postgres::start_secured(lease.at(5432), &certificate, &key);
+        Stage { lease, server, folder }
+    }
+
+    /// A name, and who may vouch for it; addresses are not looked up.
+    fn open(&self, user: &str, host: &str, mode: &str, roots: &str) -> Result<std::sync::Arc<dyn Store>, StoreError> {
+        let ip = self.lease.ip();
+        let roots = self.folder.path().join(roots);
+        let roots =
+            if mode.starts_with("verify") { format!("&sslrootcert={}", roots.display()) } else { String::new() };
+        let url = format!("postgres://{user}@{host}:5432/postgres?hostaddr={ip}&sslmode={mode}{roots}");
+        store::open(&Locator::parse(&url).unwrap())
+    }
+
+    fn refusal(&self, host: &str, mode: &str, roots: &str) -> String {
+        self.open("duologue", host, mode, roots).err().unwrap().to_string()
+    }
+
+    /// What the server says of our connections: whether each has TLS, and which.
+    fn seen(&self) -> String {
+        self.server.query(
+            "SELECT DISTINCT ssl, version FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+             WHERE application_name = 'duologue'",
+        )
+    }
+}
+
+#[test]
+fn a_server_is_asked_over_tls_once_it_has_proved_what_the_url_wants() {
+    let stage = Stage::set();
+    // 1. Its name, its authority, or nothing at all.
+    for (host, mode) in [(NAME, "verify-full"), ("other.test", "verify-ca"), ("other.test", "require"), ("x", "prefer")]
+    {
+        let store = stage.open("duologue", host, mode, "right.pem").unwrap();
+        store.ping().unwrap();
+        assert_eq!(stage.seen(), "t|TLSv1.3", "{mode}");
+        drop(store);
+        let gone = interop::until(std::time::Duration::from_secs(20), || stage.seen().is_empty().then_some(()));
+        assert!(gone.is_some(), "{}", stage.seen());
+    }
+    // 2. Without, when that is wanted.
+    let store = stage.open("duologue", NAME, "disable", "").unwrap();
+    store.ping().unwrap();
+    assert_eq!(stage.seen(), "f|");
+}
+
+#[test]
+fn a_server_that_proves_something_else_is_told_nothing() {
+    let stage = Stage::set();
+    let begins = "the database is away: error performing TLS handshake: invalid peer certificate: ";
+    // An authority of the same name, with a key of its own.
+    for mode in ["verify-ca", "verify-full"] {
+        assert_eq!(stage.refusal(NAME, mode, "wrong.pem"), format!("{begins}BadSignature"));
+    }
+    let other = stage.refusal("other.test", "verify-full", "right.pem");
+    assert!(other.starts_with(&format!("{begins}certificate not valid for name \"other.test\"")), "{other}");
+    assert!(other.contains(NAME), "{other}");
+    // The address is a name as well, and the certificate has none.
+    let ip = stage.refusal(&stage.lease.ip().to_string(), "verify-full", "right.pem");
+    assert!(ip.starts_with(begins), "{ip}");
+    assert_eq!(stage.seen(), "");
+}
+
+#[test]
+fn a_server_without_tls_is_refused_where_tls_is_wanted_and_taken_where_it_is_only_preferred() {
+    let lease = Loopback::lease();
+    let server = Postgres::start(lease.at(5432));
+    let open = |mode: &str| store::open(&Locator::parse(&format!("{}?sslmode={mode}", server.url())).unwrap());
+    let refused = open("require").err().unwrap().to_string();
+    assert_eq!(refused, "the database is away: error performing TLS handshake: server does not support TLS");
+    open("prefer").unwrap().ping().unwrap();
+}
+
+/// Nobody in the middle has the same certificate: the password is good for this connection alone (RFC 5802 §6, RFC 5929 §4).
+#[test]
+fn a_password_is_bound_to_the_connection() {
+    let stage = Stage::set();
+    stage.server.query("CREATE ROLE proven LOGIN SUPERUSER PASSWORD 'secret'");
+    let bound = "right.pem&channel_binding=require";
+    stage.open("proven:secret", NAME, "verify-full", bound).unwrap().ping().unwrap();
+    let refused = |user: &str, mode: &str, roots: &str| stage.open(user, NAME, mode, roots).err().unwrap().to_string();
+    let wrong = refused("proven:wrong", "verify-full", bound);
+    assert!(wrong.contains("password authentication failed"), "{wrong}");
+    // Who asks for the binding gets it or nothing: not from a server that asks for no password.
+    let unbound = refused("duologue", "verify-full", bound);
+    assert!(unbound.contains("channel binding"), "{unbound}");
+}
