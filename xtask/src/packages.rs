@@ -17,6 +17,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "openssl", package: "openssl", role: "foreign TLS peers" },
     Tool { program: "curl", package: "curl", role: "foreign HTTP client" },
     Tool { program: "valgrind", package: "valgrind", role: "counts instructions and allocations" },
+    Tool { program: "systemctl", package: "systemd", role: "starts and watches our service" },
     Tool { program: "ip", package: "iproute2", role: "network namespaces" },
 ];
 
