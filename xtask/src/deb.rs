@@ -18,7 +18,7 @@ pub(crate) fn command() -> Result<()> {
     let mut steps = Steps::default();
     tool(&mut steps)?;
     steps.run("build", cargo(&["build", "--release", "-p", "duologue", "--bins"]))?;
-    steps.check("package", "cargo xtask deb", || Ok(build("release")?.display().to_string()))?;
+    steps.check("package", "cargo xtask deb", || Ok(build("release", None)?.display().to_string()))?;
     steps.summary("deb");
     Ok(())
 }
@@ -51,13 +51,14 @@ pub(crate) fn play(steps: &mut Steps) -> Result<()> {
     tool(steps)?;
     let mut package = PathBuf::new();
     steps.check("deb", "cargo xtask package", || {
-        package = build("debug")?;
+        package = build("debug", None)?;
         Ok(package.display().to_string())
     })?;
     steps.run("package", script(package))
 }
 
-fn tool(steps: &mut Steps) -> Result<()> {
+/// Makes sure that there is cargo-deb.
+pub(crate) fn tool(steps: &mut Steps) -> Result<()> {
     let has_it = cargo(&["deb", "--version"]).stderr(Stdio::null()).output().is_ok_and(|o| o.status.success());
     if has_it {
         return Ok(());
@@ -65,8 +66,8 @@ fn tool(steps: &mut Steps) -> Result<()> {
     steps.run("cargo-deb", cargo(&["install", "cargo-deb", "--locked", "--version", CARGO_DEB]))
 }
 
-/// Makes the package of a binary that is built.
-fn build(profile: &str) -> Result<PathBuf> {
+/// Makes the package of a binary that is built, with the version of the workspace or another one.
+pub(crate) fn build(profile: &str, version: Option<&str>) -> Result<PathBuf> {
     let metadata = crate::metadata()?;
     let (root, target) = (metadata.workspace_root.as_std_path(), metadata.target_directory.as_std_path());
     let binary = target.join(profile).join("duologue");
@@ -76,10 +77,14 @@ fn build(profile: &str) -> Result<PathBuf> {
     for (shell, file) in [("bash", "duologue.bash"), ("zsh", "_duologue"), ("fish", "duologue.fish")] {
         print(&binary, &["completions", shell], &folder.join(file))?;
     }
-    let package = folder.join("duologue.deb");
+    let package = folder.join(version.map_or("duologue.deb".to_owned(), |version| format!("duologue_{version}.deb")));
     let cargo_profile = if profile == "debug" { "dev" } else { profile };
-    let mut deb = cargo(&["deb", "-p", "duologue", "--no-build", "--quiet", "--profile", cargo_profile, "--output"]);
-    let status = deb.arg(&package).status().context("cargo deb")?;
+    let mut deb = cargo(&["deb", "-p", "duologue", "--no-build", "--quiet", "--profile", cargo_profile]);
+    if profile == "debug" {
+        deb.arg("--fast");
+    }
+    deb.args(version.map(|version| format!("--deb-version={version}")));
+    let status = deb.arg("--output").arg(&package).status().context("cargo deb")?;
     ensure!(status.success(), "cargo deb ended with {status}");
     Ok(package)
 }

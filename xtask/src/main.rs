@@ -1,5 +1,5 @@
-//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `flood`, `kamailio`, `cluster`, `deb`, `package`, `model`, `sim`,
-//! `layers`, `licences`.
+//! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `flood`, `kamailio`, `cluster`, `deb`, `package`, `systemd`, `static`,
+//! `model`, `sim`, `layers`, `licences`.
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
@@ -10,11 +10,13 @@ mod deb;
 mod layers;
 mod licences;
 mod model;
+mod musl;
 mod packages;
 mod show;
 mod sim;
 mod spdx;
 mod steps;
+mod systemd;
 mod test;
 
 use std::process::ExitCode;
@@ -42,7 +44,9 @@ usage: cargo xtask COMMAND
   sim [--seeds N] [--first SEED] [--faults all|KIND,KIND…] [--threads N] [--shrink N] [--show]
                    run the two-operator system under faults drawn from seeds; a seed that fails is shrunk to a ladder
   deb              make the Debian package
+  static           make a binary that needs no library of the system, for musl
   package          install, run, upgrade and purge it in a copy of this machine (as root; test does so, too)
+  systemd [OLDER]  run and upgrade it under a systemd that is booted in namespaces of this machine (the same)
   layers           check the arrows between our crates against xtask/layers.toml
   licences         check the licences and the duplicates of everything we link, against deny.toml
 ";
@@ -63,6 +67,8 @@ fn main() -> ExitCode {
         ["cluster"] => show::CLUSTER.command(),
         ["deb"] => deb::command(),
         ["package"] => deb::show(),
+        ["static"] => musl::command(),
+        ["systemd", args @ ..] => systemd::command(args),
         ["model"] => model::command(),
         ["sim", args @ ..] => sim::command(args),
         ["layers"] => Steps::alone("layers", "cargo xtask layers", layers::check),

@@ -17,6 +17,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "openssl", package: "openssl", role: "foreign TLS peers" },
     Tool { program: "curl", package: "curl", role: "foreign HTTP client" },
     Tool { program: "valgrind", package: "valgrind", role: "counts instructions and allocations" },
+    Tool { program: "systemctl", package: "systemd", role: "starts and watches our service" },
     Tool { program: "ip", package: "iproute2", role: "network namespaces" },
 ];
 
@@ -67,7 +68,7 @@ fn apt_get(packages: &[&str]) -> Result<std::process::ExitStatus> {
 
 /// Whether a program is in PATH or in one of the system folders, which the PATH of a plain user often leaves out; or a module
 /// is in the folder of Kamailio's, which has the name of the architecture in it.
-fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let libraries = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     std::env::split_paths(&path)

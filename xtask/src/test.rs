@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use crate::steps::{Steps, cargo};
-use crate::{deb, packages};
+use crate::{deb, packages, systemd};
 
 /// Runs the tests whose name contains one of the filters, or all of them.
 pub(crate) fn command(filters: &[&str]) -> Result<()> {
@@ -34,6 +34,11 @@ pub(crate) fn run(steps: &mut Steps, filters: &[&str]) -> Result<()> {
             eprintln!(
                 "\n== package: it takes root and an overlay of this machine's files, so it is left out: cargo xtask package"
             );
+        }
+        if packages::is_root()? && systemd::may_boot() {
+            systemd::play(steps, None)?;
+        } else {
+            eprintln!("\n== systemd: no systemd boots in namespaces here, so it is left out: cargo xtask systemd");
         }
         steps.run("doctests", cargo(&["test", "--workspace", "--doc"]))?;
     }

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::logs::journal;
+
 /// Exit status for wrong options and wrong configuration, as clap has it.
 pub(crate) const USAGE: u8 = 2;
 
@@ -245,8 +247,11 @@ pub(crate) fn refuse(name: &str, reason: &str) -> ! {
 
 /// Tells a person what went wrong.
 pub(crate) fn complain(error: &anyhow::Error) {
-    // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    let priority = if journal::is_listening() { journal::ERROR } else { "" };
+    for line in format!("error: {error:#}").lines() {
+        // Where standard error is closed there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "{priority}{line}");
+    }
 }
 
 #[cfg(test)]

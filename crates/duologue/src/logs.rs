@@ -1,5 +1,7 @@
 //! Logs on standard error.
 
+pub(crate) mod journal;
+
 use std::io::{IsTerminal as _, stderr};
 
 use anyhow::Context as _;
@@ -37,6 +39,9 @@ pub(crate) fn start(options: &Logs, default: &str) -> anyhow::Result<Filter> {
     let logs = tracing_subscriber::fmt::layer().with_writer(stderr).with_target(false);
     let logs = logs.with_ansi(stderr().is_terminal());
     let logs = match options.log_format {
+        LogFormat::Text if journal::is_listening() => {
+            logs.without_time().with_level(false).map_event_format(journal::Prioritized).boxed()
+        }
         LogFormat::Text => logs.boxed(),
         LogFormat::Json => logs.json().flatten_event(true).boxed(),
     };

@@ -85,6 +85,7 @@ fn serve(mut plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     kept_key::give(&mut plan, kept_key::state_directory().as_deref())?;
     let store = plan.store.as_ref().map(stored::open).transpose()?;
     let running = Running::start(plan.clone(), store.as_ref())?;
+    let summary = plan.summary();
     let (admin, in_store) = (plan.admin.clone(), plan.store.clone());
     let users = Users::new(store.clone());
     let reloader = Reloader::new(path.to_owned(), plan, users);
@@ -93,7 +94,7 @@ fn serve(mut plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     let fenced = Arc::new(OnceLock::new());
     let _lives = store.zip(in_store).map(|(store, plan)| watch(store, &plan, &running, &nodes, &fenced)).transpose()?;
     let _admin = admin::start(&admin, sockets, &nodes)?;
-    let supervised = Supervised::ready(&nodes).context("the watchdog cannot start")?;
+    let supervised = Supervised::ready(&nodes, &summary).context("the watchdog cannot start")?;
     for signal in signals.forever() {
         if signal == SIGHUP {
             match nodes.reload() {
@@ -110,7 +111,7 @@ fn serve(mut plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
         tracing::info!(signal = %name, sessions = running.open_sessions(), "shutting down; a second signal stops at once");
         break;
     }
-    supervised.stopping();
+    supervised.stopping(running.open_sessions());
     drain(&running, &mut signals);
     running.stop();
     tracing::info!("stopped");

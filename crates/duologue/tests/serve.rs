@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -145,10 +146,39 @@ fn systemd_hears_that_it_is_ready_that_it_lives_and_that_it_stops() {
         let size = systemd.recv(&mut said).unwrap();
         String::from_utf8_lossy(&said[..size]).trim().to_owned()
     };
-    assert_eq!([hear(), hear(), hear()], ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    let ready = "READY=1\nSTATUS=1 core, 1 participating function";
+    assert_eq!([hear(), hear(), hear()], [ready, "WATCHDOG=1", "WATCHDOG=1"]);
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    while hear() != "STOPPING=1" {}
+    while hear() != "STOPPING=1\nSTATUS=closing sessions: 0" {}
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn the_journal_is_told_priorities_and_no_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let lines = |config: &str, stream: &dyn Fn(&std::fs::Metadata) -> String| -> String {
+        let stderr = std::fs::File::create(&journal).unwrap();
+        let mut command = serve();
+        command.arg("--config").arg(file(&folder, config)).env("JOURNAL_STREAM", stream(&stderr.metadata().unwrap()));
+        // What is wrong or taken ends it at once, after it has said what it says.
+        assert!(!command.stderr(stderr).status().unwrap().success());
+        std::fs::read_to_string(&journal).unwrap()
+    };
+    let ours = |file: &std::fs::Metadata| format!("{}:{}", file.dev(), file.ino());
+
+    let said = lines("pf = [", &ours);
+    assert!(said.starts_with("<3>error: ") && said.lines().all(|line| line.starts_with("<3>")), "{said}");
+
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let busy = NODES.replacen("udp:127.0.0.1:0", &format!("udp:{}", taken.local_addr().unwrap()), 1);
+    let busy = format!("[admin]\nmetrics = \"127.0.0.1:0\"\n{busy}");
+    let said = lines(&busy, &ours);
+    assert!(said.starts_with("<6>listening key=admin.metrics") && said.contains("\n<3>error: node core-a"), "{said}");
+
+    // Somebody has led standard error elsewhere.
+    let said = lines(&busy, &|_| "1:1".to_owned());
+    assert!(said.contains("Z  INFO listening") && said.contains("\nerror: node core-a"), "{said}");
 }
 
 #[test]

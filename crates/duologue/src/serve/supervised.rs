@@ -16,10 +16,10 @@ pub(super) struct Supervised {
 }
 
 impl Supervised {
-    /// All nodes run: systemd is told so, and then twice in each interval of its watchdog that all of them answer. One that does not
+    /// All nodes run: systemd is told so, with what they are, and then twice in each interval of its watchdog that all of them answer. One that does not
     /// answer holds the word up, and systemd starts us anew.
-    pub(super) fn ready(nodes: &Arc<Nodes>) -> std::io::Result<Supervised> {
-        tell(&[NotifyState::Ready]);
+    pub(super) fn ready(nodes: &Arc<Nodes>, summary: &str) -> std::io::Result<Supervised> {
+        tell(&[NotifyState::Ready, NotifyState::Status(summary)]);
         let Some(interval) = sd_notify::watchdog_enabled() else { return Ok(Supervised { stop: None, thread: None }) };
         let (stop, stopped) = channel();
         let nodes = Arc::clone(nodes);
@@ -35,9 +35,9 @@ impl Supervised {
         Ok(Supervised { stop: Some(stop), thread: Some(thread) })
     }
 
-    /// From now on sessions are closed, and then the process ends.
-    pub(super) fn stopping(&self) {
-        tell(&[NotifyState::Stopping]);
+    /// From now on these sessions are closed, and then the process ends.
+    pub(super) fn stopping(&self, sessions: usize) {
+        tell(&[NotifyState::Stopping, NotifyState::Status(&format!("closing sessions: {sessions}"))]);
     }
 }
 

@@ -18,5 +18,6 @@ mod load;
 mod logs;
 mod pcap;
 mod secured;
+mod secured_peers;
 mod sipp_clients;
 mod torture;
