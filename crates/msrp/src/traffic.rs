@@ -13,7 +13,7 @@ pub struct Traffic {
     pub sent: u64,
     /// What was answered to those.
     pub confirmed: Outcomes,
-    /// Requests of ours that nobody answered in time.
+    /// Requests of ours that must be answered, and that nobody answered in time.
     pub unanswered: u64,
     /// How long answers to requests of ours took, from when the host had written the request.
     pub took: Histogram,

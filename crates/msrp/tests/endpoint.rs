@@ -133,6 +133,29 @@ fn the_time_for_an_answer_runs_from_when_the_host_has_written_the_chunk() {
 }
 
 #[test]
+fn requests_are_counted_with_their_answers_and_how_long_those_took() {
+    let mut raw = Raw::bound();
+    for status in ["200 OK", "413 Stop"] {
+        let text = send(&mut raw, Outline::new("text/plain"), b"hi".to_vec());
+        raw.wait(Duration::from_millis(300));
+        raw.put(&answer(&transactions(&text)[0], status));
+    }
+    // One that nobody answers, and one that nobody needs to.
+    send(&mut raw, Outline::new("text/plain"), b"hi".to_vec());
+    let quiet = Outline { failure_report: FailureReport::Partial, ..Outline::new("text/plain") };
+    send(&mut raw, quiet, b"hi".to_vec());
+    raw.wait(Duration::from_secs(31));
+    raw.put(&message("in", "hello"));
+
+    let traffic = raw.endpoint.traffic();
+    assert_eq!((traffic.sent, traffic.unanswered), (4, 1));
+    assert_eq!((traffic.confirmed.success, traffic.confirmed.failure), (1, 1));
+    assert_eq!((traffic.took.count(), traffic.took.sum()), (2, Duration::from_millis(600)));
+    // The first one named the session.
+    assert_eq!((traffic.received, traffic.answered.success, traffic.answered.failure), (2, 2, 0));
+}
+
+#[test]
 fn two_messages_in_a_row_without_an_answer_are_the_end_of_a_connection() {
     let is_lost = |raw: &Raw| raw.events.iter().any(|event| matches!(event, Event::Disconnected { .. }));
     let mut raw = Raw::bound();

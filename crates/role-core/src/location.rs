@@ -348,8 +348,7 @@ mod tests {
         assert_eq!(found(&location, "sip:a@10.0.0.1:5070", Some("sip:b@x")), None);
         assert_eq!(found(&location, "sip:a@10.0.0.1:5071", None), None);
 
-        let moved = Binding { instance: None, ..binding("sip:a@10.0.0.9:5070", 2, 60) };
-        location.set("sip:a@x".to_owned(), vec![moved]);
+        location.set("sip:a@x".to_owned(), vec![binding("sip:a@10.0.0.9:5070", 2, 60)]);
         assert_eq!(found(&location, "sip:a@10.0.0.1:5070", None), None);
         assert!(found(&location, "sip:a@10.0.0.9:5070", None).is_some());
         location.expire(now + Duration::from_secs(60));

@@ -41,16 +41,21 @@ pub(crate) fn serve_with(
     config: &str,
     listens: &[SocketAddr],
 ) -> Process {
-    let file = scratch.path().join("duologue.toml");
-    std::fs::write(&file, config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_duologue"));
-    command.args(["serve", "--config"]).arg(&file).args(options);
-    let mut process = Process::start("duologue serve", command, scratch);
+    let mut process = start(options, scratch, config);
     for addr in listens {
         process.wait_listening(*addr, Transport::Udp, SOON);
         process.wait_listening(*addr, Transport::Tcp, SOON);
     }
     process
+}
+
+/// The same, and returns at once.
+pub(crate) fn start(options: &[&str], scratch: tempfile::TempDir, config: &str) -> Process {
+    let file = scratch.path().join("duologue.toml");
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_duologue"));
+    command.args(["serve", "--config"]).arg(&file).args(options);
+    Process::start("duologue serve", command, scratch)
 }
 
 /// The configuration of a core.

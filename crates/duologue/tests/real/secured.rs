@@ -9,7 +9,7 @@ use engine::Authority;
 use interop::{Loopback, Process, Transport};
 use serde_json::Value;
 
-use crate::ground::SOON;
+use crate::ground::{SOON, start};
 
 /// A folder with `node.pem`, `node.key`, `ca.pem` and `other-ca.pem`: the certificate is for `home1.test` and one address.
 fn certificates(ip: std::net::IpAddr) -> tempfile::TempDir {
@@ -41,12 +41,7 @@ fn serve(core: SocketAddr, pf: SocketAddr, files: &Path) -> Process {
          trusted = [\"{ip}\"]\n",
         ip = core.ip()
     );
-    let scratch = Process::scratch();
-    let path = scratch.path().join("duologue.toml");
-    std::fs::write(&path, config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_duologue"));
-    command.args(["serve", "--config"]).arg(&path);
-    let mut process = Process::start("duologue serve", command, scratch);
+    let mut process = start(&[], Process::scratch(), &config);
     for addr in [core, pf] {
         process.wait_listening(addr, Transport::Tcp, SOON);
     }

@@ -10,7 +10,7 @@ use engine::Authority;
 use interop::{Loopback, Process, Transport};
 use serde_json::Value;
 
-use crate::ground::SOON;
+use crate::ground::{SOON, start};
 
 /// Writes a certificate and its key as `NAME.pem` and `NAME.key`.
 fn issue(folder: &Path, authority: &Authority, name: &str, domain: &str, expired: bool) {
@@ -33,12 +33,7 @@ fn serve(core: SocketAddr, peers: [SocketAddr; 2], files: &Path) -> Process {
         file("home1.key"),
         file("ca.pem"),
     );
-    let scratch = Process::scratch();
-    let path = scratch.path().join("duologue.toml");
-    std::fs::write(&path, config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_duologue"));
-    command.args(["serve", "--config"]).arg(&path);
-    let mut process = Process::start("duologue serve", command, scratch);
+    let mut process = start(&[], Process::scratch(), &config);
     process.wait_listening(core, Transport::Tcp, SOON);
     process
 }

@@ -124,8 +124,8 @@ impl Endpoint {
         let Some(transaction) = link.take_transaction(head.transaction_id()) else { return };
         link.silences = 0;
         self.traffic.confirmed.add(status);
-        if let Some(written) = transaction.deadline {
-            self.traffic.took.add((now.at + self.options.transaction_timeout).saturating_since(written));
+        if let Some(deadline) = transaction.deadline {
+            self.traffic.took.add((now.at + self.options.transaction_timeout).saturating_since(deadline));
         }
         match transaction.what {
             Sent::Chunk(outgoing) if status.is_success() => self.on_answered(outgoing),

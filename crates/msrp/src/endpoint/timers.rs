@@ -77,7 +77,9 @@ impl Endpoint {
             }
         }
         while let Some(transaction) = self.take_due_transaction(conn, now.at) {
-            self.traffic.unanswered += 1;
+            // A chunk that is answered only with an error may well be answered by nobody, and some clients answer no greeting.
+            let wants_answer = !matches!(transaction.what, Sent::Quiet(..) | Sent::Bind(_));
+            self.traffic.unanswered += u64::from(wants_answer);
             match transaction.what {
                 Sent::Chunk(outgoing) => self.on_silence(conn, outgoing, now),
                 // The peer is gone: the connection does not carry anything any more.

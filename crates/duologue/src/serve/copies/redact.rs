@@ -27,7 +27,8 @@ pub(super) fn redacted(message: &Bytes, contents: bool) -> (Bytes, Bytes) {
     (edit.finish(), call_id)
 }
 
-fn first_line(message: &Bytes) -> Bytes {
+/// Up to where the first line ends.
+pub(super) fn first_line(message: &Bytes) -> Bytes {
     message.slice(..message.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(message.len()))
 }
 

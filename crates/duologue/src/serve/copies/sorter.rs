@@ -11,6 +11,7 @@ use sip::Cutter;
 use wire::{Timestamp, Transport};
 
 use super::homer::Homer;
+use super::redact::first_line;
 use super::ring::Ring;
 use super::{Counts, Item, Seen};
 
@@ -86,9 +87,9 @@ impl Sorter {
 
 /// Whether something that was cut out of a stream begins as SIP does. Behind a gap a stream may go on in the middle of what
 /// people have written, and no line of that may pass for the first line of a message.
-fn is_sip(message: &[u8]) -> bool {
+fn is_sip(message: &Bytes) -> bool {
     const VERSION: &[u8] = b"SIP/2.0";
-    let line = message.split(|octet| matches!(octet, b'\r' | b'\n')).next().unwrap_or_default();
+    let line = first_line(message);
     let ends = |part: Option<&[u8]>| part.is_some_and(|part| part.eq_ignore_ascii_case(VERSION));
     ends(line.get(..VERSION.len())) || ends(line.len().checked_sub(VERSION.len()).map(|at| &line[at..]))
 }
