@@ -57,6 +57,8 @@ pub(crate) struct Conn {
     pub(crate) reading: bool,
     /// The kernel reported an error, which reading will come to.
     pub(crate) erred: bool,
+    /// The kernel reported that the peer closed its direction, which reading will come to.
+    pub(crate) ending: bool,
     /// Octets that the kernel took and the node was not told of.
     pub(crate) written: usize,
     /// The kernel takes nothing until it says so.
@@ -91,6 +93,7 @@ impl Conn {
             readable: false,
             reading: true,
             erred: false,
+            ending: false,
             written: 0,
             blocked: false,
             queue: VecDeque::new(),
@@ -280,6 +283,7 @@ impl Conn {
                 Ok(0) if self.broken => ReadOutcome::Failed,
                 Ok(0) => ReadOutcome::Ended,
                 Ok(n) => {
+                    self.readable = n == READ_MAX || !self.is_emptied_by_less();
                     let data = pool.take(n);
                     fx.probe.received(self.path, &data);
                     ReadOutcome::Data(data)
@@ -289,6 +293,12 @@ impl Conn {
                 Err(_) => ReadOutcome::Failed,
             };
         }
+    }
+
+    /// Whether a read that gets less than there is room for has taken all there is: the kernel reports what comes later (epoll(7),
+    /// "Questions and answers", 9). What it has reported already is still to be read, and TLS may hold more than it gives.
+    const fn is_emptied_by_less(&self) -> bool {
+        self.tls.is_none() && !self.ending && !self.erred && !self.broken
     }
 
     /// What became of connecting: `None` while the peer has not answered.

@@ -246,6 +246,7 @@ impl Streams {
             return;
         }
         conn.erred |= event.is_error();
+        conn.ending |= event.is_read_closed();
         if conn.phase == Phase::Handshaking {
             return self.go_on_with_handshake(key, fx);
         }
