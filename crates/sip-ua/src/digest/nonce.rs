@@ -82,15 +82,17 @@ impl Nonces {
     /// When one of our nonces was made.
     fn made_at(&self, nonce: &[u8]) -> Option<u64> {
         let (head, proof) = nonce.split_at_checked(TIME + SALT).filter(|(_, proof)| proof.len() == PROOF)?;
-        let is_ours = bool::from(self.proof(head).as_bytes().ct_eq(proof));
+        // One that is in use has been proved before.
+        let is_ours = self.used.contains_key(nonce) || bool::from(self.proof(head).as_bytes().ct_eq(proof));
         is_ours.then(|| time_of(nonce)).flatten()
     }
 
     /// Notes a count; `false` if it was seen before, or is too far behind to know.
     pub(super) fn count(&mut self, nonce: &[u8], nc: u32, now: Now) -> bool {
-        if !self.used.contains_key(nonce) {
-            self.make_room(now);
+        if let Some(counts) = self.used.get_mut(nonce) {
+            return counts.note(nc);
         }
+        self.make_room(now);
         self.used.entry(nonce.to_vec()).or_default().note(nc)
     }
 
