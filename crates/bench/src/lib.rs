@@ -13,6 +13,7 @@ mod media;
 mod message;
 mod messages;
 mod null;
+mod profile;
 mod report;
 mod scan;
 mod servers;
@@ -29,6 +30,7 @@ pub use media::{Plan as MediaPlan, compare as compare_media, json as media_json,
 pub use message::message_figures;
 pub use messages::{CallId, Dialog, Parties};
 pub use null::null;
+pub use profile::profile;
 pub use report::{json, machine, table, write_section};
 pub use servers::Server;
 pub use sessions::{Sessions, hold};

@@ -79,6 +79,9 @@ enum Workload {
     W5,
     #[value(name = "W6")]
     W6,
+    /// Where the instructions of W1 and W2 go
+    #[value(name = "profile")]
+    Profile,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -163,6 +166,7 @@ fn measure(run: &Run) -> Result<()> {
                 let sessions = bench::hold(&run.held, settle, &peers(run).collect::<Vec<_>>())?;
                 ("W6", sessions.table(), sessions.json())
             }
+            Workload::Profile => ("profile", bench::profile()?, serde_json::Value::Null),
         };
         println!("{name}, {machine}\n\n{table}");
         if let Some(file) = &run.write {

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use interop::{Loopback, Process, Transport, binary, fill, require};
+use tempfile::TempDir;
 
 use crate::digest::PASSWORD;
 use crate::messages::{SUBSCRIBERS, subscriber};
@@ -82,10 +83,26 @@ pub(crate) const START: Duration = Duration::from_secs(30);
 impl Running {
     /// Starts a server that ends by itself after `lifetime`, whatever becomes of who started it.
     pub(crate) fn start(server: Server, setting: Setting, lifetime: Duration) -> Running {
+        Running::start_as(server, setting, bounded(lifetime), Process::scratch())
+    }
+
+    /// Where a server that is profiled leaves what was counted, in the folder of its process.
+    pub(crate) const PROFILE: &str = "callgrind.out";
+
+    /// Starts ours under callgrind.
+    pub(crate) fn start_profiled(setting: Setting, lifetime: Duration) -> Running {
+        let scratch = Process::scratch();
+        // What was counted is written at the end, which takes a while.
+        let mut command = bounded_with(lifetime, Duration::from_secs(60));
+        let file = scratch.path().join(Running::PROFILE);
+        command.arg(require("valgrind")).arg("--tool=callgrind");
+        command.arg(format!("--callgrind-out-file={}", file.display()));
+        Running::start_as(Server::Duologue, setting, command, scratch)
+    }
+
+    fn start_as(server: Server, setting: Setting, mut command: Command, scratch: TempDir) -> Running {
         let (own, uac, uas) = (Loopback::lease(), Loopback::lease(), Loopback::lease());
         let listen = own.at(5060);
-        let scratch = Process::scratch();
-        let mut command = bounded(lifetime);
         let address = listen.to_string();
         match server {
             Server::Duologue | Server::Durable => {
@@ -171,8 +188,13 @@ fn opensips(command: &mut Command, setting: Setting, listen: &str, scratch: &Pat
 
 /// What ends the program after its arguments by itself, whatever becomes of who started it.
 pub(crate) fn bounded(lifetime: Duration) -> Command {
+    bounded_with(lifetime, Duration::from_secs(5))
+}
+
+/// The same, with this much time to end once it is told to.
+fn bounded_with(lifetime: Duration, grace: Duration) -> Command {
     let mut command = Command::new("timeout");
-    command.arg("--kill-after=5").arg((lifetime.as_secs() + 30).to_string());
+    command.arg(format!("--kill-after={}", grace.as_secs())).arg((lifetime.as_secs() + 30).to_string());
     command
 }
 

@@ -104,11 +104,16 @@ impl Process {
 
     /// Asks it to end (SIGTERM), and makes the whole group when it does not.
     pub fn stop(&mut self) {
+        self.stop_within(GRACE);
+    }
+
+    /// Does so, and gives it this long to end itself.
+    pub fn stop_within(&mut self, grace: Duration) {
         if self.has_ended().is_some() {
             return;
         }
         self.signal("TERM", "");
-        if wait::until(GRACE, || self.has_ended()).is_none() {
+        if wait::until(grace, || self.has_ended()).is_none() {
             self.signal("KILL", "-");
             let _ = self.child.wait();
         }
