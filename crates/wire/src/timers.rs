@@ -66,6 +66,8 @@ pub struct TimerQueue<K> {
     lanes: [Lane<K>; LANES],
     heap: BinaryHeap<Reverse<Entry<K>>>,
     armed: u64,
+    /// The earliest deadline: asked for after every step, and changed by few.
+    earliest: Option<Instant>,
 }
 
 /// Deadline, number, key: in this order they come up.
@@ -88,12 +90,13 @@ const LANES: usize = 4;
 impl<K: Copy + Ord> TimerQueue<K> {
     /// An empty queue.
     pub fn new() -> TimerQueue<K> {
-        TimerQueue { lanes: [const { Lane::new() }; LANES], heap: BinaryHeap::new(), armed: 0 }
+        TimerQueue { lanes: [const { Lane::new() }; LANES], heap: BinaryHeap::new(), armed: 0, earliest: None }
     }
 
     /// Adds an entry; equal deadlines come up in the order they were armed.
     pub fn arm(&mut self, key: K, at: Instant) {
         self.armed += 1;
+        self.earliest = Some(self.earliest.map_or(at, |earliest| earliest.min(at)));
         let entry = (at, self.armed, key);
         // The lane that ends last before it, so that long timers leave the lanes of the short ones alone.
         let end = |lane: &Lane<K>| lane.back().map(|(last, _, _)| *last);
@@ -105,17 +108,19 @@ impl<K: Copy + Ord> TimerQueue<K> {
     }
 
     /// The earliest deadline.
-    pub fn next(&self) -> Option<Instant> {
-        self.first().map(|((at, _, _), _)| at)
+    pub const fn next(&self) -> Option<Instant> {
+        self.earliest
     }
 
     /// Takes the earliest entry that is due at `at`, with its deadline.
     pub fn pop_due(&mut self, at: Instant) -> Option<(Instant, K)> {
-        let ((due, _, key), lane) = self.first().filter(|((due, _, _), _)| *due <= at)?;
+        self.earliest.filter(|earliest| *earliest <= at)?;
+        let ((due, _, key), lane) = self.first()?;
         match lane {
             Some(lane) => self.lanes[lane].pop_front(),
             None => drop(self.heap.pop()),
         }
+        self.earliest = self.first().map(|((at, _, _), _)| at);
         Some((due, key))
     }
 
