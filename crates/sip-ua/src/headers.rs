@@ -89,9 +89,16 @@ impl Headers {
 
     /// All of these names, in order.
     pub(crate) fn only(&self, names: &[Name]) -> Headers {
-        let lines = self.lines.split_inclusive(|byte| *byte == b'\n');
-        let wanted = lines.filter(|line| names.iter().any(|name| is_named(line, *name)));
-        Headers { lines: wanted.flatten().copied().collect() }
+        let mut only = Headers::new();
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', &self.lines) {
+            let line = &self.lines[start..=end];
+            if names.iter().any(|name| is_named(line, *name)) {
+                only.lines.extend_from_slice(line);
+            }
+            start = end + 1;
+        }
+        only
     }
 
     /// Takes away all of that name.
