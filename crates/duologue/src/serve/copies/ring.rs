@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use wire::{Timestamp, Transport};
 
-use super::{CapturePlan, Counts, Seen, redact};
+use super::message::Message;
+use super::{CapturePlan, Counts, Seen};
 
 /// A message that passed a node, without what is nobody's business.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,13 +47,13 @@ impl Ring {
     }
 
     /// Keeps a message. One without a Call-ID is of no session.
-    pub(super) fn keep(&mut self, seen: &Seen, at: Timestamp, message: &Bytes) {
-        let (message, call_id) = redact::redacted(message, self.plan.contents);
-        if call_id.is_empty() {
+    pub(super) fn keep(&mut self, seen: &Seen, message: &Message) {
+        if message.call_id().is_empty() {
             return;
         }
         // Copies of their own: what they are parts of may be much larger.
-        let [message, call_id] = [message, call_id].map(|part| Bytes::copy_from_slice(&part));
+        let call_id = Bytes::copy_from_slice(message.call_id());
+        let (at, message) = (message.at(), Bytes::copy_from_slice(&message.shown(self.plan.contents)));
         let passed = Passed { at, transport: seen.transport, from: seen.from, to: seen.to, message };
         let kept = Kept { node: Arc::clone(&seen.node), call_id, passed };
         if kept.octets() > self.plan.octets {
@@ -70,26 +71,33 @@ impl Ring {
         self.counts.kept_octets.store(self.octets, Ordering::Relaxed);
     }
 
-    /// Those of a node with one of these Call-IDs, the oldest first.
+    /// Those of a node with one of these Call-IDs, the oldest first. They were kept in the order in which they ended.
     pub(super) fn of(&self, node: &str, call_ids: &[Bytes]) -> Vec<Passed> {
         let is_meant = |kept: &&Kept| *kept.node == *node && call_ids.contains(&kept.call_id);
-        self.kept.iter().filter(is_meant).map(|kept| kept.passed.clone()).collect()
+        let mut found: Vec<Passed> = self.kept.iter().filter(is_meant).map(|kept| kept.passed.clone()).collect();
+        found.sort_by_key(|passed| passed.at);
+        found
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{What, redact};
     use super::*;
 
-    fn message(call_id: &str, text: &str) -> Bytes {
+    fn message(call_id: &str, text: &str) -> Message {
         let head =
             "Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\nMax-Forwards: 70\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\n";
         let length = text.len();
-        format!(
+        sip(&format!(
             "MESSAGE sip:b SIP/2.0\r\n{head}Call-ID: {call_id}\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain\r\n\
              Content-Length: {length}\r\n\r\n{text}"
-        )
-        .into()
+        ))
+    }
+
+    fn sip(text: &str) -> Message {
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        Message::Sip { at: Timestamp::default(), read: redact::read(&bytes), bytes }
     }
 
     fn seen(node: &str) -> Seen {
@@ -97,12 +105,12 @@ mod tests {
         let (at, transport) = (Timestamp::default(), Transport::Udp);
         Seen {
             node: node.into(),
-            is_kept: true,
+            has_sessions: true,
             at,
             transport,
             from: addr,
             to: addr,
-            data: Bytes::new(),
+            what: What::Data(Bytes::new()),
             has_gap: false,
         }
     }
@@ -115,9 +123,9 @@ mod tests {
     fn messages_are_found_by_node_and_call_id_and_without_what_people_write() {
         let mut ring = ring(1 << 20);
         for (node, call_id) in [("pf-a", "one"), ("pf-b", "one"), ("pf-a", "two"), ("pf-a", "three"), ("pf-a", "one")] {
-            ring.keep(&seen(node), Timestamp::default(), &message(call_id, "hello"));
+            ring.keep(&seen(node), &message(call_id, "hello"));
         }
-        ring.keep(&seen("pf-a"), Timestamp::default(), &"no SIP".into());
+        ring.keep(&seen("pf-a"), &sip("no SIP"));
         let found = ring.of("pf-a", &["one".into(), "two".into()]);
         assert_eq!(found.len(), 3);
         assert!(found.iter().all(|passed| !passed.message.ends_with(b"hello")), "{found:?}");
@@ -128,14 +136,14 @@ mod tests {
     fn a_new_message_displaces_the_oldest_ones_and_one_that_is_too_large_is_not_kept() {
         let mut ring = ring(2_000);
         for n in 0..100 {
-            ring.keep(&seen("pf"), Timestamp::default(), &message(&format!("call-{n}"), ""));
+            ring.keep(&seen("pf"), &message(&format!("call-{n}"), ""));
             assert!(ring.octets <= 2_000 && ring.octets == ring.kept.iter().map(Kept::octets).sum::<usize>());
         }
         let ([kept, octets], displaced) = ring.counts.kept();
         assert_eq!((kept, octets, displaced), (ring.kept.len(), ring.octets, 100 - kept as u64));
         assert!(ring.of("pf", &["call-0".into()]).is_empty() && ring.of("pf", &["call-99".into()]).len() == 1);
         ring.plan.contents = true;
-        ring.keep(&seen("pf"), Timestamp::default(), &message("long", &"x".repeat(3_000)));
+        ring.keep(&seen("pf"), &message("long", &"x".repeat(3_000)));
         assert_eq!(ring.counts.kept(), ([kept, octets], displaced + 1));
     }
 }
