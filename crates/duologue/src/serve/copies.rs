@@ -11,6 +11,7 @@ mod redact;
 mod ring;
 mod sorter;
 mod streams;
+mod tap;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,12 +22,13 @@ use std::thread;
 use anyhow::Context as _;
 use bytes::Bytes;
 use engine::Tap;
-use wire::{ConnId, Now, Redacted, Timestamp, Transport};
+use wire::{Redacted, Timestamp, Transport};
 
 use homer::Homer;
 pub(super) use ring::Passed;
 use ring::Ring;
 use sorter::Sorter;
+use tap::NodeTap;
 
 /// Where copies for Homer go, and what of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -119,13 +121,7 @@ impl Copies {
 
     /// What a node's engine takes. What is kept is kept of participating functions, which have sessions.
     pub(super) fn tap(&self, node: &str, has_sessions: bool) -> Option<Box<dyn Tap>> {
-        let tap = NodeTap {
-            node: node.into(),
-            has_sessions,
-            queue: self.queue.clone(),
-            counts: Arc::clone(&self.counts),
-            has_gap: false,
-        };
+        let tap = NodeTap::new(node, has_sessions, self.queue.clone(), Arc::clone(&self.counts));
         (self.has_homer || self.is_keeping && has_sessions).then(|| Box::new(tap) as Box<dyn Tap>)
     }
 
@@ -169,11 +165,21 @@ struct Seen {
     from: SocketAddr,
     to: SocketAddr,
     what: What,
-    /// Whether something of this node was dropped before.
-    has_gap: bool,
+    gap: Gap,
+}
+
+/// Whether something was dropped before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Gap {
+    None,
+    /// Something that went the same way.
+    Here,
+    /// Something of this node, nobody knows what.
+    Anywhere,
 }
 
 /// What it was.
+#[derive(Clone)]
 enum What {
     /// A connection is up.
     Opened,
@@ -199,81 +205,9 @@ struct Question {
     reply: SyncSender<Vec<Passed>>,
 }
 
-struct NodeTap {
-    node: Arc<str>,
-    has_sessions: bool,
-    queue: SyncSender<Item>,
-    counts: Arc<Counts>,
-    has_gap: bool,
-}
-
-impl NodeTap {
-    fn data(&mut self, at: Now, transport: Transport, ends: [SocketAddr; 2], data: &[u8]) {
-        let waiting = self.counts.octets_waiting.fetch_add(data.len(), Ordering::Relaxed);
-        let has_room = waiting + data.len() <= MOST_OCTETS;
-        if !(has_room && self.put(at, transport, ends, What::Data(Bytes::copy_from_slice(data)))) {
-            self.counts.octets_waiting.fetch_sub(data.len(), Ordering::Relaxed);
-            self.drop_one();
-        }
-    }
-
-    fn event(&mut self, at: Now, transport: Transport, ends: [SocketAddr; 2], what: What) {
-        if !self.put(at, transport, ends, what) {
-            self.drop_one();
-        }
-    }
-
-    fn put(&mut self, at: Now, transport: Transport, [from, to]: [SocketAddr; 2], what: What) -> bool {
-        let (node, has_sessions, has_gap) = (Arc::clone(&self.node), self.has_sessions, self.has_gap);
-        let seen = Seen { node, has_sessions, at: at.utc, transport, from, to, what, has_gap };
-        let is_put = self.queue.try_send(Item::Seen(seen)).is_ok();
-        self.has_gap &= !is_put;
-        is_put
-    }
-
-    fn drop_one(&mut self) {
-        self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-        self.has_gap = true;
-    }
-}
-
-impl Tap for NodeTap {
-    fn opened(&mut self, at: Now, _: ConnId, transport: Transport, local: SocketAddr, remote: SocketAddr) {
-        self.event(at, transport, [local, remote], What::Opened);
-    }
-
-    fn closed(&mut self, at: Now, _: ConnId, transport: Transport, local: SocketAddr, remote: SocketAddr) {
-        self.event(at, transport, [local, remote], What::Closed);
-    }
-
-    fn sent(&mut self, at: Now, transport: Transport, local: SocketAddr, remote: SocketAddr, data: &[u8]) {
-        self.data(at, transport, [local, remote], data);
-    }
-
-    fn received(&mut self, at: Now, transport: Transport, local: SocketAddr, remote: SocketAddr, data: &[u8]) {
-        self.data(at, transport, [remote, local], data);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_does_not_fit_is_counted_and_nobody_waits() {
-        let (queue, seen) = sync_channel(2);
-        let counts = Arc::new(Counts::default());
-        let mut tap =
-            NodeTap { node: "pf".into(), has_sessions: true, queue, counts: Arc::clone(&counts), has_gap: false };
-        let addr = "127.0.0.1:5060".parse().unwrap();
-        for data in [&[b'x'; 10][..], &vec![b'x'; MOST_OCTETS], &[b'x'; 5], &[b'x'; 7]] {
-            tap.sent(Now::default(), Transport::Udp, addr, addr, data);
-        }
-        // The large one is beyond the octets, the last one beyond the pieces.
-        assert_eq!(counts.waiting(), (15, 2));
-        let gaps = seen.try_iter().map(|item| matches!(item, Item::Seen(seen) if seen.has_gap));
-        assert_eq!(gaps.collect::<Vec<_>>(), [false, true], "who cuts streams hears of what is missing");
-    }
 
     #[test]
     fn without_anybody_who_wants_copies_there_is_no_thread_and_a_core_has_no_tap_for_what_is_kept() {

@@ -82,7 +82,7 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{What, redact};
+    use super::super::{Gap, What, redact};
     use super::*;
 
     fn message(call_id: &str, text: &str) -> Message {
@@ -111,7 +111,7 @@ mod tests {
             from: addr,
             to: addr,
             what: What::Data(Bytes::new()),
-            has_gap: false,
+            gap: Gap::None,
         }
     }
 

@@ -73,3 +73,77 @@ impl Sorter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use bytes::Bytes;
+    use wire::{Timestamp, Transport};
+
+    use super::super::{CapturePlan, Gap, What};
+    use super::*;
+
+    fn sorter() -> Sorter {
+        let ring = Ring::new(CapturePlan { octets: 1 << 20, contents: false }, Arc::default());
+        Sorter::new(None, Some(ring), Arc::default(), 0)
+    }
+
+    fn seen(micros: u64, transport: Transport, [from, to]: [u16; 2], what: What) -> Seen {
+        let [from, to] = [from, to].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let (node, at) = (Arc::from("pf"), Timestamp::from_micros(micros));
+        Seen { node, has_sessions: true, at, transport, from, to, what, gap: Gap::None }
+    }
+
+    fn data(text: &str) -> What {
+        What::Data(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    fn invite(call_id: &str, session: &str) -> What {
+        let body = format!("v=0\r\na=path:msrp://a.test:9/{session};tcp\r\n");
+        data(&format!(
+            "INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nMax-Forwards: 70\r\nFrom: <sip:a@h>;tag=1\r\n\
+             To: <sip:b@h>\r\nCall-ID: {call_id}\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    }
+
+    fn send(transaction: &str, session: &str) -> String {
+        format!(
+            "MSRP {transaction} SEND\r\nTo-Path: msrp://x.test:1/{transaction};tcp\r\nFrom-Path: msrp://a.test:9/{session};tcp\r\n\
+             Content-Type: text/plain\r\n\r\nhello\r\n-------{transaction}$\r\n"
+        )
+    }
+
+    /// When, and the first line, of what is kept of a call.
+    fn kept(sorter: &Sorter, call_id: &'static str) -> Vec<(u64, String)> {
+        let passed = sorter.ring.as_ref().unwrap().of("pf", &[call_id.into()]);
+        let lines = passed.iter().map(|passed| {
+            assert!(!String::from_utf8_lossy(&passed.message).contains("hello"));
+            (passed.at.as_micros(), String::from_utf8(redact::first_line(&passed.message).to_vec()).unwrap())
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn sessions_that_share_a_connection_are_told_apart_and_strangers_are_counted() {
+        let mut sorter = sorter();
+        let (udp, tcp) = (Transport::Udp, Transport::Tcp);
+        sorter.take(&seen(1, udp, [5060, 5070], invite("one", "s1")));
+        sorter.take(&seen(2, udp, [5060, 5070], invite("two", "s2")));
+        sorter.take(&seen(3, tcp, [9, 1], What::Opened));
+        let all = ["aaaa", "bbbb", "cccc", "dddd"].iter().zip(["s1", "s2", "s1", "s3"]);
+        let all: String = all.map(|(transaction, session)| send(transaction, session)).collect();
+        let (first, second) = all.split_at(all.find("hello").unwrap());
+        sorter.take(&seen(4, tcp, [9, 1], data(first)));
+        // What was begun before this passed is shown before it.
+        sorter.take(&seen(5, udp, [5060, 5070], invite("one", "s1")));
+        sorter.take(&seen(6, tcp, [9, 1], data(second)));
+        let invite = "INVITE sip:b@h SIP/2.0".to_owned();
+        let sent = |transaction| format!("MSRP {transaction} SEND");
+        let one = [(1, invite.clone()), (4, sent("aaaa")), (5, invite.clone()), (6, sent("cccc"))];
+        assert_eq!(kept(&sorter, "one"), one);
+        assert_eq!(kept(&sorter, "two"), [(2, invite), (6, sent("bbbb"))]);
+        assert_eq!(sorter.counts.strays(), 1);
+    }
+}

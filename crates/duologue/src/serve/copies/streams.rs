@@ -9,7 +9,7 @@ use sip::Cutter;
 use wire::{Timestamp, Transport};
 
 use super::redact::first_line;
-use super::{Seen, What};
+use super::{Gap, Seen, What};
 
 /// A direction of a connection, at a node.
 type Direction = (Arc<str>, SocketAddr, SocketAddr);
@@ -46,10 +46,12 @@ impl Streams {
 
     /// The messages that end with what was seen.
     pub(super) fn take(&mut self, seen: &Seen) -> Vec<Piece> {
-        if seen.has_gap {
-            self.forget(&seen.node);
-        }
         let there = (Arc::clone(&seen.node), seen.from, seen.to);
+        match seen.gap {
+            Gap::None => {}
+            Gap::Here => self.forget(|direction| *direction == there),
+            Gap::Anywhere => self.forget(|(node, ..)| *node == seen.node),
+        }
         let back = (Arc::clone(&seen.node), seen.to, seen.from);
         match &seen.what {
             What::Opened => {
@@ -68,11 +70,11 @@ impl Streams {
         }
     }
 
-    /// Something of a node was lost.
-    fn forget(&mut self, node: &str) {
+    /// Something of these was lost.
+    fn forget(&mut self, is_meant: impl Fn(&Direction) -> bool) {
         // Of a message of SIP that is cut off nothing can be made, and what comes next can be followed again.
-        self.open.retain(|(of, ..), stream| **of != *node || matches!(stream, Stream::Msrp(_) | Stream::Lost));
-        for (_, stream) in self.open.iter_mut().filter(|((of, ..), _)| **of == *node) {
+        self.open.retain(|direction, stream| !is_meant(direction) || stream.is_msrp());
+        for (_, stream) in self.open.iter_mut().filter(|(direction, _)| is_meant(direction)) {
             *stream = Stream::Lost;
         }
     }
@@ -98,6 +100,10 @@ impl Streams {
 }
 
 impl Stream {
+    const fn is_msrp(&self) -> bool {
+        matches!(self, Stream::Msrp(_) | Stream::Lost)
+    }
+
     fn push(&mut self, at: Timestamp, data: &Bytes) -> Vec<Piece> {
         match self {
             Stream::Sip(cutter) => {
@@ -144,11 +150,13 @@ mod tests {
     enum Event {
         Opened,
         Data(&'static str),
-        /// What comes behind a gap.
+        /// What comes behind a gap of this stream.
         Behind(&'static str),
+        /// What comes when nobody knows what was dropped.
+        After(&'static str),
         Closed,
     }
-    use Event::{Behind, Closed, Data, Opened};
+    use Event::{After, Behind, Closed, Data, Opened};
 
     /// The first lines of what is copied.
     fn copied(events: &[Event]) -> Vec<String> {
@@ -162,14 +170,16 @@ mod tests {
 
     fn seen(event: &Event) -> Seen {
         let [from, to] = [5060, 2855].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let (what, has_gap) = match event {
-            Opened => (What::Opened, false),
-            Data(text) => (What::Data(Bytes::from_static(text.as_bytes())), false),
-            Behind(text) => (What::Data(Bytes::from_static(text.as_bytes())), true),
-            Closed => (What::Closed, false),
+        let data = |text: &'static str| What::Data(Bytes::from_static(text.as_bytes()));
+        let (what, gap) = match event {
+            Opened => (What::Opened, Gap::None),
+            Data(text) => (data(text), Gap::None),
+            Behind(text) => (data(text), Gap::Here),
+            After(text) => (data(text), Gap::Anywhere),
+            Closed => (What::Closed, Gap::None),
         };
         let (at, transport) = (Timestamp::default(), Transport::Tcp);
-        Seen { node: Arc::from("pf"), has_sessions: true, at, transport, from, to, what, has_gap }
+        Seen { node: Arc::from("pf"), has_sessions: true, at, transport, from, to, what, gap }
     }
 
     const BYE: &str = "BYE sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n";
@@ -181,11 +191,14 @@ mod tests {
     fn what_people_have_written_is_not_copied_whatever_was_lost_before() {
         // A stream that is known to carry MSRP, one of which nothing is known, and one of SIP that goes on inside a message: that
         // cannot be followed any more. One that goes on with the next message can.
-        let nothing = Vec::<String>::new();
-        assert_eq!(copied(&[Data("MSRP a SEND\r\n"), Behind(TEXT), Data(BYE)]), nothing);
-        assert_eq!(copied(&[Behind(TEXT)]), nothing);
-        assert_eq!(copied(&[Data(BYE), Behind(TEXT), Data(BYE)]), ["BYE sip:b SIP/2.0"]);
-        assert_eq!(copied(&[Data(BYE), Behind(BYE)]), ["BYE sip:b SIP/2.0"; 2]);
+        for gap in [Behind, After] {
+            let nothing = Vec::<String>::new();
+            assert_eq!(copied(&[Data("MSRP a SEND\r\n"), gap(TEXT), Data(BYE)]), nothing);
+            assert_eq!(copied(&[Opened, Data("MSRP abcd SEND\r\n"), gap(TEXT), Data(BYE)]), nothing);
+            assert_eq!(copied(&[gap(TEXT)]), nothing);
+            assert_eq!(copied(&[Data(BYE), gap(TEXT), Data(BYE)]), ["BYE sip:b SIP/2.0"]);
+            assert_eq!(copied(&[Data(BYE), gap(BYE)]), ["BYE sip:b SIP/2.0"; 2]);
+        }
     }
 
     #[test]
@@ -196,8 +209,21 @@ mod tests {
         assert!(copied(&[Data(SEND), Data(SEND)]).is_empty());
         assert!(copied(&[Opened, Behind(SEND), Data(SEND)]).is_empty());
         assert_eq!(copied(&[Opened, Data(SEND), Behind(SEND), Data(SEND)]), [LINE]);
+        assert_eq!(copied(&[Opened, Data(SEND), After(SEND), Data(SEND)]), [LINE]);
         assert!(copied(&[Opened, Data(SEND), Closed, Data(SEND)])[1..].is_empty());
         assert_eq!(copied(&[Opened, Data(SEND), Behind(SEND), Closed, Opened, Data(SEND)]), [LINE; 2]);
+    }
+
+    #[test]
+    fn a_gap_of_one_stream_is_none_of_another() {
+        let mut streams = Streams::new(0);
+        let mut back = seen(&Data(SEND));
+        (back.from, back.to) = (back.to, back.from);
+        for event in [Opened, Behind(SEND)] {
+            assert!(streams.take(&seen(&event)).is_empty());
+        }
+        assert_eq!(streams.take(&back).len(), 1, "the other direction of the same connection");
+        assert!(streams.take(&seen(&After(SEND))).is_empty() && streams.take(&back).is_empty());
     }
 
     #[test]
