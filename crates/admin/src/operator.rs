@@ -204,7 +204,7 @@ pub trait Operator: Send + Sync + 'static {
     fn session(&self, id: &str) -> Result<Option<Session>, Unavailable>;
     /// Begins to close a session on all its legs.
     fn close(&self, id: &str) -> Result<(), CloseError>;
-    /// The SIP messages of a session on all its legs, as far as they are kept, as a capture file.
+    /// The SIP and MSRP messages of a session on all its legs, as far as they are kept, as a capture file.
     fn pcap(&self, id: &str) -> Result<Vec<u8>, PcapError>;
     /// The registrations at all cores, by user.
     fn registrations(&self) -> Result<Vec<Registration>, Unavailable>;

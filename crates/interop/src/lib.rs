@@ -33,7 +33,7 @@ mod tshark;
 mod wait;
 
 pub use core::Core;
-pub use homer::homer;
+pub use homer::{homer, homer_of_all};
 pub use kamailio::Kamailio;
 pub use listening::is_listening;
 pub use loopback::Loopback;

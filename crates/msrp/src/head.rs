@@ -167,6 +167,12 @@ impl Head {
         self.start
     }
 
+    /// The start line as it came, without its CRLF.
+    pub fn start_line(&self) -> &[u8] {
+        // A head has one, or nobody could have told where it ends.
+        &self.bytes[..memchr::memchr(b'\r', &self.bytes).unwrap_or(self.bytes.len())]
+    }
+
     /// The transaction identifier.
     pub fn transaction_id(&self) -> &[u8] {
         &self.bytes[self.transaction.range()]

@@ -1,13 +1,14 @@
 //! MSRP (RFC 4975) without sockets and clocks.
 //!
 //! [`Decoder`] cuts a byte stream into [`Frame`]s without gathering a body; [`request_line`], [`field`], [`end_line`] and
-//! [`response`] print. On top of them, an [`Endpoint`] holds the sessions of a node and the connections that carry them:
+//! [`response`] print; a [`Cutter`] is for who only watches a stream. On top of them, an [`Endpoint`] holds the sessions of a node and the connections that carry them:
 //! chunks, answers, reports, timers. Messages pass through it piece by piece, so that a B2BUA can relay what it could not
 //! hold. A [`Relay`] gives the sessions of an endpoint a path through a relay (RFC 4976).
 
 mod bridge;
 mod byte_range;
 mod connection;
+mod cutter;
 mod decode;
 mod endpoint;
 mod error;
@@ -35,6 +36,7 @@ mod traffic;
 
 pub use bridge::{Acknowledge, Bridge};
 pub use byte_range::ByteRange;
+pub use cutter::{Cut, Cutter};
 pub use decode::Decoder;
 pub use endpoint::Endpoint;
 pub use error::{HeadLimits, ParseError};

@@ -52,7 +52,7 @@ pub(crate) enum Task {
         /// As `sessions` names it
         id: String,
     },
-    /// Write the SIP messages of a session, on all its legs, as a capture file for Wireshark
+    /// Write the SIP and MSRP messages of a session, on all its legs, as a capture file for Wireshark
     ///
     /// They are those that its participating function sent and received, as far as the section `capture` of the configuration keeps them.
     Pcap {

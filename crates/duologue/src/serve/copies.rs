@@ -1,13 +1,17 @@
-//! Copies of all SIP that passes the sockets: for Homer, and to be kept for a while for operators.
+//! Copies of all SIP and MSRP that passes the sockets: for Homer, and to be kept for a while for operators.
 //!
 //! The engines hand over what they see and wait for nobody: the queue is bounded, and what does not fit is counted. A thread of
 //! its own cuts connections into messages and takes out of them what is nobody's business.
 
 mod homer;
+mod legs;
+mod message;
 mod packet;
 mod redact;
 mod ring;
 mod sorter;
+mod streams;
+mod tap;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,12 +22,13 @@ use std::thread;
 use anyhow::Context as _;
 use bytes::Bytes;
 use engine::Tap;
-use wire::{ConnId, Now, Redacted, Timestamp, Transport};
+use wire::{Redacted, Timestamp, Transport};
 
 use homer::Homer;
 pub(super) use ring::Passed;
 use ring::Ring;
 use sorter::Sorter;
+use tap::NodeTap;
 
 /// Where copies for Homer go, and what of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,11 +50,16 @@ pub(crate) struct CapturePlan {
 const MOST_WAITING: usize = 8_192;
 const MOST_OCTETS: usize = 16 << 20;
 
+/// Of the body of an MSRP request so many octets are copied where contents are wanted.
+const MOST_BODY: usize = 4_096;
+
 /// What has become of copies.
 #[derive(Default)]
 pub(super) struct Counts {
     octets_waiting: AtomicUsize,
     dropped: AtomicU64,
+    /// Frames of MSRP whose call is not known.
+    strays: AtomicU64,
     /// By Homer's side.
     sent: AtomicU64,
     failed: AtomicU64,
@@ -63,6 +73,11 @@ impl Counts {
     /// Octets that wait, and pieces that were dropped as too many did.
     pub(super) fn waiting(&self) -> (usize, u64) {
         (self.octets_waiting.load(Ordering::Relaxed), self.dropped.load(Ordering::Relaxed))
+    }
+
+    /// Requests and responses of MSRP that were not copied, as nobody knows what call they belong to.
+    pub(super) fn strays(&self) -> u64 {
+        self.strays.load(Ordering::Relaxed)
     }
 
     /// Sent to Homer; refused by the kernel.
@@ -94,9 +109,11 @@ impl Copies {
             return Ok(None);
         }
         let counts = Arc::new(Counts::default());
+        let contents =
+            hep.as_ref().is_some_and(|plan| plan.contents) || capture.as_ref().is_some_and(|plan| plan.contents);
         let homer = hep.map(|plan| Homer::new(plan, Arc::clone(&counts))).transpose()?;
         let ring = capture.map(|plan| Ring::new(plan, Arc::clone(&counts)));
-        let sorter = Sorter::new(homer, ring, Arc::clone(&counts));
+        let sorter = Sorter::new(homer, ring, Arc::clone(&counts), if contents { MOST_BODY } else { 0 });
         let (queue, items) = sync_channel(MOST_WAITING);
         thread::Builder::new().name("copies".to_owned()).spawn(move || sorter.run(&items)).context("thread copies")?;
         Ok(Some(Copies { queue, counts, has_homer, is_keeping }))
@@ -104,15 +121,8 @@ impl Copies {
 
     /// What a node's engine takes. What is kept is kept of participating functions, which have sessions.
     pub(super) fn tap(&self, node: &str, has_sessions: bool) -> Option<Box<dyn Tap>> {
-        let is_kept = self.is_keeping && has_sessions;
-        let tap = NodeTap {
-            node: node.into(),
-            is_kept,
-            queue: self.queue.clone(),
-            counts: Arc::clone(&self.counts),
-            has_gap: false,
-        };
-        (is_kept || self.has_homer).then(|| Box::new(tap) as Box<dyn Tap>)
+        let tap = NodeTap::new(node, has_sessions, self.queue.clone(), Arc::clone(&self.counts));
+        (self.has_homer || self.is_keeping && has_sessions).then(|| Box::new(tap) as Box<dyn Tap>)
     }
 
     pub(super) fn counts(&self) -> &Counts {
@@ -127,7 +137,7 @@ impl Copies {
         self.is_keeping
     }
 
-    /// The messages with one of these Call-IDs that are kept of a node, in the order in which they passed; among them all that
+    /// The messages with one of these Call-IDs that are kept of a node, in the order of time; among them all that
     /// passed before this call. Waits for the thread.
     pub(super) fn of(&self, node: &str, call_ids: Vec<Bytes>) -> Vec<Passed> {
         let (reply, answer) = sync_channel(1);
@@ -149,15 +159,43 @@ enum Item {
 /// One thing that a node saw.
 struct Seen {
     node: Arc<str>,
-    is_kept: bool,
+    has_sessions: bool,
     at: Timestamp,
     transport: Transport,
     from: SocketAddr,
     to: SocketAddr,
-    /// Nothing if the connection is gone.
-    data: Bytes,
-    /// Whether something of this node was dropped before.
-    has_gap: bool,
+    what: What,
+    gap: Gap,
+}
+
+/// Whether something was dropped before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Gap {
+    None,
+    /// Something that went the same way.
+    Here,
+    /// Something of this node, nobody knows what.
+    Anywhere,
+}
+
+/// What it was.
+#[derive(Clone)]
+enum What {
+    /// A connection is up.
+    Opened,
+    /// A datagram, or a piece of a stream.
+    Data(Bytes),
+    /// A connection is gone.
+    Closed,
+}
+
+impl What {
+    fn octets(&self) -> usize {
+        match self {
+            What::Data(data) => data.len(),
+            What::Opened | What::Closed => 0,
+        }
+    }
 }
 
 /// What an operator wants to see.
@@ -167,71 +205,9 @@ struct Question {
     reply: SyncSender<Vec<Passed>>,
 }
 
-struct NodeTap {
-    node: Arc<str>,
-    is_kept: bool,
-    queue: SyncSender<Item>,
-    counts: Arc<Counts>,
-    has_gap: bool,
-}
-
-impl NodeTap {
-    fn put(&mut self, at: Now, transport: Transport, [from, to]: [SocketAddr; 2], data: &[u8]) {
-        let waiting = self.counts.octets_waiting.fetch_add(data.len(), Ordering::Relaxed);
-        let seen = (waiting + data.len() <= MOST_OCTETS).then(|| Seen {
-            node: Arc::clone(&self.node),
-            is_kept: self.is_kept,
-            at: at.utc,
-            transport,
-            from,
-            to,
-            data: Bytes::copy_from_slice(data),
-            has_gap: self.has_gap,
-        });
-        if seen.is_some_and(|seen| self.queue.try_send(Item::Seen(seen)).is_ok()) {
-            self.has_gap = false;
-        } else {
-            self.counts.octets_waiting.fetch_sub(data.len(), Ordering::Relaxed);
-            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-            self.has_gap = true;
-        }
-    }
-}
-
-impl Tap for NodeTap {
-    fn opened(&mut self, _: Now, _: ConnId, _: Transport, _: SocketAddr, _: SocketAddr) {}
-
-    fn closed(&mut self, at: Now, _: ConnId, transport: Transport, local: SocketAddr, remote: SocketAddr) {
-        self.put(at, transport, [local, remote], &[]);
-    }
-
-    fn sent(&mut self, at: Now, transport: Transport, local: SocketAddr, remote: SocketAddr, data: &[u8]) {
-        self.put(at, transport, [local, remote], data);
-    }
-
-    fn received(&mut self, at: Now, transport: Transport, local: SocketAddr, remote: SocketAddr, data: &[u8]) {
-        self.put(at, transport, [remote, local], data);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_does_not_fit_is_counted_and_nobody_waits() {
-        let (queue, seen) = sync_channel(2);
-        let counts = Arc::new(Counts::default());
-        let mut tap = NodeTap { node: "pf".into(), is_kept: true, queue, counts: Arc::clone(&counts), has_gap: false };
-        let addr = "127.0.0.1:5060".parse().unwrap();
-        for data in [&[b'x'; 10][..], &vec![b'x'; MOST_OCTETS], &[b'x'; 5], &[b'x'; 7]] {
-            tap.sent(Now::default(), Transport::Udp, addr, addr, data);
-        }
-        // The large one is beyond the octets, the last one beyond the pieces.
-        assert_eq!(counts.waiting(), (15, 2));
-        let gaps = seen.try_iter().map(|item| matches!(item, Item::Seen(seen) if seen.has_gap));
-        assert_eq!(gaps.collect::<Vec<_>>(), [false, true], "who cuts streams hears of what is missing");
-    }
 
     #[test]
     fn without_anybody_who_wants_copies_there_is_no_thread_and_a_core_has_no_tap_for_what_is_kept() {

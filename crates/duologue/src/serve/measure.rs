@@ -218,17 +218,26 @@ impl Sheet {
         let mut rows = vec![
             ("copies_octets_waiting", "Octets that wait to be copied", Value::Gauge(octets as u64)),
             ("copies_dropped", "Pieces that were not copied, as too many waited", Value::Counter(dropped)),
+            (
+                "copies_strays",
+                "MSRP requests and responses that were not copied, as the call of their session is not known",
+                Value::Counter(copies.counts().strays()),
+            ),
         ];
         if copies.has_homer() {
             let [sent, failed] = copies.counts().homer();
-            rows.push(("hep_sent", "Copies of SIP messages that were sent", Value::Counter(sent)));
+            rows.push(("hep_sent", "Copies of SIP and MSRP messages that were sent", Value::Counter(sent)));
             rows.push(("hep_failed", "Copies that the kernel refused", Value::Counter(failed)));
         }
         if copies.is_keeping() {
             let ([messages, octets], displaced) = copies.counts().kept();
-            rows.push(("capture_messages", "SIP messages that are kept for operators", Value::Gauge(messages as u64)));
+            rows.push((
+                "capture_messages",
+                "SIP and MSRP messages that are kept for operators",
+                Value::Gauge(messages as u64),
+            ));
             rows.push(("capture_octets", "Octets of memory that they take", Value::Gauge(octets as u64)));
-            let help = "SIP messages that are not kept any more, as there was no room";
+            let help = "SIP and MSRP messages that are not kept any more, as there was no room";
             rows.push(("capture_displaced", help, Value::Counter(displaced)));
         }
         for (name, help, value) in rows {

@@ -1,7 +1,10 @@
 //! Copies for Homer, as a receiver of another make reads them.
 
-use interop::{Loopback, Transport, homer};
+use std::collections::BTreeSet;
 
+use interop::{Kamailio, Loopback, Transport, homer, homer_of_all};
+
+use crate::chat;
 use crate::ground::{self, Place, SOON, serve};
 
 #[test]
@@ -37,5 +40,50 @@ fn every_message_is_copied_with_its_place_and_without_its_secrets() {
         assert!(secrets > 0 && registers.iter().all(|line| !line.contains("Digest")), "{registers:#?}");
         let offers = receiver.log().iter().filter(|line| line.contains("copy: INVITE")).collect::<Vec<_>>();
         assert!(offers.iter().all(|line| !line.contains("body=0")), "SDP is copied: {offers:#?}");
+    }
+}
+
+/// The Call-IDs in lines `copy: TYPE CALL-ID FIRST-LINE` of which the first line has a text in it.
+fn copied(receiver: &mut Kamailio, kind: &str, text: &str) -> BTreeSet<String> {
+    let lines = receiver.log().iter().filter_map(|line| line.split_once(&format!("copy: {kind} ")));
+    let copies = lines.filter_map(|(_, copy)| copy.split_once(' ')).filter(|(_, first_line)| first_line.contains(text));
+    copies.map(|(call_id, _)| call_id.to_owned()).collect()
+}
+
+#[test]
+fn messages_are_copied_with_the_call_of_their_leg_and_without_what_people_write() {
+    for contents in [false, true] {
+        let lease = Loopback::lease();
+        let [core_a, core_b, a, b, hep] = lease.ports();
+        let mut receiver = homer_of_all(hep);
+        let config = [
+            format!("[hep]\naddress = \"{hep}\"\ncontents = {contents}\n"),
+            ground::core("core-a", core_a, a, core_b, Transport::Udp),
+            ground::pf("pf-a", a, Place::On),
+            ground::core("core-b", core_b, b, core_a, Transport::Udp),
+            ground::pf("pf-b", b, Place::On),
+        ];
+        let _nodes = serve(&config.join("\n"), &[core_a, core_b, a, b]);
+        let bob = "/wait message\nhello alice\n/wait displayed\n/wait closed\n";
+        let bob = chat::client("bob", "home2.test", core_b, Transport::Udp, bob);
+        let alice = "/wait registered\n/invite sip:bob@home2.test\n/wait established\nhello bob\n/wait displayed\n\
+                     /wait message\n/close\n/wait closed\n";
+        chat::until_answered(|| chat::client("alice", "home1.test", core_a, Transport::Udp, alice));
+        chat::events(bob);
+        // Alice's leg, Bob's, and the one between the functions: each is another call, and has requests and answers.
+        let legs = interop::until(SOON, || {
+            let legs = copied(&mut receiver, "1", "BYE sip:");
+            (legs.len() == 3).then_some(legs)
+        });
+        let legs = legs.unwrap();
+        for (text, way) in [(" SEND", "requests"), (" 200 ", "answers")] {
+            let found = interop::until(SOON, || (copied(&mut receiver, "100", text) == legs).then_some(()));
+            assert!(found.is_some(), "{way}: {:?} and not {legs:?}", copied(&mut receiver, "100", text));
+        }
+        let written = receiver.log().iter().filter(|line| line.contains("hello")).count();
+        assert_eq!(written > 0, contents, "{:#?}", receiver.log());
+        let ends = receiver.log().iter().filter(|line| line.starts_with("-------")).count();
+        let frames = receiver.log().iter().filter(|line| line.contains("copy: 100 ")).count();
+        assert!(frames > 0 && ends == frames, "{ends} of {frames} have end-lines");
     }
 }

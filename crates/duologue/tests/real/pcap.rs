@@ -6,6 +6,7 @@ use interop::{Capture, Transport};
 use serde_json::Value;
 
 use crate::admin::{Stage, error};
+use crate::chat;
 use crate::ground::{self, SOON};
 
 /// The messages of a capture as tshark reads them, as seen from a node: `> BYE` leaves it; with the Call-IDs there are.
@@ -89,4 +90,53 @@ fn a_session_is_captured_on_both_legs_and_nothing_else() {
         assert!(stage.ctl(&["close", on]).status.success());
         drop((alice.finish(), bob.finish()));
     }
+}
+
+/// The messages of MSRP in a capture as tshark reads them, without being told where there are any: sender, method, status,
+/// transaction, and what there is of a body.
+fn messages(path: &std::path::Path) -> Vec<Vec<String>> {
+    let fields =
+        ["tcp.srcport", "msrp.method", "msrp.status.code", "msrp.transaction.id", "msrp.end.line", "msrp.data"];
+    Capture::open(path).fields("msrp", &fields)
+}
+
+#[test]
+fn the_messages_of_a_session_are_captured_on_both_legs_without_what_people_write() {
+    let mut stage = Stage::over(Transport::Udp, &[], |_| "[capture]\noctets = 1048576\n".to_owned());
+    let [core_a, core_b] = stage.cores;
+    let bob = "/wait message\nhello alice\n/wait displayed\n/wait closed\n";
+    let bob = chat::client("bob", "home2.test", core_b, Transport::Udp, bob);
+    let is_bob_there = || stage.json(&["registrations"]).to_string().contains("sip:bob@home2.test").then_some(());
+    interop::until(SOON, is_bob_there).unwrap();
+    let alice = "/wait registered\n/invite sip:bob@home2.test\n/wait established\nhello bob\n/wait displayed\n\
+                 /wait message\n/wait closed\n";
+    let alice = chat::client("alice", "home1.test", core_a, Transport::Udp, alice);
+    stage.nodes.wait_line("session on the media path is up", SOON);
+    let on = stage.json(&["sessions"])[0]["id"].as_str().unwrap().to_owned();
+    let file = stage.folder().join("session.pcap");
+    // Two messages, and receipts for both of them, pass over each of two legs. The last answer comes a little later.
+    let rows = interop::until(SOON, || {
+        assert!(stage.ctl(&["pcap", &on, "--write", &file.display().to_string()]).status.success());
+        let rows = messages(&file);
+        let count = |column: usize, value: &str| rows.iter().filter(|row| row[column] == value).count();
+        (count(1, "SEND") >= 8 && count(2, "200") == count(1, "SEND")).then_some(rows)
+    });
+    let rows = rows.unwrap_or_else(|| panic!("{:#?}", messages(&file)));
+    // What tshark calls the data reaches to the end of the end-line.
+    let is_empty = |row: &Vec<String>| row[5].is_empty() || row[5] == format!("{}\\r\\n", row[4]);
+    assert!(rows.iter().all(|row| row[4].starts_with("-------") && is_empty(row)), "{rows:#?}");
+    // Requests come before their answers, and both have the same transaction.
+    for (at, row) in rows.iter().enumerate().filter(|(_, row)| row[1] == "SEND") {
+        let is_answer = |other: &&Vec<String>| other[2] == "200" && other[3] == row[3];
+        assert_eq!(rows[at..].iter().filter(is_answer).count(), 1, "{row:?} in {rows:#?}");
+    }
+    let senders: std::collections::BTreeSet<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(senders.len(), 4, "two connections with two ends each");
+    let octets = std::fs::read(&file).unwrap();
+    assert!(!octets.windows(5).any(|window| window == b"hello"));
+    let faults = Capture::open(&file).fields("tcp.analysis.flags", &["frame.number"]);
+    assert!(faults.is_empty(), "numbers fit although bodies are left out: {faults:?}");
+    assert!(stage.ctl(&["close", &on]).status.success());
+    assert_eq!(chat::contents(&chat::events(bob)), ["hello bob"]);
+    assert_eq!(chat::contents(&chat::events(alice)), ["hello alice"]);
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use wire::Timestamp;
 
+use super::message::Message;
 use super::packet::{self, About};
-use super::{Counts, HepPlan, Seen, redact};
+use super::{Counts, HepPlan, Seen};
 
 /// A packet has to fit into a datagram, with its chunks.
 const LONGEST: usize = 64_000;
@@ -39,15 +39,17 @@ impl Homer {
         Ok(Homer { plan, socket, counts, told: None })
     }
 
-    pub(super) fn send(&mut self, seen: &Seen, at: Timestamp, message: &Bytes) {
-        let (mut shown, call_id) = redact::redacted(message, self.plan.contents);
+    pub(super) fn send(&mut self, seen: &Seen, message: &Message) {
+        let (at, call_id) = (message.at(), message.call_id());
+        let mut shown = message.shown(self.plan.contents);
         shown.truncate(LONGEST);
         let about = About {
             at,
             transport: seen.transport,
+            protocol: message.protocol(),
             from: seen.from,
             to: seen.to,
-            correlation: if call_id.len() <= LONGEST_ID { &call_id } else { &[] },
+            correlation: if call_id.len() <= LONGEST_ID { call_id } else { &[] },
             capture_id: self.plan.capture_id,
             password: self.plan.password.as_ref().map(|word| word.0.as_str()),
             node: &seen.node,

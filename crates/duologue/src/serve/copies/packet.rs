@@ -5,10 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use wire::{Timestamp, Transport};
 
+use super::message::Protocol;
+
 /// Where a copy came from, and whose it is.
 pub(super) struct About<'a> {
     pub(super) at: Timestamp,
     pub(super) transport: Transport,
+    pub(super) protocol: Protocol,
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
     /// Call-ID.
@@ -18,10 +21,17 @@ pub(super) struct About<'a> {
     pub(super) node: &'a str,
 }
 
-/// Protocol type 1 is SIP.
-const SIP: u8 = 1;
+/// The number of a protocol ("Capture protocol types"). Revision 37 of the specification has none for MSRP, nor for text of other
+/// kinds. heplify-server calls 100 "log" (its `decoder/hep.go`), and stores it, whatever it is, under its correlation identifier;
+/// that is what Homer then shows beside the SIP with this Call-ID.
+const fn number(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::Sip => 1,
+        Protocol::Msrp => 100,
+    }
+}
 
-/// One packet with a SIP message in it.
+/// One packet with a message in it.
 pub(super) fn packet(about: &About<'_>, message: &[u8]) -> Vec<u8> {
     let mut out = b"HEP3\0\0".to_vec();
     let mut chunk = |kind: u16, contents: &[u8]| {
@@ -45,7 +55,7 @@ pub(super) fn packet(about: &About<'_>, message: &[u8]) -> Vec<u8> {
     let micros = about.at.as_micros();
     chunk(9, &((micros / 1_000_000) as u32).to_be_bytes());
     chunk(10, &((micros % 1_000_000) as u32).to_be_bytes());
-    chunk(11, &[SIP]);
+    chunk(11, &[number(about.protocol)]);
     chunk(12, &about.capture_id.to_be_bytes());
     if let Some(password) = about.password {
         chunk(14, password.as_bytes());
@@ -69,6 +79,7 @@ mod tests {
             let about = About {
                 at: Timestamp::from_micros(1_767_225_600_000_042),
                 transport: Transport::Tcp,
+                protocol: Protocol::Sip,
                 from,
                 to: SocketAddr::new(from.ip(), 5070),
                 correlation: b"a@b",

@@ -1,34 +1,28 @@
 //! The thread: cuts what the nodes saw into messages and hands them on.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
-use bytes::Bytes;
-use sip::Cutter;
-use wire::{Timestamp, Transport};
-
 use super::homer::Homer;
-use super::redact::first_line;
+use super::legs::Legs;
+use super::message::Message;
 use super::ring::Ring;
-use super::{Counts, Item, Seen};
-
-/// A direction of a connection, at a node.
-type Direction = (Arc<str>, SocketAddr, SocketAddr);
+use super::streams::{Piece, Streams};
+use super::{Counts, Item, Seen, redact};
 
 pub(super) struct Sorter {
     homer: Option<Homer>,
     ring: Option<Ring>,
     counts: Arc<Counts>,
-    /// Connections that carry SIP; nothing of those with MSRP.
-    streams: BTreeMap<Direction, Option<Cutter<Timestamp>>>,
+    streams: Streams,
+    legs: Legs,
 }
 
 impl Sorter {
-    pub(super) fn new(homer: Option<Homer>, ring: Option<Ring>, counts: Arc<Counts>) -> Sorter {
-        Sorter { homer, ring, counts, streams: BTreeMap::new() }
+    /// Of bodies of MSRP so many octets are handed on.
+    pub(super) fn new(homer: Option<Homer>, ring: Option<Ring>, counts: Arc<Counts>, keep: usize) -> Sorter {
+        Sorter { homer, ring, counts, streams: Streams::new(keep), legs: Legs::default() }
     }
 
     pub(super) fn run(mut self, queue: &Receiver<Item>) {
@@ -46,86 +40,110 @@ impl Sorter {
     }
 
     fn take(&mut self, seen: &Seen) {
-        self.counts.octets_waiting.fetch_sub(seen.data.len(), Ordering::Relaxed);
-        self.forget(seen);
-        for (at, message) in self.messages(seen) {
+        self.counts.octets_waiting.fetch_sub(seen.what.octets(), Ordering::Relaxed);
+        for piece in self.streams.take(seen) {
+            let Some(message) = self.message(seen, piece) else { continue };
             if let Some(homer) = &mut self.homer {
-                homer.send(seen, at, &message);
+                homer.send(seen, &message);
             }
-            if let Some(ring) = self.ring.as_mut().filter(|_| seen.is_kept) {
-                ring.keep(seen, at, &message);
+            if let Some(ring) = self.ring.as_mut().filter(|_| seen.has_sessions) {
+                ring.keep(seen, &message);
             }
         }
     }
 
-    /// Something was lost before this.
-    fn forget(&mut self, seen: &Seen) {
-        if seen.has_gap {
-            // Of a message that is cut off nothing can be made. What carries MSRP still does.
-            self.streams.retain(|(node, ..), stream| *node != seen.node || stream.is_none());
+    /// What was cut out, with the call that it belongs to. MSRP of which nobody knows that is of no use: Homer would not show it
+    /// with anything, and `heplify-server` stores none of it.
+    fn message(&mut self, seen: &Seen, piece: Piece) -> Option<Message> {
+        match piece {
+            Piece::Sip(at, bytes) => {
+                let read = redact::read(&bytes);
+                if let Some(message) = read.as_ref().filter(|_| seen.has_sessions) {
+                    self.legs.learn(&seen.node, at, message);
+                }
+                Some(Message::Sip { at, bytes, read })
+            }
+            Piece::Msrp(cut) => {
+                let call_id = self.legs.call_id(&seen.node, &cut.head);
+                if call_id.is_none() {
+                    self.counts.strays.fetch_add(1, Ordering::Relaxed);
+                }
+                Some(Message::Msrp { call_id: call_id?, cut })
+            }
         }
     }
-
-    fn messages(&mut self, seen: &Seen) -> Vec<(Timestamp, Bytes)> {
-        if seen.transport == Transport::Udp {
-            // Keep-alives are no messages (RFC 5626 §4.4).
-            return if seen.data.trim_ascii().is_empty() { Vec::new() } else { vec![(seen.at, seen.data.clone())] };
-        }
-        let direction = (Arc::clone(&seen.node), seen.from, seen.to);
-        if seen.data.is_empty() {
-            self.streams.remove(&direction);
-            self.streams.remove(&(Arc::clone(&seen.node), seen.to, seen.from));
-            return Vec::new();
-        }
-        let begin = || (!seen.data.starts_with(b"MSRP")).then(Cutter::default);
-        let stream = self.streams.entry(direction).or_insert_with(begin);
-        let mut messages = stream.as_mut().map(|cutter| cutter.push(seen.at, &seen.data)).unwrap_or_default();
-        messages.retain(|(_, message)| is_sip(message));
-        messages
-    }
-}
-
-/// Whether something that was cut out of a stream begins as SIP does. Behind a gap a stream may go on in the middle of what
-/// people have written, and no line of that may pass for the first line of a message.
-fn is_sip(message: &Bytes) -> bool {
-    const VERSION: &[u8] = b"SIP/2.0";
-    let line = first_line(message);
-    let ends = |part: Option<&[u8]>| part.is_some_and(|part| part.eq_ignore_ascii_case(VERSION));
-    ends(line.get(..VERSION.len())) || ends(line.len().checked_sub(VERSION.len()).map(|at| &line[at..]))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use bytes::Bytes;
+    use wire::{Timestamp, Transport};
+
+    use super::super::{CapturePlan, Gap, What};
     use super::*;
 
-    fn seen(data: &'static str, has_gap: bool) -> Seen {
-        let [from, to] = [5060, 2855].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let (at, transport, data) = (Timestamp::default(), Transport::Tcp, Bytes::from_static(data.as_bytes()));
-        Seen { node: Arc::from("pf"), at, transport, from, to, data, has_gap, is_kept: false }
+    fn sorter() -> Sorter {
+        let ring = Ring::new(CapturePlan { octets: 1 << 20, contents: false }, Arc::default());
+        Sorter::new(None, Some(ring), Arc::default(), 0)
     }
 
-    fn copied(pieces: &[(&'static str, bool)]) -> Vec<String> {
-        let mut sorter = Sorter::new(None, None, Arc::new(Counts::default()));
-        let mut copied = Vec::new();
-        for (data, has_gap) in pieces {
-            let seen = seen(data, *has_gap);
-            sorter.forget(&seen);
-            let found = sorter.messages(&seen).into_iter();
-            copied.extend(found.map(|(_, message)| String::from_utf8_lossy(&message).into_owned()));
-        }
-        copied
+    fn seen(micros: u64, transport: Transport, [from, to]: [u16; 2], what: What) -> Seen {
+        let [from, to] = [from, to].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let (node, at) = (Arc::from("pf"), Timestamp::from_micros(micros));
+        Seen { node, has_sessions: true, at, transport, from, to, what, gap: Gap::None }
     }
 
-    const BYE: &str = "BYE sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n";
+    fn data(text: &str) -> What {
+        What::Data(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    fn invite(call_id: &str, session: &str) -> What {
+        let body = format!("v=0\r\na=path:msrp://a.test:9/{session};tcp\r\n");
+        data(&format!(
+            "INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nMax-Forwards: 70\r\nFrom: <sip:a@h>;tag=1\r\n\
+             To: <sip:b@h>\r\nCall-ID: {call_id}\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    }
+
+    fn send(transaction: &str, session: &str) -> String {
+        format!(
+            "MSRP {transaction} SEND\r\nTo-Path: msrp://x.test:1/{transaction};tcp\r\nFrom-Path: msrp://a.test:9/{session};tcp\r\n\
+             Content-Type: text/plain\r\n\r\nhello\r\n-------{transaction}$\r\n"
+        )
+    }
+
+    /// When, and the first line, of what is kept of a call.
+    fn kept(sorter: &Sorter, call_id: &'static str) -> Vec<(u64, String)> {
+        let passed = sorter.ring.as_ref().unwrap().of("pf", &[call_id.into()]);
+        let lines = passed.iter().map(|passed| {
+            assert!(!String::from_utf8_lossy(&passed.message).contains("hello"));
+            (passed.at.as_micros(), String::from_utf8(redact::first_line(&passed.message).to_vec()).unwrap())
+        });
+        lines.collect()
+    }
 
     #[test]
-    fn what_people_have_written_is_not_copied_whatever_was_lost_before() {
-        let text = "see you at\r\n\r\nthe old place\r\n-------a$\r\n\r\n";
-        // A stream that is known to carry MSRP, one of which nothing is known, and one of SIP that goes on inside a message: that
-        // cannot be followed any more. One that goes on with the next message can.
-        assert_eq!(copied(&[("MSRP a SEND\r\n", false), (text, true), (BYE, false)]), Vec::<String>::new());
-        assert_eq!(copied(&[(text, true)]), Vec::<String>::new());
-        assert_eq!(copied(&[(BYE, false), (text, true), (BYE, false)]), [BYE]);
-        assert_eq!(copied(&[(BYE, false), (BYE, true)]), [BYE, BYE]);
+    fn sessions_that_share_a_connection_are_told_apart_and_strangers_are_counted() {
+        let mut sorter = sorter();
+        let (udp, tcp) = (Transport::Udp, Transport::Tcp);
+        sorter.take(&seen(1, udp, [5060, 5070], invite("one", "s1")));
+        sorter.take(&seen(2, udp, [5060, 5070], invite("two", "s2")));
+        sorter.take(&seen(3, tcp, [9, 1], What::Opened));
+        let all = ["aaaa", "bbbb", "cccc", "dddd"].iter().zip(["s1", "s2", "s1", "s3"]);
+        let all: String = all.map(|(transaction, session)| send(transaction, session)).collect();
+        let (first, second) = all.split_at(all.find("hello").unwrap());
+        sorter.take(&seen(4, tcp, [9, 1], data(first)));
+        // What was begun before this passed is shown before it.
+        sorter.take(&seen(5, udp, [5060, 5070], invite("one", "s1")));
+        sorter.take(&seen(6, tcp, [9, 1], data(second)));
+        let invite = "INVITE sip:b@h SIP/2.0".to_owned();
+        let sent = |transaction| format!("MSRP {transaction} SEND");
+        let one = [(1, invite.clone()), (4, sent("aaaa")), (5, invite.clone()), (6, sent("cccc"))];
+        assert_eq!(kept(&sorter, "one"), one);
+        assert_eq!(kept(&sorter, "two"), [(2, invite), (6, sent("bbbb"))]);
+        assert_eq!(sorter.counts.strays(), 1);
     }
 }
