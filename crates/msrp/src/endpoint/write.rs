@@ -11,7 +11,7 @@ use crate::print::{self, TransactionId};
 use crate::{ByteRange, Event, FailureReport, OutgoingId, SessionId};
 
 /// What is written of a large chunk before another message gets its turn.
-const SLICE: usize = 8 * 1024;
+const SLICE: usize = 32 * 1024;
 /// What a chunk weighs in the window beside its octets, so that the number of open transactions is bounded too.
 const WEIGHT: usize = 256;
 /// Most transactions remembered on a connection; beyond, the oldest that would only be answered with an error is forgotten.
