@@ -162,10 +162,28 @@ struct Seen {
     has_sessions: bool,
     at: Timestamp,
     transport: Transport,
-    from: SocketAddr,
-    to: SocketAddr,
+    way: Way,
     what: What,
     gap: Gap,
+}
+
+/// Which way something went, and at which end it was seen: a node that is connected to itself sees it at both.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Way {
+    from: SocketAddr,
+    to: SocketAddr,
+    is_sent: bool,
+}
+
+impl Way {
+    const fn sent(from: SocketAddr, to: SocketAddr) -> Way {
+        Way { from, to, is_sent: true }
+    }
+
+    /// The other direction at the same end.
+    const fn back(self) -> Way {
+        Way { from: self.to, to: self.from, is_sent: !self.is_sent }
+    }
 }
 
 /// Whether something was dropped before.

@@ -44,7 +44,7 @@ fn every_message_is_copied_with_its_place_and_without_its_secrets() {
 }
 
 /// The Call-IDs in lines `copy: TYPE CALL-ID FIRST-LINE` of which the first line has a text in it.
-fn copied(receiver: &mut Kamailio, kind: &str, text: &str) -> BTreeSet<String> {
+pub(crate) fn copied(receiver: &mut Kamailio, kind: &str, text: &str) -> BTreeSet<String> {
     let lines = receiver.log().iter().filter_map(|line| line.split_once(&format!("copy: {kind} ")));
     let copies = lines.filter_map(|(_, copy)| copy.split_once(' ')).filter(|(_, first_line)| first_line.contains(text));
     copies.map(|(call_id, _)| call_id.to_owned()).collect()

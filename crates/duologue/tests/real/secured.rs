@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use engine::Authority;
-use interop::{Loopback, Process, Transport};
+use interop::{Loopback, Process, Transport, homer_of_all};
 use serde_json::Value;
 
 use crate::ground::{SOON, start};
+use crate::hep::copied;
 
 /// A folder with `node.pem`, `node.key`, `ca.pem` and `other-ca.pem`: the certificate is for `home1.test` and one address.
 fn certificates(ip: std::net::IpAddr) -> tempfile::TempDir {
@@ -24,8 +25,8 @@ fn certificates(ip: std::net::IpAddr) -> tempfile::TempDir {
     folder
 }
 
-/// A core and a participating function on the media path that speak TLS and nothing else.
-fn serve(core: SocketAddr, pf: SocketAddr, files: &Path) -> Process {
+/// A core and a participating function on the media path that speak TLS and nothing else, with more in the configuration.
+fn serve(more: &str, core: SocketAddr, pf: SocketAddr, files: &Path) -> Process {
     let file = |name: &str| files.join(name).display().to_string();
     let tls = format!(
         "tls = {{ certificate = \"{}\", key = \"{}\", ca = \"{}\" }}",
@@ -34,7 +35,7 @@ fn serve(core: SocketAddr, pf: SocketAddr, files: &Path) -> Process {
         file("ca.pem")
     );
     let config = format!(
-        "[[core]]\nname = \"core\"\nlisten = [\"tls:{core}\"]\n{tls}\ndomain = \"home1.test\"\n\
+        "{more}[[core]]\nname = \"core\"\nlisten = [\"tls:{core}\"]\n{tls}\ndomain = \"home1.test\"\n\
          pf = \"sip:{pf};transport=tls\"\n[core.subscribers]\nalice = {{ password = \"alices-word\" }}\n\
          carol = {{ password = \"carols-word\" }}\n\
          [[pf]]\nname = \"pf\"\nlisten = [\"tls:{pf}\"]\n{tls}\nmsrp_tls = \"{ip}:0\"\nmedia_path = \"on\"\n\
@@ -62,7 +63,7 @@ fn a_foreign_tls_peer_finds_the_domain_and_is_answered() {
     let lease = Loopback::lease();
     let [core, pf] = lease.ports();
     let files = certificates(core.ip());
-    let _nodes = serve(core, pf, files.path());
+    let _nodes = serve("", core, pf, files.path());
 
     for version in ["-tls1_2", "-tls1_3"] {
         let mut peer = s_client(core, &files.path().join("ca.pem")).arg(version).spawn().unwrap();
@@ -104,9 +105,10 @@ fn client(user: &str, core: SocketAddr, files: &Path, script: &str) -> std::proc
 #[test]
 fn two_clients_chat_over_tls_alone() {
     let lease = Loopback::lease();
-    let [core, pf] = lease.ports();
+    let [core, pf, hep] = lease.ports();
     let files = certificates(core.ip());
-    let _nodes = serve(core, pf, files.path());
+    let mut receiver = homer_of_all(hep);
+    let _nodes = serve(&format!("[hep]\naddress = \"{hep}\"\n"), core, pf, files.path());
     let mut carol = client("carol", core, files.path(), "/wait message\nhello alice\n/wait displayed\n/wait closed\n");
     // Alice calls when Carol is there.
     let mut said = BufReader::new(carol.stdout.take().unwrap());
@@ -138,4 +140,10 @@ fn two_clients_chat_over_tls_alone() {
         (contents(&alices), contents(&carols)),
         (vec!["hello alice".to_owned()], vec!["hello carol".to_owned()])
     );
+    // Copies are of what is inside. The function serves both: there are a leg of each and one with itself.
+    let legs = interop::until(SOON, || {
+        let legs = copied(&mut receiver, "1", "BYE sip:");
+        (legs.len() == 3 && copied(&mut receiver, "100", " SEND") == legs).then_some(())
+    });
+    assert!(legs.is_some() && receiver.log().iter().all(|line| !line.contains("hello")), "{:#?}", receiver.log());
 }

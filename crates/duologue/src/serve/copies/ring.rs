@@ -74,7 +74,7 @@ impl Ring {
         // Copies of their own: what they are parts of may be much larger.
         let call_id = Bytes::copy_from_slice(message.call_id());
         let shown = Bytes::copy_from_slice(&message.shown(self.plan.contents));
-        let (at, transport, from, to) = (message.at(), seen.transport, seen.from, seen.to);
+        let (at, transport, from, to) = (message.at(), seen.transport, seen.way.from, seen.way.to);
         let passed = Passed { at, transport, from, to, message: shown };
         let kept = Kept { node: Arc::clone(&seen.node), call_id, passed };
         if kept.octets() > self.plan.octets / 2 {
@@ -110,7 +110,7 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Gap, What, redact};
+    use super::super::{Gap, Way, What, redact};
     use super::*;
 
     fn message(call_id: &str, text: &str) -> Message {
@@ -136,8 +136,7 @@ mod tests {
             has_sessions: true,
             at,
             transport,
-            from: addr,
-            to: addr,
+            way: Way::sent(addr, addr),
             what: What::Data(Bytes::new()),
             gap: Gap::None,
         }

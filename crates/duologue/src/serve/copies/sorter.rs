@@ -81,7 +81,7 @@ mod tests {
     use bytes::Bytes;
     use wire::{Timestamp, Transport};
 
-    use super::super::{CapturePlan, Gap, What};
+    use super::super::{CapturePlan, Gap, Way, What};
     use super::*;
 
     fn sorter() -> Sorter {
@@ -92,7 +92,7 @@ mod tests {
     fn seen(micros: u64, transport: Transport, [from, to]: [u16; 2], what: What) -> Seen {
         let [from, to] = [from, to].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let (node, at) = (Arc::from("pf"), Timestamp::from_micros(micros));
-        Seen { node, has_sessions: true, at, transport, from, to, what, gap: Gap::None }
+        Seen { node, has_sessions: true, at, transport, way: Way::sent(from, to), what, gap: Gap::None }
     }
 
     fn data(text: &str) -> What {

@@ -1,7 +1,6 @@
 //! Connections, each direction of which is cut into messages.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,10 +8,10 @@ use sip::Cutter;
 use wire::{Timestamp, Transport};
 
 use super::redact::first_line;
-use super::{Gap, Seen, What};
+use super::{Gap, Seen, Way, What};
 
 /// A direction of a connection, at a node.
-type Direction = (Arc<str>, SocketAddr, SocketAddr);
+type Direction = (Arc<str>, Way);
 
 /// What a stream of MSRP begins with, and one of SIP does not.
 const MSRP: &[u8] = b"MSRP ";
@@ -46,13 +45,13 @@ impl Streams {
 
     /// The messages that end with what was seen.
     pub(super) fn take(&mut self, seen: &Seen) -> Vec<Piece> {
-        let there = (Arc::clone(&seen.node), seen.from, seen.to);
+        let there = (Arc::clone(&seen.node), seen.way);
         match seen.gap {
             Gap::None => {}
             Gap::Here => self.forget(|direction| *direction == there),
-            Gap::Anywhere => self.forget(|(node, ..)| *node == seen.node),
+            Gap::Anywhere => self.forget(|(node, _)| *node == seen.node),
         }
-        let back = (Arc::clone(&seen.node), seen.to, seen.from);
+        let back = (Arc::clone(&seen.node), seen.way.back());
         match &seen.what {
             What::Opened => {
                 for direction in [there, back] {
@@ -145,6 +144,8 @@ fn is_sip(message: &Bytes) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     enum Event {
@@ -179,7 +180,7 @@ mod tests {
             Closed => (What::Closed, Gap::None),
         };
         let (at, transport) = (Timestamp::default(), Transport::Tcp);
-        Seen { node: Arc::from("pf"), has_sessions: true, at, transport, from, to, what, gap }
+        Seen { node: Arc::from("pf"), has_sessions: true, at, transport, way: Way::sent(from, to), what, gap }
     }
 
     const BYE: &str = "BYE sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n";
@@ -218,12 +219,30 @@ mod tests {
     fn a_gap_of_one_stream_is_none_of_another() {
         let mut streams = Streams::new(0);
         let mut back = seen(&Data(SEND));
-        (back.from, back.to) = (back.to, back.from);
+        back.way = back.way.back();
         for event in [Opened, Behind(SEND)] {
             assert!(streams.take(&seen(&event)).is_empty());
         }
         assert_eq!(streams.take(&back).len(), 1, "the other direction of the same connection");
         assert!(streams.take(&seen(&After(SEND))).is_empty() && streams.take(&back).is_empty());
+    }
+
+    #[test]
+    fn a_connection_of_a_node_with_itself_is_two_streams_each_way() {
+        let mut streams = Streams::new(0);
+        // The other end opens the other way, and gets what the first one sends.
+        let there = |event| {
+            let mut there = seen(&event);
+            there.way = Way { is_sent: false, ..there.way };
+            there
+        };
+        let accepted = Seen { way: seen(&Opened).way.back(), ..seen(&Opened) };
+        let accepted = Seen { way: Way { is_sent: true, ..accepted.way }, ..accepted };
+        assert!(streams.take(&seen(&Opened)).is_empty() && streams.take(&accepted).is_empty());
+        let (begin, end) = SEND.split_at(SEND.find("hi").unwrap());
+        let mut count = |seen: &Seen| streams.take(seen).len();
+        assert_eq!([count(&seen(&Data(begin))), count(&there(Data(begin)))], [0, 0]);
+        assert_eq!([count(&seen(&Data(end))), count(&there(Data(end)))], [1, 1]);
     }
 
     #[test]

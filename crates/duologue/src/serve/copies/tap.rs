@@ -10,13 +10,10 @@ use bytes::Bytes;
 use engine::Tap;
 use wire::{ConnId, Now, Transport};
 
-use super::{Counts, Gap, Item, MOST_OCTETS, Seen, What};
+use super::{Counts, Gap, Item, MOST_OCTETS, Seen, Way, What};
 
 /// Of so many directions it is remembered that something was dropped, and so many ends of connections are told later.
 const MOST_MISSED: usize = 1_024;
-
-/// Who sends and who gets.
-type Ends = [SocketAddr; 2];
 
 pub(super) struct NodeTap {
     node: Arc<str>,
@@ -30,39 +27,39 @@ pub(super) struct NodeTap {
 #[derive(Default)]
 struct Missed {
     /// Streams that have a gap.
-    directions: BTreeSet<Ends>,
+    directions: BTreeSet<Way>,
     /// Connections that are gone.
-    closed: VecDeque<(Now, Transport, Ends)>,
+    closed: VecDeque<(Now, Transport, Way)>,
     /// Whether there was more than that.
     is_beyond: bool,
 }
 
 impl Missed {
-    fn add(&mut self, at: Now, transport: Transport, ends @ [from, to]: Ends, what: &What) {
+    fn add(&mut self, at: Now, transport: Transport, way: Way, what: &What) {
         // Every datagram stands for itself.
         if transport == Transport::Udp {
             return;
         }
         match what {
-            What::Data(_) => self.has_gap(ends),
-            What::Opened => [ends, [to, from]].into_iter().for_each(|ends| self.has_gap(ends)),
-            What::Closed if self.closed.len() < MOST_MISSED => self.closed.push_back((at, transport, ends)),
+            What::Data(_) => self.has_gap(way),
+            What::Opened => [way, way.back()].into_iter().for_each(|way| self.has_gap(way)),
+            What::Closed if self.closed.len() < MOST_MISSED => self.closed.push_back((at, transport, way)),
             What::Closed => self.is_beyond = true,
         }
     }
 
-    fn has_gap(&mut self, ends: Ends) {
+    fn has_gap(&mut self, way: Way) {
         self.is_beyond |= self.directions.len() >= MOST_MISSED;
         if !self.is_beyond {
-            self.directions.insert(ends);
+            self.directions.insert(way);
         }
     }
 
     /// What who cuts a stream has to hear before it goes on.
-    fn gap(&self, ends: Ends) -> Gap {
+    fn gap(&self, way: Way) -> Gap {
         if self.is_beyond {
             Gap::Anywhere
-        } else if self.directions.contains(&ends) {
+        } else if self.directions.contains(&way) {
             Gap::Here
         } else {
             Gap::None
@@ -70,16 +67,16 @@ impl Missed {
     }
 
     /// Who cuts streams has heard of it, and has forgotten or begun what an event is about.
-    fn told(&mut self, ends @ [from, to]: Ends, what: &What) {
+    fn told(&mut self, way: Way, what: &What) {
         if self.is_beyond {
             self.directions.clear();
             self.is_beyond = false;
         }
-        self.directions.remove(&ends);
+        self.directions.remove(&way);
         match what {
             What::Data(_) => {}
             What::Opened | What::Closed => {
-                self.directions.remove(&[to, from]);
+                self.directions.remove(&way.back());
             }
         }
     }
@@ -90,64 +87,64 @@ impl NodeTap {
         NodeTap { node: node.into(), has_sessions, queue, counts, missed: Missed::default() }
     }
 
-    fn data(&mut self, at: Now, transport: Transport, ends: Ends, data: &[u8]) {
+    fn data(&mut self, at: Now, transport: Transport, way: Way, data: &[u8]) {
         let waiting = self.counts.octets_waiting.fetch_add(data.len(), Ordering::Relaxed);
         let has_room = waiting + data.len() <= MOST_OCTETS;
         let what = What::Data(if has_room { Bytes::copy_from_slice(data) } else { Bytes::new() });
-        if !(has_room && self.put(at, transport, ends, &what)) {
+        if !(has_room && self.put(at, transport, way, &what)) {
             self.counts.octets_waiting.fetch_sub(data.len(), Ordering::Relaxed);
-            self.drop_one(at, transport, ends, &what);
+            self.drop_one(at, transport, way, &what);
         }
     }
 
-    fn event(&mut self, at: Now, transport: Transport, ends: Ends, what: &What) {
-        if !self.put(at, transport, ends, what) {
-            self.drop_one(at, transport, ends, what);
+    fn event(&mut self, at: Now, transport: Transport, way: Way, what: &What) {
+        if !self.put(at, transport, way, what) {
+            self.drop_one(at, transport, way, what);
         }
     }
 
     /// Hands something over if there is room, but not before all ends of connections that came before.
-    fn put(&mut self, at: Now, transport: Transport, ends: Ends, what: &What) -> bool {
-        while let Some((at, transport, ends)) = self.missed.closed.front().copied() {
-            if !self.send(at, transport, ends, &What::Closed) {
+    fn put(&mut self, at: Now, transport: Transport, way: Way, what: &What) -> bool {
+        while let Some((at, transport, way)) = self.missed.closed.front().copied() {
+            if !self.send(at, transport, way, &What::Closed) {
                 return false;
             }
             self.missed.closed.pop_front();
         }
-        self.send(at, transport, ends, what)
+        self.send(at, transport, way, what)
     }
 
-    fn send(&mut self, at: Now, transport: Transport, ends @ [from, to]: Ends, what: &What) -> bool {
-        let (node, has_sessions, gap) = (Arc::clone(&self.node), self.has_sessions, self.missed.gap(ends));
-        let seen = Seen { node, has_sessions, at: at.utc, transport, from, to, what: what.clone(), gap };
+    fn send(&mut self, at: Now, transport: Transport, way: Way, what: &What) -> bool {
+        let (node, has_sessions, gap) = (Arc::clone(&self.node), self.has_sessions, self.missed.gap(way));
+        let seen = Seen { node, has_sessions, at: at.utc, transport, way, what: what.clone(), gap };
         let is_sent = self.queue.try_send(Item::Seen(seen)).is_ok();
         if is_sent {
-            self.missed.told(ends, what);
+            self.missed.told(way, what);
         }
         is_sent
     }
 
-    fn drop_one(&mut self, at: Now, transport: Transport, ends: Ends, what: &What) {
+    fn drop_one(&mut self, at: Now, transport: Transport, way: Way, what: &What) {
         self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-        self.missed.add(at, transport, ends, what);
+        self.missed.add(at, transport, way, what);
     }
 }
 
 impl Tap for NodeTap {
     fn opened(&mut self, at: Now, _: ConnId, transport: Transport, local: SocketAddr, remote: SocketAddr) {
-        self.event(at, transport, [local, remote], &What::Opened);
+        self.event(at, transport, Way::sent(local, remote), &What::Opened);
     }
 
     fn closed(&mut self, at: Now, _: ConnId, transport: Transport, local: SocketAddr, remote: SocketAddr) {
-        self.event(at, transport, [local, remote], &What::Closed);
+        self.event(at, transport, Way::sent(local, remote), &What::Closed);
     }
 
     fn sent(&mut self, at: Now, transport: Transport, local: SocketAddr, remote: SocketAddr, data: &[u8]) {
-        self.data(at, transport, [local, remote], data);
+        self.data(at, transport, Way::sent(local, remote), data);
     }
 
     fn received(&mut self, at: Now, transport: Transport, local: SocketAddr, remote: SocketAddr, data: &[u8]) {
-        self.data(at, transport, [remote, local], data);
+        self.data(at, transport, Way::sent(local, remote).back(), data);
     }
 }
 
@@ -170,6 +167,10 @@ mod tests {
         tap.sent(Now::default(), Transport::Tcp, addr(ports[0]), addr(ports[1]), data);
     }
 
+    fn received(tap: &mut NodeTap, ports: [u16; 2], data: &[u8]) {
+        tap.received(Now::default(), Transport::Tcp, addr(ports[1]), addr(ports[0]), data);
+    }
+
     /// From where, what, and what was dropped before.
     fn told(items: &Receiver<Item>) -> Vec<(u16, &'static str, Gap)> {
         let told = items.try_iter().map(|item| match item {
@@ -179,7 +180,7 @@ mod tests {
                     What::Data(_) => "data",
                     What::Closed => "closed",
                 };
-                (seen.from.port(), what, seen.gap)
+                (seen.way.from.port(), what, seen.gap)
             }
             Item::Question(_) => panic!("nobody asks"),
         });
@@ -218,12 +219,12 @@ mod tests {
         tap.closed(Now::default(), ConnId::opened(1), Transport::Tcp, addr(1), addr(2));
         tap.opened(Now::default(), ConnId::opened(1), Transport::Tcp, addr(1), addr(2));
         assert_eq!(told(&items).len(), 1);
-        sent(&mut tap, [2, 1], b"x");
+        received(&mut tap, [2, 1], b"x");
         assert_eq!(told(&items), [(1, "closed", Gap::Here)]);
         // With that nothing is known of it, and so nothing can be missed.
         tap.opened(Now::default(), ConnId::opened(2), Transport::Tcp, addr(1), addr(2));
         assert_eq!(told(&items), [(1, "opened", Gap::None)]);
-        sent(&mut tap, [2, 1], b"x");
+        received(&mut tap, [2, 1], b"x");
         assert_eq!(told(&items), [(2, "data", Gap::None)]);
     }
 
