@@ -143,7 +143,8 @@ impl Endpoint {
         let Some(link) = self.connections.get_mut(&conn) else { return };
         let written = link.open.as_ref().map_or(0, |open| open.octets);
         let range = message.range(None);
-        let slice = message.take(SLICE.min(message.chunk - written));
+        let room = self.options.write_budget.map_or(SLICE, |budget| budget.saturating_sub(link.unsent).max(SMALL));
+        let slice = message.take(SLICE.min(room).min(message.chunk - written));
         let mut head = None;
         let open = link.open.get_or_insert_with(|| {
             let id = TransactionId::draw(&mut self.entropy, &slice);
