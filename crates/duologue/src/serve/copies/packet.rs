@@ -22,8 +22,8 @@ pub(super) struct About<'a> {
 }
 
 /// The number of a protocol ("Capture protocol types"). Revision 37 of the specification has none for MSRP, nor for text of other
-/// kinds. heplify-server calls 100 "log" (its `decoder/hep.go`), and stores it, whatever it is, under its correlation identifier;
-/// that is what Homer then shows beside the SIP with this Call-ID.
+/// kinds. heplify-server calls 100 "log" (its `decoder/hep.go`), and stores it, whatever it is, under its correlation identifier
+/// (`database/postgres.go`): here the Call-ID.
 const fn number(protocol: Protocol) -> u8 {
     match protocol {
         Protocol::Sip => 1,
