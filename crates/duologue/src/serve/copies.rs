@@ -17,7 +17,7 @@ use std::thread;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use engine::Tap;
+use engine::{Gauge, Queue, Tap};
 use wire::{ConnId, Now, Redacted, Timestamp, Transport};
 
 use homer::Homer;
@@ -46,8 +46,8 @@ const MOST_WAITING: usize = 8_192;
 const MOST_OCTETS: usize = 16 << 20;
 
 /// What has become of copies.
-#[derive(Default)]
 pub(super) struct Counts {
+    pieces: Gauge,
     octets_waiting: AtomicUsize,
     dropped: AtomicU64,
     /// By Homer's side.
@@ -59,7 +59,28 @@ pub(super) struct Counts {
     displaced: AtomicU64,
 }
 
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts {
+            pieces: Gauge::new("copies_pieces", MOST_WAITING),
+            octets_waiting: AtomicUsize::default(),
+            dropped: AtomicU64::default(),
+            sent: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            kept: AtomicUsize::default(),
+            kept_octets: AtomicUsize::default(),
+            displaced: AtomicU64::default(),
+        }
+    }
+}
+
 impl Counts {
+    /// What waits for the thread.
+    pub(super) fn queues(&self) -> [Queue; 2] {
+        let octets = self.octets_waiting.load(Ordering::Relaxed).min(MOST_OCTETS);
+        [self.pieces.read(), Queue { name: "copies_octets", depth: octets, bound: MOST_OCTETS }]
+    }
+
     /// Octets that wait, and pieces that were dropped as too many did.
     pub(super) fn waiting(&self) -> (usize, u64) {
         (self.octets_waiting.load(Ordering::Relaxed), self.dropped.load(Ordering::Relaxed))
@@ -133,7 +154,7 @@ impl Copies {
         let (reply, answer) = sync_channel(1);
         let question = Question { node: node.to_owned(), call_ids, reply };
         // Without the thread there is nothing.
-        if self.queue.send(Item::Question(question)).is_err() {
+        if self.counts.pieces.put(|| self.queue.send(Item::Question(question)).map_err(drop)).is_err() {
             return Vec::new();
         }
         answer.recv().unwrap_or_default()
@@ -188,7 +209,9 @@ impl NodeTap {
             data: Bytes::copy_from_slice(data),
             has_gap: self.has_gap,
         });
-        if seen.is_some_and(|seen| self.queue.try_send(Item::Seen(seen)).is_ok()) {
+        if seen
+            .is_some_and(|seen| self.counts.pieces.put(|| self.queue.try_send(Item::Seen(seen)).map_err(drop)).is_ok())
+        {
             self.has_gap = false;
         } else {
             self.counts.octets_waiting.fetch_sub(data.len(), Ordering::Relaxed);
@@ -229,6 +252,7 @@ mod tests {
         }
         // The large one is beyond the octets, the last one beyond the pieces.
         assert_eq!(counts.waiting(), (15, 2));
+        assert_eq!(counts.queues().map(|queue| queue.depth), [2, 15]);
         let gaps = seen.try_iter().map(|item| matches!(item, Item::Seen(seen) if seen.has_gap));
         assert_eq!(gaps.collect::<Vec<_>>(), [false, true], "who cuts streams hears of what is missing");
     }
