@@ -161,6 +161,11 @@ impl ServiceControl {
         self.records.pop_front()
     }
 
+    /// Records that wait for somebody to fetch them, and how many may.
+    pub fn waiting_records(&self) -> (usize, usize) {
+        (self.records.len(), RECORDS)
+    }
+
     /// Records dropped because nobody fetched them in time.
     pub const fn lost_records(&self) -> u64 {
         self.lost_records

@@ -83,13 +83,14 @@ fn serve(mut plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot wait for signals")?;
     let sockets = admin::Sockets::bind(&plan.admin)?;
     kept_key::give(&mut plan, kept_key::state_directory().as_deref())?;
-    let store = plan.store.as_ref().map(stored::open).transpose()?;
+    let measured = plan.store.as_ref().map(stored::open).transpose()?;
+    let store = measured.clone().map(|store| store as Arc<dyn Store>);
     let running = Running::start(plan.clone(), store.as_ref())?;
     let summary = plan.summary();
     let (admin, in_store) = (plan.admin.clone(), plan.store.clone());
     let users = Users::new(store.clone());
     let reloader = Reloader::new(path.to_owned(), plan, users);
-    let nodes = Arc::new(Nodes::new(&running, reloader, store.clone(), logs));
+    let nodes = Arc::new(Nodes::new(&running, reloader, measured, logs));
     nodes.refresh_users().map_err(anyhow::Error::msg).context("the users in the store cannot be had")?;
     let fenced = Arc::new(OnceLock::new());
     let _lives = store.zip(in_store).map(|(store, plan)| watch(store, &plan, &running, &nodes, &fenced)).transpose()?;

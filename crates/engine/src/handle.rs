@@ -7,6 +7,7 @@ use mio::Waker;
 use net::Counters;
 use wire::Now;
 
+use crate::gauge::{Gauge, Report};
 use crate::host::Call;
 
 /// Why an engine did not do what it was asked for.
@@ -27,6 +28,8 @@ pub enum CallError {
 pub(crate) struct Signal {
     pub(crate) waker: Waker,
     pub(crate) stop: AtomicBool,
+    /// The calls that wait.
+    pub(crate) calls: Gauge,
 }
 
 /// Reaches into a running engine; cheap to copy, and outlives it without harm.
@@ -63,7 +66,8 @@ impl<N: 'static> Caller<N> {
 
     /// Runs `call` on the node in the engine's thread, some time soon. Never waits, so an engine may ask another one.
     pub fn cast(&self, call: impl FnOnce(&mut N, Now) + Send + 'static) -> Result<(), CallError> {
-        self.calls.try_send(Call::Node(Box::new(call))).map_err(|e| match e {
+        let call = Call::Node(Box::new(call));
+        self.signal.calls.put(|| self.calls.try_send(call)).map_err(|e| match e {
             TrySendError::Full(_) => CallError::Full,
             TrySendError::Disconnected(_) => CallError::Stopped,
         })?;
@@ -73,7 +77,12 @@ impl<N: 'static> Caller<N> {
 
     /// What the engine's sockets did so far.
     pub fn counters(&self) -> Result<Counters, CallError> {
-        self.ask(Call::Counters)
+        self.report().map(|report| report.net)
+    }
+
+    /// What the engine tells of itself.
+    pub fn report(&self) -> Result<Report, CallError> {
+        self.ask(Call::Report)
     }
 
     fn ask<R>(&self, call: impl FnOnce(SyncSender<R>) -> Call<N>) -> Result<R, CallError> {
@@ -81,7 +90,7 @@ impl<N: 'static> Caller<N> {
             return Err(CallError::OwnThread);
         }
         let (reply, answer) = sync_channel(1);
-        self.calls.send(call(reply)).map_err(|_| CallError::Stopped)?;
+        self.signal.calls.put(|| self.calls.send(call(reply))).map_err(|_| CallError::Stopped)?;
         self.wake();
         answer.recv().map_err(|_| CallError::Stopped)
     }

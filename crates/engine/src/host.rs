@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use net::{Clock, Counters, Sockets, Tap};
+use net::{Clock, Sockets, Tap};
 use wire::{Driver, Effects, Instant, Node, Now, Output};
 
+use crate::gauge::{Gauge, Queue, Report};
 use crate::handle::{Caller, Handle, Signal};
 use crate::keeper::{Journal, Keeper, Recall};
 
@@ -56,11 +57,12 @@ impl Engine {
     where
         N: Node + Send + 'static,
     {
-        let signal = Arc::new(Signal { waker: sockets.waker()?, stop: AtomicBool::new(false) });
+        let calls = Gauge::new("calls", CALL_QUEUE);
+        let signal = Arc::new(Signal { waker: sockets.waker()?, stop: AtomicBool::new(false), calls });
         let (send, calls) = sync_channel(CALL_QUEUE);
         sockets.attach(options.clock, options.tap);
         let (clock, on_idle) = (options.clock, options.on_idle);
-        let (keeper, recalled) = Keeper::start(name, options.journal, &signal)?;
+        let (keeper, recalled) = Keeper::start(name, options.journal, &signal, clock)?;
         let host = Host {
             io: Io { sockets, keeper },
             node,
@@ -80,7 +82,7 @@ impl Engine {
 /// What is asked of an engine from outside.
 pub(crate) enum Call<N> {
     Node(NodeCall<N>),
-    Counters(SyncSender<Counters>),
+    Report(SyncSender<Report>),
 }
 
 struct Host<N> {
@@ -189,13 +191,26 @@ impl<N: Node> Host<N> {
     fn take_calls(&mut self) -> bool {
         for _ in 0..CALLS {
             let Ok(call) = self.calls.try_recv() else { return false };
+            self.signal.calls.taken(1);
             match call {
                 Call::Node(call) => self.drive(|driver, now| driver.touch(|node| call(node, now))),
                 // Who asked may be gone.
-                Call::Counters(reply) => drop(reply.try_send(self.io.sockets.counters())),
+                Call::Report(reply) => drop(reply.try_send(self.report())),
             }
         }
         true
+    }
+
+    fn report(&self) -> Report {
+        let (sockets, limits) = (&self.io.sockets, self.io.sockets.limits());
+        let (datagrams, octets) = sockets.fullest();
+        let mut queues = vec![
+            self.signal.calls.read(),
+            Queue { name: "socket_datagrams", depth: datagrams, bound: limits.datagram_queue },
+            Queue { name: "connection_octets", depth: octets, bound: limits.write_queue },
+        ];
+        queues.extend(self.io.keeper.queue());
+        Report { net: sockets.counters(), queues, journal: self.io.keeper.took() }
     }
 
     /// Lets one thing happen to the node, then lets the owner take events, and sends what came of that.

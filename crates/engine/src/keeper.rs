@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use bytes::Bytes;
 use journal::{Damage, FileDisk, LockError, Log, Opened};
-use wire::{Entry, Input};
+use net::Clock;
+use wire::{Entry, Histogram, Input};
 
+use crate::gauge::{Gauge, Queue};
 use crate::handle::Signal;
 use crate::trial::Trial;
 
@@ -126,32 +129,59 @@ impl Iterator for Recall {
 pub(crate) struct Keeper {
     /// `None` without a journal.
     jobs: Option<SyncSender<(u64, Entry)>>,
-    done: Receiver<Vec<(u64, bool)>>,
+    waiting: Gauge,
+    done: Receiver<Done>,
+    /// How long batches took.
+    took: Histogram,
     /// What has come to its end and the node has not heard of.
     results: VecDeque<(u64, bool)>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// What became of a batch, and how long that took.
+struct Done {
+    kept: Vec<(u64, bool)>,
+    took: Duration,
+}
+
 impl Keeper {
     /// Starts the thread, if there is a journal. Returns what the node is to be handed first.
-    pub(crate) fn start(name: &str, journal: Option<Journal>, signal: &Arc<Signal>) -> io::Result<(Keeper, Recall)> {
+    pub(crate) fn start(
+        name: &str,
+        journal: Option<Journal>,
+        signal: &Arc<Signal>,
+        clock: Clock,
+    ) -> io::Result<(Keeper, Recall)> {
         let (report, done) = channel();
-        let mut keeper = Keeper { jobs: None, done, results: VecDeque::new(), thread: None };
+        let waiting = Gauge::new("journal", QUEUE);
+        let took = Histogram::default();
+        let mut keeper = Keeper { jobs: None, waiting, done, took, results: VecDeque::new(), thread: None };
         let Some(Journal { keep, entries, trial, .. }) = journal else { return Ok((keeper, Recall::default())) };
         let (jobs, queue) = sync_channel(QUEUE);
-        let signal = Arc::clone(signal);
+        let ends =
+            Ends { jobs: queue, waiting: keeper.waiting.clone(), done: report, signal: Arc::clone(signal), clock };
         let thread = thread::Builder::new().name(format!("{name}-journal"));
-        keeper.thread = Some(thread.spawn(move || write(keep, &queue, &report, &signal))?);
+        keeper.thread = Some(thread.spawn(move || write(keep, &ends))?);
         keeper.jobs = Some(jobs);
         Ok((keeper, Recall { entries: entries.into_iter(), trial }))
     }
 
     /// Hands an entry to the thread; never waits.
     pub(crate) fn keep(&mut self, id: u64, entry: Entry) {
-        let is_taken = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send((id, entry)).is_ok());
+        let is_taken = self.jobs.as_ref().is_some_and(|jobs| self.waiting.put(|| jobs.try_send((id, entry))).is_ok());
         if !is_taken {
             self.results.push_back((id, false));
         }
+    }
+
+    /// The entries that wait, if there is a journal.
+    pub(crate) fn queue(&self) -> Option<Queue> {
+        self.jobs.as_ref().map(|_| self.waiting.read())
+    }
+
+    /// How long batches took until they were durable, if there is a journal.
+    pub(crate) fn took(&self) -> Option<Histogram> {
+        self.jobs.as_ref().map(|_| self.took)
     }
 
     /// Whether the node can be told something without anybody's doing.
@@ -162,7 +192,10 @@ impl Keeper {
     /// What the node is to be told next.
     pub(crate) fn next_input(&mut self) -> Option<Input> {
         if self.results.is_empty() {
-            self.results.extend(self.done.try_iter().flatten());
+            for Done { kept, took } in self.done.try_iter() {
+                self.took.add(took);
+                self.results.extend(kept);
+            }
         }
         self.results.pop_front().map(|(id, ok)| Input::Kept { id, ok })
     }
@@ -180,13 +213,25 @@ impl Drop for Keeper {
     }
 }
 
+/// What the thread has of the others.
+struct Ends {
+    jobs: Receiver<(u64, Entry)>,
+    waiting: Gauge,
+    done: Sender<Done>,
+    signal: Arc<Signal>,
+    clock: Clock,
+}
+
 /// Writes what comes, all that waits at a time with one sync.
-fn write(mut log: Box<dyn Keep>, jobs: &Receiver<(u64, Entry)>, done: &Sender<Vec<(u64, bool)>>, signal: &Signal) {
+fn write(mut log: Box<dyn Keep>, Ends { jobs, waiting, done, signal, clock }: &Ends) {
     let mut was_ok = true;
     while let Ok(first) = jobs.recv() {
         let rest = jobs.try_iter().take(BATCH - 1);
         let (ids, batch): (Vec<u64>, Vec<Entry>) = std::iter::once(first).chain(rest).unzip();
+        waiting.taken(batch.len());
+        let begun = clock.at();
         let kept = log.keep(&batch);
+        let took = clock.at() - begun;
         let is_ok = !kept.contains(&false);
         if was_ok && !is_ok {
             tracing::error!(state = %log.state(), "the journal cannot keep everything");
@@ -194,7 +239,7 @@ fn write(mut log: Box<dyn Keep>, jobs: &Receiver<(u64, Entry)>, done: &Sender<Ve
             tracing::warn!(state = %log.state(), "the journal keeps everything again");
         }
         was_ok = is_ok;
-        if done.send(ids.into_iter().zip(kept).collect()).is_err() {
+        if done.send(Done { kept: ids.into_iter().zip(kept).collect(), took }).is_err() {
             // The engine is gone.
             return;
         }

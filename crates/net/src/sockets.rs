@@ -178,6 +178,20 @@ impl Sockets {
         self.table.fx.deadlines.next()
     }
 
+    /// What bounds them.
+    pub const fn limits(&self) -> &Limits {
+        &self.table.fx.limits
+    }
+
+    /// Datagrams that wait at the socket where most do, and octets at the connection where most do.
+    pub fn fullest(&self) -> (usize, usize) {
+        let datagrams = self.table.ports.iter().filter_map(|port| match &port.socket {
+            PortSocket::Udp(udp) => Some(udp.waiting()),
+            PortSocket::Tcp(_) => None,
+        });
+        (datagrams.max().unwrap_or(0), self.table.streams.most_queued())
+    }
+
     /// What happened so far.
     pub fn counters(&self) -> Counters {
         self.table.fx.counters

@@ -489,6 +489,11 @@ impl Streams {
         self.conns.len() >= fx.limits.connections
     }
 
+    /// Octets that wait at the connection where most do.
+    pub(crate) fn most_queued(&self) -> usize {
+        self.conns.iter().map(|(_, conn)| conn.queued()).max().unwrap_or(0)
+    }
+
     fn conn(&mut self, key: Key) -> Option<&mut Conn> {
         self.conns.get_mut(key)
     }

@@ -50,6 +50,11 @@ impl UdpPort {
         self.inbox.is_empty()
     }
 
+    /// How many datagrams wait to be sent.
+    pub(crate) fn waiting(&self) -> usize {
+        self.outbox.waiting.len()
+    }
+
     /// How long the datagrams read last had waited, if there are more.
     pub(crate) const fn waited(&self) -> Option<Duration> {
         self.waited

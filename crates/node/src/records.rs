@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cpim::DateTime;
 use cpm::{Closing, MediaPath, SessionCase, SessionRecord, Traffic};
-use engine::{Caller, OnIdle};
+use engine::{Caller, Gauge, OnIdle};
 use role_participating::Participating;
 use serde::Serialize;
 
@@ -47,8 +47,16 @@ const WAITING: usize = 65_536;
 pub(crate) struct Records {
     queue: Option<Receiver<SessionRecord>>,
     send: SyncSender<SessionRecord>,
+    gauges: Gauges,
     sinks: Vec<Sink>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What waits: for the thread, and in it.
+#[derive(Clone)]
+struct Gauges {
+    queued: Gauge,
+    waiting: Gauge,
 }
 
 /// One sink.
@@ -65,18 +73,27 @@ impl Records {
         let file = plan.map(RecordsFile::open).transpose()?;
         let file = file.map(|file| Box::new(file) as Box<dyn RecordSink>);
         let sinks = file.into_iter().chain(others).map(|to| Sink { to, taken: 0 }).collect();
-        Ok(Records { queue: Some(queue), send, sinks, thread: None })
+        let gauges =
+            Gauges { queued: Gauge::new("records_queued", QUEUE), waiting: Gauge::new("records_unwritten", WAITING) };
+        Ok(Records { queue: Some(queue), send, gauges, sinks, thread: None })
+    }
+
+    /// The records that wait outside the node.
+    pub(crate) fn gauges(&self) -> [Gauge; 2] {
+        [self.gauges.queued.clone(), self.gauges.waiting.clone()]
     }
 
     /// Takes the node's records, for [`engine::Options::on_idle`].
     pub(crate) fn taker(&self) -> OnIdle<Participating> {
-        let send = self.send.clone();
+        let (send, queued) = (self.send.clone(), self.gauges.queued.clone());
         let mut waits = None;
         Box::new(move |pf| {
             while let Some(record) = waits.take().or_else(|| pf.take_record()) {
+                queued.comes();
                 match send.try_send(record) {
                     Ok(()) => {}
                     Err(TrySendError::Full(record)) => {
+                        queued.taken(1);
                         waits = Some(record);
                         return;
                     }
@@ -93,8 +110,8 @@ impl Records {
         // The node's end of the queue is the only one: when the engine is gone, the thread ends.
         let (unused, _) = sync_channel(0);
         self.send = unused;
-        let thread = thread::Builder::new().name(format!("{name}-records"));
-        self.thread = Some(thread.spawn(move || write(&queue, sinks, &pf))?);
+        let (thread, gauges) = (thread::Builder::new().name(format!("{name}-records")), self.gauges.clone());
+        self.thread = Some(thread.spawn(move || write(&queue, &gauges, sinks, &pf))?);
         Ok(())
     }
 }
@@ -118,7 +135,7 @@ pub(crate) fn discard_records() -> OnIdle<Participating> {
     })
 }
 
-fn write(queue: &Receiver<SessionRecord>, mut sinks: Vec<Sink>, pf: &Caller<Participating>) {
+fn write(queue: &Receiver<SessionRecord>, gauges: &Gauges, mut sinks: Vec<Sink>, pf: &Caller<Participating>) {
     let (mut waiting, mut written) = (Vec::new(), Vec::new());
     let mut is_open = true;
     while is_open || !waiting.is_empty() {
@@ -127,7 +144,10 @@ fn write(queue: &Receiver<SessionRecord>, mut sinks: Vec<Sink>, pf: &Caller<Part
             if idle { queue.recv().map_err(|_| RecvTimeoutError::Disconnected) } else { queue.recv_timeout(AGAIN) };
         is_open = first != Err(RecvTimeoutError::Disconnected);
         let room = WAITING.saturating_sub(waiting.len());
+        let before = waiting.len();
         waiting.extend(first.into_iter().chain(queue.try_iter().take(room.min(QUEUE))));
+        gauges.queued.taken(waiting.len() - before);
+        gauges.waiting.set(waiting.len());
 
         // Each sink is handed what it has not taken; what all have taken is written.
         let mut is_stuck = false;
@@ -143,6 +163,7 @@ fn write(queue: &Receiver<SessionRecord>, mut sinks: Vec<Sink>, pf: &Caller<Part
         let everywhere = sinks.iter().map(|sink| sink.taken).min().unwrap_or(waiting.len());
         sinks.iter_mut().for_each(|sink| sink.taken -= everywhere);
         written.extend(waiting.drain(..everywhere).map(|record| record.key));
+        gauges.waiting.set(waiting.len());
         if is_stuck && !is_open {
             return;
         }

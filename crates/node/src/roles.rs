@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cpm::{MediaPathPolicy, Profile};
-use engine::{Handle, Journal, JournalError};
+use engine::{Gauge, Handle, Journal, JournalError};
 use msrp::Listeners;
 use role_client::{Client, MsrpUri};
 use role_core::{Core, Peer, Registration, Subscriber, Trigger, Trust};
@@ -115,7 +115,14 @@ pub struct Pf {
     /// Its engine.
     pub handle: Handle<Participating>,
     /// Dropped behind the engine.
-    _records: Option<Records>,
+    records: Option<Records>,
+}
+
+impl Pf {
+    /// Ways to see how many of its records wait outside it.
+    pub fn record_gauges(&self) -> Vec<Gauge> {
+        self.records.iter().flat_map(Records::gauges).collect()
+    }
 }
 
 /// A client, but for its sockets.
@@ -195,7 +202,7 @@ impl PfPlan {
         if let Some(records) = &mut records {
             records.start(&name, handle.caller()).map_err(|reason| StartError::Thread { name, reason })?;
         }
-        Ok(Pf { handle, _records: records })
+        Ok(Pf { handle, records })
     }
 }
 

@@ -124,6 +124,16 @@ impl Participating {
         (self.control.totals(), self.control.lost_records())
     }
 
+    /// Records that nobody has taken, and how many may wait.
+    pub fn waiting_records(&self) -> (usize, usize) {
+        self.control.waiting_records()
+    }
+
+    /// Sessions of all users that there may be.
+    pub const fn max_sessions(&self) -> usize {
+        self.config.max_sessions
+    }
+
     /// Whether it takes new sessions.
     pub const fn is_ready(&self) -> bool {
         !self.is_shutting_down

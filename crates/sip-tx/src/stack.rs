@@ -175,6 +175,11 @@ impl Stack {
         (self.clients.len(), self.by_key.len())
     }
 
+    /// Server transactions that may be open: [`Options::max_transactions`].
+    pub const fn max_transactions(&self) -> usize {
+        self.options.max_transactions
+    }
+
     /// Takes what came from the network.
     pub fn handle_input(&mut self, input: Input, now: Now) {
         self.check_between_inputs();

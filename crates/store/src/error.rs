@@ -4,6 +4,11 @@ pub enum StoreError {
     /// The database cannot be reached, or does not answer in time: later it may.
     #[error("the database is away: {0}")]
     Away(String),
+    /// There is somebody, and TLS with it comes to nothing: it is not who it should be, or speaks no TLS. Waiting does not help.
+    #[error(
+        "the database is not trusted: {0}; see `sslmode` and `sslrootcert` in the URL, and the certificate of the server"
+    )]
+    Untrusted(String),
     /// The life that a lease was given to is over: another node has taken over, or the node was started again.
     #[error("node {0} has been replaced: another has taken over what it held, or it was started a second time")]
     Fenced(String),

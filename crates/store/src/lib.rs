@@ -3,7 +3,7 @@
 //! There is a narrow trait for each aggregate and three backends that pass one conformance suite (`tests/conformance.rs`):
 //! [`Memory`] for tests, [`Sqlite`] for one server, [`Postgres`] for several that share one database.
 //!
-//! Everything here blocks, for a bounded time: callers have a thread of their own. A database that does not answer is
+//! [`Measured`] tells how long a store takes. Everything here blocks, for a bounded time: callers have a thread of their own. A database that does not answer is
 //! [`StoreError::Away`], and what was to be written may or may not have been: everything can be written twice.
 
 #![expect(clippy::disallowed_types, reason = "threads that may wait share a database; no machine uses one")]
@@ -14,6 +14,7 @@ mod error;
 #[cfg(test)]
 mod first_version;
 mod locator;
+mod measured;
 mod memory;
 mod postgres;
 mod sqlite;
@@ -25,6 +26,7 @@ pub use self::aggregates::{
 };
 pub use self::error::StoreError;
 pub use self::locator::{Locator, LocatorError, Server};
+pub use self::measured::{Measured, Outcome};
 pub use self::memory::Memory;
 pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;

@@ -74,9 +74,15 @@ impl fmt::Debug for Locator {
     }
 }
 
-/// What went wrong, with what made it go wrong.
+/// What went wrong, with all that made it go wrong. What an error has said already, those below it need not say again.
 pub(crate) fn reason(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+    let mut said = error.to_string();
+    for source in std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string) {
+        if !said.contains(&source) {
+            said = format!("{said}: {source}");
+        }
+    }
+    said
 }
 
 #[cfg(test)]
@@ -158,6 +164,19 @@ mod tests {
             wrong("sslrootcert=/etc/passwd"),
             "names /etc/passwd in sslrootcert, which has no certificate in it"
         );
+    }
+
+    #[test]
+    fn a_reason_goes_to_the_ground_and_says_nothing_twice() {
+        #[derive(Debug, thiserror::Error)]
+        enum Wrong {
+            #[error("cannot connect")]
+            Outer(#[source] Box<Wrong>),
+            #[error("refused by {0}")]
+            Ground(u8),
+        }
+        let twice = Wrong::Outer(Box::new(Wrong::Outer(Box::new(Wrong::Ground(7)))));
+        assert_eq!(reason(&twice), "cannot connect: refused by 7");
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod aggregates;
 mod lives;
 mod tls;
 
+use std::error::Error;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +26,7 @@ pub struct Postgres {
     runtime: tokio::runtime::Runtime,
     pool: Pool,
     /// Until when nobody needs to ask: it was away a moment ago.
-    away: Mutex<Option<(Instant, String)>>,
+    away: Mutex<Option<(Instant, StoreError)>>,
 }
 
 /// Connections: one for each thread that writes, and some for who looks.
@@ -73,10 +75,10 @@ impl Postgres {
         if let Some((until, why)) = &*self.away.lock().unwrap_or_else(PoisonError::into_inner)
             && now() < *until
         {
-            return Err(StoreError::Away(why.clone()));
+            return Err(why.clone());
         }
         let result = self.runtime.block_on(async {
-            let mut client = self.pool.get().await.map_err(|error| StoreError::Away(unconnected(&error)))?;
+            let mut client = self.pool.get().await.map_err(|error| unconnected(&error))?;
             match tokio::time::timeout(ANSWER, work(&mut client)).await {
                 Ok(result) => {
                     if matches!(result, Err(StoreError::Away(_))) {
@@ -90,8 +92,8 @@ impl Postgres {
                 }
             }
         });
-        if let Err(StoreError::Away(why)) = &result {
-            *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some((now() + AWAY, why.clone()));
+        if let Err(error @ (StoreError::Away(_) | StoreError::Untrusted(_))) = &result {
+            *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some((now() + AWAY, error.clone()));
         }
         result
     }
@@ -123,8 +125,19 @@ async fn migrate(client: &mut Object) -> Result<(), StoreError> {
 }
 
 /// Why there is no connection: what PostgreSQL or TLS says, without a word of the pool.
-fn unconnected(error: &PoolError) -> String {
-    if let PoolError::Backend(error) = error { reason(error) } else { reason(error) }
+fn unconnected(error: &PoolError) -> StoreError {
+    let PoolError::Backend(error) = error else { return StoreError::Away(reason(error)) };
+    if is_refused_by_tls(error) { StoreError::Untrusted(reason(error)) } else { StoreError::Away(reason(error)) }
+}
+
+/// Whether TLS says no, and not the network below it.
+fn is_refused_by_tls(error: &tokio_postgres::Error) -> bool {
+    // The kind of the error has no other name.
+    if error.to_string() != "error performing TLS handshake" {
+        return false;
+    }
+    let below = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    below.is_none_or(|below| below.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>))
 }
 
 /// What an error of PostgreSQL means for the caller: no answer, an answer that it shuts down or starts up, or that it has no

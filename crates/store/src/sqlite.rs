@@ -36,7 +36,7 @@ impl Sqlite {
         let at = |error: rusqlite::Error| match error_of(error) {
             StoreError::Away(why) => StoreError::Away(format!("{}: {why}", path.display())),
             StoreError::Refused(why) => StoreError::Refused(format!("{}: {why}", path.display())),
-            other @ (StoreError::Fenced(_) | StoreError::Unreadable(_)) => other,
+            other @ (StoreError::Untrusted(_) | StoreError::Fenced(_) | StoreError::Unreadable(_)) => other,
         };
         let mut connection = Connection::open(path).map_err(at)?;
         connection.busy_timeout(BUSY).map_err(at)?;

@@ -15,6 +15,8 @@ struct Stage {
 
 const NAME: &str = "db.test";
 
+const CURE: &str = "; see `sslmode` and `sslrootcert` in the URL, and the certificate of the server";
+
 impl Stage {
     fn set() -> Stage {
         let (lease, folder) = (Loopback::lease(), tempfile::tempdir().unwrap());
@@ -71,10 +73,10 @@ fn a_server_is_asked_over_tls_once_it_has_proved_what_the_url_wants() {
 #[test]
 fn a_server_that_proves_something_else_is_told_nothing() {
     let stage = Stage::set();
-    let begins = "the database is away: error performing TLS handshake: invalid peer certificate: ";
+    let begins = "the database is not trusted: error performing TLS handshake: invalid peer certificate: ";
     // An authority of the same name, with a key of its own.
     for mode in ["verify-ca", "verify-full"] {
-        assert_eq!(stage.refusal(NAME, mode, "wrong.pem"), format!("{begins}BadSignature"));
+        assert_eq!(stage.refusal(NAME, mode, "wrong.pem"), format!("{begins}BadSignature{CURE}"));
     }
     let other = stage.refusal("other.test", "verify-full", "right.pem");
     assert!(other.starts_with(&format!("{begins}certificate not valid for name \"other.test\"")), "{other}");
@@ -91,8 +93,20 @@ fn a_server_without_tls_is_refused_where_tls_is_wanted_and_taken_where_it_is_onl
     let server = Postgres::start(lease.at(5432));
     let open = |mode: &str| store::open(&Locator::parse(&format!("{}?sslmode={mode}", server.url())).unwrap());
     let refused = open("require").err().unwrap().to_string();
-    assert_eq!(refused, "the database is away: error performing TLS handshake: server does not support TLS");
+    assert_eq!(
+        refused,
+        format!("the database is not trusted: error performing TLS handshake: server does not support TLS{CURE}")
+    );
     open("prefer").unwrap().ping().unwrap();
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named_once() {
+    let lease = Loopback::lease();
+    let url = format!("postgres://duologue@{}/duologue", lease.at(5432));
+    let away = store::open(&Locator::parse(&url).unwrap()).err().unwrap().to_string();
+    assert!(away.starts_with("the database is away: error connecting to server: Connection refused"), "{away}");
+    assert_eq!(away.matches("error connecting to server").count(), 1, "{away}");
 }
 
 /// Nobody in the middle has the same certificate: the password is good for this connection alone (RFC 5802 §6, RFC 5929 §4).

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use admin::{AuditEntry, StoreProblem};
-use store::{Audit, Memory, Store};
+use store::{Audit, Measured, Memory};
 
 use super::users::away;
 
@@ -11,7 +11,7 @@ use super::users::away;
 pub(super) struct AuditLog(Arc<dyn Audit + Send + Sync>);
 
 impl AuditLog {
-    pub(super) fn new(store: Option<&Arc<dyn Store>>) -> AuditLog {
+    pub(super) fn new(store: Option<&Arc<Measured>>) -> AuditLog {
         AuditLog(store.map_or_else(|| Arc::new(Memory::default()) as Arc<_>, |store| Arc::clone(store) as Arc<_>))
     }
 

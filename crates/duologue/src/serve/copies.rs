@@ -21,7 +21,7 @@ use std::thread;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use engine::Tap;
+use engine::{Gauge, Queue, Tap};
 use wire::{Redacted, Timestamp, Transport};
 
 use homer::Homer;
@@ -54,8 +54,8 @@ const MOST_OCTETS: usize = 16 << 20;
 const MOST_BODY: usize = 4_096;
 
 /// What has become of copies.
-#[derive(Default)]
 pub(super) struct Counts {
+    pieces: Gauge,
     octets_waiting: AtomicUsize,
     dropped: AtomicU64,
     /// Frames of MSRP whose call is not known.
@@ -69,7 +69,29 @@ pub(super) struct Counts {
     displaced: AtomicU64,
 }
 
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts {
+            pieces: Gauge::new("copies_pieces", MOST_WAITING),
+            octets_waiting: AtomicUsize::default(),
+            dropped: AtomicU64::default(),
+            strays: AtomicU64::default(),
+            sent: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            kept: AtomicUsize::default(),
+            kept_octets: AtomicUsize::default(),
+            displaced: AtomicU64::default(),
+        }
+    }
+}
+
 impl Counts {
+    /// What waits for the thread.
+    pub(super) fn queues(&self) -> [Queue; 2] {
+        let octets = self.octets_waiting.load(Ordering::Relaxed).min(MOST_OCTETS);
+        [self.pieces.read(), Queue { name: "copies_octets", depth: octets, bound: MOST_OCTETS }]
+    }
+
     /// Octets that wait, and pieces that were dropped as too many did.
     pub(super) fn waiting(&self) -> (usize, u64) {
         (self.octets_waiting.load(Ordering::Relaxed), self.dropped.load(Ordering::Relaxed))
@@ -143,7 +165,7 @@ impl Copies {
         let (reply, answer) = sync_channel(1);
         let question = Question { node: node.to_owned(), call_ids, reply };
         // Without the thread there is nothing.
-        if self.queue.send(Item::Question(question)).is_err() {
+        if self.counts.pieces.put(|| self.queue.send(Item::Question(question)).map_err(drop)).is_err() {
             return Vec::new();
         }
         answer.recv().unwrap_or_default()

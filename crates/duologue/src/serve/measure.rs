@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use admin::{Measurement, Value};
-use engine::Counters;
+use engine::{Counters, Gauge, Queue, Report};
 use role_participating::Participating;
 use sip_tx::{Stack, Stats, Traffic};
 use wire::Histogram;
 
 use super::copies::Copies;
 use super::operator::Nodes;
+use store::Measured as Stored;
 
 /// All measurements of all nodes. A node that has stopped is measured as not up, and no more.
 pub(super) fn all(nodes: &Nodes) -> Vec<Measurement> {
@@ -17,31 +18,38 @@ pub(super) fn all(nodes: &Nodes) -> Vec<Measurement> {
     for (name, core) in &nodes.cores {
         let measured =
             core.call(|core, now| (Signalling::of(core.stack()), core.open(), core.registered_contacts(now)));
-        let Some(((signalling, (clients, servers, contexts), registrations), net)) =
-            measured.ok().zip(core.counters().ok())
+        let Some(((signalling, (clients, servers, contexts), registrations), report)) =
+            measured.ok().zip(core.report().ok())
         else {
             sheet.up(name, "core", false);
             continue;
         };
         sheet.up(name, "core", true);
         sheet.stack(name, &signalling);
-        sheet.net(name, &net);
+        sheet.engine(name, &report);
         sheet.gauge("transactions", "Transactions that have not ended", name, clients + servers);
         sheet.gauge("proxy_contexts", "Response contexts of the proxy", name, contexts);
         sheet.gauge("registered_contacts", "Contacts that are registered", name, registrations);
     }
     for (name, pf) in &nodes.pfs {
-        let Some((measured, net)) = pf.call(|pf, _| Measured::of(pf)).ok().zip(pf.counters().ok()) else {
+        let Some((measured, report)) = pf.call(|pf, _| Measured::of(pf)).ok().zip(pf.report().ok()) else {
             sheet.up(name, "pf", false);
             continue;
         };
         sheet.up(name, "pf", true);
         sheet.stack(name, &measured.signalling);
-        sheet.net(name, &net);
+        sheet.engine(name, &report);
         measured.write(name, &mut sheet);
     }
     if let Some(copies) = &nodes.copies {
         sheet.copies(copies);
+        sheet.queues(None, &copies.counts().queues());
+    }
+    for (name, gauges) in &nodes.records {
+        sheet.queues(Some(name), &gauges.iter().map(Gauge::read).collect::<Vec<_>>());
+    }
+    if let Some(store) = &nodes.store {
+        sheet.store(store);
     }
     sheet.0
 }
@@ -51,11 +59,14 @@ struct Signalling {
     stats: Stats,
     incoming: Traffic,
     outgoing: Traffic,
+    transactions: Queue,
 }
 
 impl Signalling {
     fn of(stack: &Stack) -> Signalling {
-        Signalling { stats: stack.stats(), incoming: stack.traffic_in(), outgoing: stack.traffic_out() }
+        let transactions =
+            Queue { name: "server_transactions", depth: stack.transactions().1, bound: stack.max_transactions() };
+        Signalling { stats: stack.stats(), incoming: stack.traffic_in(), outgoing: stack.traffic_out(), transactions }
     }
 }
 
@@ -71,14 +82,17 @@ struct Measured {
     kept: role_participating::Kept,
     registered: (usize, u64),
     buffered: usize,
+    queues: [Queue; 2],
 }
 
 impl Measured {
     fn of(pf: &Participating) -> Measured {
         let (totals, lost_records) = pf.totals();
+        let (open, (depth, bound)) = (pf.open(), pf.waiting_records());
+        let releases = Queue { name: "releases", depth: open.releases, bound: pf.max_sessions() };
         Measured {
             signalling: Signalling::of(pf.stack()),
-            open: pf.open(),
+            open,
             totals: totals.clone(),
             lost_records,
             attempts: pf.attempts(),
@@ -87,6 +101,7 @@ impl Measured {
             kept: pf.kept(),
             registered: pf.registered(),
             buffered: pf.buffered_octets(),
+            queues: [Queue { name: "records", depth, bound }, releases],
         }
     }
 
@@ -138,6 +153,7 @@ impl Measured {
             sheet.counter(name, help, node, value);
         }
         self.write_msrp(node, sheet);
+        sheet.queues(Some(node), &self.queues);
         for ((by, why), count) in &self.totals.ended {
             let help = "Sessions that have ended, by who ended them, and why if it was the function";
             sheet.labelled("sessions_ended", help, node, &[("by", by), ("why", why)], Value::Counter(*count));
@@ -212,6 +228,39 @@ impl Sheet {
         self.labelled("node_up", "Whether the node runs", node, &[("role", role)], Value::Gauge(u64::from(is_up)));
     }
 
+    /// Bounded queues, of a node or of the process.
+    fn queues(&mut self, node: Option<&str>, queues: &[Queue]) {
+        for Queue { name, depth, bound } in queues {
+            let node = node.map(|node| ("node", node.to_owned()));
+            let labels: Vec<_> = node.into_iter().chain([("queue", (*name).to_owned())]).collect();
+            for (metric, help, value) in
+                [("queue_depth", "What waits in a queue", depth), ("queue_bound", "What may wait in a queue", bound)]
+            {
+                let (labels, value) = (labels.clone(), Value::Gauge(*value as u64));
+                self.0.push(Measurement { name: metric, help, labels, value });
+            }
+        }
+    }
+
+    /// What an engine tells.
+    fn engine(&mut self, node: &str, report: &Report) {
+        self.net(node, &report.net);
+        self.queues(Some(node), &report.queues);
+        if let Some(took) = report.journal {
+            let help = "How long batches of entries of the journal took until they were durable";
+            self.labelled("journal_duration_seconds", help, node, &[], seconds(took));
+        }
+    }
+
+    /// Of the process: its nodes share a database.
+    fn store(&mut self, store: &Stored) {
+        for (operation, outcome, took) in store.durations() {
+            let labels = vec![("operation", operation.to_owned()), ("outcome", outcome.as_str().to_owned())];
+            let help = "How long operations of the store took, waiting for a connection included";
+            self.0.push(Measurement { name: "store_duration_seconds", help, labels, value: seconds(took) });
+        }
+    }
+
     /// Of the process, not of a node.
     fn copies(&mut self, copies: &Copies) {
         let (octets, dropped) = copies.counts().waiting();
@@ -263,6 +312,7 @@ impl Sheet {
                 self.labelled("sip_duration_seconds", help, node, &labels, seconds(took));
             }
         }
+        self.queues(Some(node), &[signalling.transactions]);
         let stats = &signalling.stats;
         for (name, help, value) in [
             ("sip_retransmissions", "SIP requests that had come before", stats.retransmissions),

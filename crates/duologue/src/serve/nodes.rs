@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use engine::{Caller, Clock, Handle, Journal, Tap};
+use engine::{Caller, Clock, Gauge, Handle, Journal, Tap};
 use node::{Bound, Pf, RecordSink, Seat};
 use role_core::Core;
 use role_participating::Participating;
@@ -71,6 +71,11 @@ impl Running {
     /// Ways to reach the participating functions, by name.
     pub(super) fn pfs(&self) -> Vec<(String, Caller<Participating>)> {
         self.pfs.iter().map(|(name, pf)| (name.clone(), pf.handle.caller())).collect()
+    }
+
+    /// How many records wait outside the participating functions, by their names.
+    pub(super) fn record_gauges(&self) -> Vec<(String, Vec<Gauge>)> {
+        self.pfs.iter().map(|(name, pf)| (name.clone(), pf.record_gauges())).collect()
     }
 
     /// The copies of what passes, if anybody wants any.

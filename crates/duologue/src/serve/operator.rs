@@ -8,11 +8,11 @@ use admin::{
 };
 use cpim::DateTime;
 use cpm::MediaPath;
-use engine::Caller;
+use engine::{Caller, Gauge};
 use node::RecordLine;
 use role_core::Core;
 use role_participating::{Participating, SessionView};
-use store::{RecordQuery, Store};
+use store::{Measured, RecordQuery, Records as _};
 
 use super::audit::AuditLog;
 use super::copies::{Copies, Passed};
@@ -27,16 +27,19 @@ pub(super) struct Nodes {
     pub(super) cores: Vec<(String, Caller<Core>)>,
     pub(super) pfs: Vec<(String, Caller<Participating>)>,
     pub(super) copies: Option<Copies>,
+    /// Of the records of participating functions, by their names.
+    pub(super) records: Vec<(String, Vec<Gauge>)>,
+    pub(super) store: Option<Arc<Measured>>,
     reloader: Reloader,
-    store: Option<Arc<dyn Store>>,
     audit: AuditLog,
     logs: Filter,
 }
 
 impl Nodes {
-    pub(super) fn new(running: &Running, reloader: Reloader, store: Option<Arc<dyn Store>>, logs: Filter) -> Nodes {
-        let audit = AuditLog::new(store.as_ref());
-        Nodes { cores: running.cores(), pfs: running.pfs(), copies: running.copies(), reloader, store, audit, logs }
+    pub(super) fn new(running: &Running, reloader: Reloader, store: Option<Arc<Measured>>, logs: Filter) -> Nodes {
+        let (audit, records) = (AuditLog::new(store.as_ref()), running.record_gauges());
+        let (cores, pfs, copies) = (running.cores(), running.pfs(), running.copies());
+        Nodes { cores, pfs, copies, records, store, reloader, audit, logs }
     }
 
     /// Serves the users that are in the store now, beside those of the file.

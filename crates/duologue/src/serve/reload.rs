@@ -6,6 +6,7 @@ use std::sync::{PoisonError, RwLock};
 use admin::{Api, Token};
 
 use super::config::Plan;
+use super::document::Document;
 use super::operator::Nodes;
 use super::users::{self, Users};
 
@@ -41,7 +42,6 @@ impl Reloader {
     pub(super) fn reload(&self, nodes: &Nodes) -> Result<String, String> {
         // 1. The whole file must be right.
         let plan = super::load(&self.path).map_err(|error| format!("nothing has changed: {error:#}"))?;
-        let mut late: Vec<String> = Vec::new();
 
         // 2. Users, numbers and profiles: of the file and of the store.
         self.serve_users(nodes, &plan)?;
@@ -53,12 +53,7 @@ impl Reloader {
         }
 
         // 4. Everything else is told.
-        let (was, is) = (&self.started.fixed.0, &plan.fixed.0);
-        late.extend(changed(&was.core, &is.core, |core| &core.name).map(|name| format!("core `{name}`")));
-        late.extend(changed(&was.pf, &is.pf, |pf| &pf.name).map(|name| format!("pf `{name}`")));
-        late.extend((was.admin != is.admin).then(|| "[admin]".to_owned()));
-        late.extend((was.store != is.store).then(|| "[store]".to_owned()));
-        late.extend((was.hep != is.hep).then(|| "[hep]".to_owned()));
+        let late = late(&self.started.fixed.0, &plan.fixed.0);
         let applied = "users, numbers, profiles and tokens are those of the file";
         Ok(if late.is_empty() {
             applied.to_owned()
@@ -88,6 +83,22 @@ impl Reloader {
     }
 }
 
+/// What is written differently in a file and waits for a restart.
+fn late(was: &Document, is: &Document) -> Vec<String> {
+    // Every section is named, so that none that comes later is forgotten.
+    let Document { core, pf, admin, store, hep, capture } = is;
+    let cores = changed(&was.core, core, |core| &core.name).map(|name| format!("core `{name}`"));
+    let pfs = changed(&was.pf, pf, |pf| &pf.name).map(|name| format!("pf `{name}`"));
+    let sections = [
+        ("[admin]", was.admin != *admin),
+        ("[store]", was.store != *store),
+        ("[hep]", was.hep != *hep),
+        ("[capture]", was.capture != *capture),
+    ];
+    let sections = sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section.to_owned());
+    cores.chain(pfs).chain(sections).collect()
+}
+
 /// The names of nodes that are new, gone, or written differently.
 fn changed<'a, D: PartialEq>(
     old: &'a [D],
@@ -98,4 +109,29 @@ fn changed<'a, D: PartialEq>(
     let differs = move |node: &&D| named(old, node) != Some(*node);
     let gone = old.iter().filter(move |node| named(new, node).is_none());
     new.iter().filter(differs).chain(gone).map(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Plan::read(text, &|_| None, &|_| Ok(Vec::new())).unwrap().fixed.0
+    }
+
+    #[test]
+    fn each_section_that_is_not_applied_is_named() {
+        let written = super::super::DEFAULTS;
+        let was = document(written);
+        assert_eq!(late(&was, &was.clone()), Vec::<String>::new());
+        for (name, is) in [
+            ("[admin]", written.replacen("metrics = \"127.0.0.1:9091\"", "metrics = \"127.0.0.1:9092\"", 1)),
+            ("[store]", written.replacen("duologue.db", "other.db", 1)),
+            ("[hep]", format!("{written}\n[hep]\naddress = \"127.0.0.1:9060\"\n")),
+            ("[capture]", format!("{written}\n[capture]\noctets = 1048576\n")),
+        ] {
+            let is = document(&is);
+            assert_eq!([late(&was, &is), late(&is, &was)], [[name], [name]], "new, and gone");
+        }
+    }
 }

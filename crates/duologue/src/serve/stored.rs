@@ -6,16 +6,16 @@ use anyhow::Context as _;
 use cpm::SessionRecord;
 use engine::{Journal, Keep};
 use node::RecordSink;
-use store::{Lease, Role, Store, StoreError};
+use store::{Lease, Measured, Role, Store, StoreError};
 use wire::Entry;
 
 use super::config::StorePlan;
 
-/// Opens the database.
-pub(super) fn open(plan: &StorePlan) -> anyhow::Result<Arc<dyn Store>> {
+/// Opens the database. What it is asked is measured from then on.
+pub(super) fn open(plan: &StorePlan) -> anyhow::Result<Arc<Measured>> {
     let store = store::open(&plan.locator).with_context(|| format!("{:?} cannot be opened", plan.locator))?;
     tracing::info!(store = ?plan.locator, "store opened");
-    Ok(store)
+    Ok(Arc::new(Measured::new(store)))
 }
 
 /// Begins a life of a node: what it keeps is in the store from now on, and what earlier lives have left is in the journal.

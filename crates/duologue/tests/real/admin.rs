@@ -111,7 +111,8 @@ pub(crate) fn error(output: &Output) -> String {
 
 #[test]
 fn an_operator_sees_a_session_and_closes_it() {
-    let mut stage = Stage::new();
+    let store = |folder: &Path| format!("[store]\nurl = \"sqlite:{}\"\n", folder.join("duologue.db").display());
+    let mut stage = Stage::with(store);
     let [core_a, core_b] = stage.cores;
     // Each of them waits for the other one to close.
     let [alice, bob] = ground::callers(&stage.lease, core_a, core_b, Transport::Udp, ["b", "a"]);
@@ -159,16 +160,21 @@ fn an_operator_sees_a_session_and_closes_it() {
         "duologue_sip_duration_seconds_count{node=\"pf-b\",direction=\"in\",method=\"INVITE\"} 1",
         "duologue_sip_duration_seconds_bucket{le=\"+Inf\",node=\"pf-b\",direction=\"out\",method=\"BYE\"} 1",
         "duologue_msrp_outcomes_total{node=\"pf-a\",direction=\"out\",outcome=\"none\"} 0",
+        "duologue_store_duration_seconds_count{operation=\"begin\",outcome=\"ok\"} 2",
+        "duologue_store_duration_seconds_count{operation=\"recall\",outcome=\"ok\"} 2",
+        "duologue_queue_bound{node=\"pf-b\",queue=\"calls\"} 1024",
         "# EOF",
     ] {
         assert!(metrics.lines().any(|has| has == line), "{line}\n{metrics}");
     }
 
+    each_queue_has_a_depth_within_its_bound(&metrics);
+
     // Every query of the dashboard names a metric that there is.
     let dashboard = include_str!("../../../../contrib/grafana/duologue.json");
     let named = dashboard.split("duologue_").skip(1).map(|rest| {
         let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len());
-        rest[..end].trim_end_matches("_total").trim_end_matches("_bucket")
+        rest[..end].trim_end_matches("_total").trim_end_matches("_bucket").trim_end_matches("_count")
     });
     let named: std::collections::BTreeSet<&str> = named.collect();
     assert!(named.len() > 20, "{named:?}");
@@ -181,6 +187,28 @@ fn an_operator_sees_a_session_and_closes_it() {
     assert_eq!([entry(0), entry(1), entry(2)], [(Some("token-file"), 202), (Some("token-file"), 404), (None, 401)]);
     let [looker, own] = [Some("looker"), Some("token-file")];
     assert_eq!([entry(3), entry(4), entry(5)], [(looker, 403), (own, 409), (own, 409)]);
+}
+
+fn each_queue_has_a_depth_within_its_bound(metrics: &str) {
+    let values = |name: &str| -> std::collections::BTreeMap<String, u64> {
+        let named = metrics.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
+        named.map(|(labels, value)| (labels.to_owned(), value.parse().unwrap())).collect()
+    };
+    let (depths, bounds) = (values("duologue_queue_depth"), values("duologue_queue_bound"));
+    assert!(depths.keys().eq(bounds.keys()), "{depths:?} {bounds:?}");
+    assert!(
+        depths.iter().all(|(labels, depth)| bounds[labels] > 0 && *depth <= bounds[labels]),
+        "{depths:?} {bounds:?}"
+    );
+    let of = |node: &str| {
+        let labels = depths.keys().filter(|labels| labels.contains(&format!("node=\"{node}\"")));
+        let name = |labels: &String| labels.split("queue=\"").nth(1).unwrap().trim_end_matches("\"}").to_owned();
+        labels.map(name).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
+    };
+    let engine = "calls connection_octets";
+    assert_eq!(of("core-a"), format!("{engine} journal server_transactions socket_datagrams"));
+    let records = "records records_queued records_unwritten releases";
+    assert_eq!(of("pf-a"), format!("{engine} {records} server_transactions socket_datagrams"));
 }
 
 #[test]

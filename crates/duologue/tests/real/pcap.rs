@@ -85,6 +85,7 @@ fn a_session_is_captured_on_both_legs_and_nothing_else() {
         };
         assert!(has("looker", 403) && has("token-file", 200), "{audit}");
         let (_, metrics) = stage.curl(stage.metrics, "/metrics", &[]);
+        assert!(metrics.contains("duologue_queue_bound{queue=\"copies_pieces\"} 8192"), "{metrics}");
         assert!(metrics.contains("duologue_capture_messages ") && metrics.contains("duologue_copies_dropped_total 0"));
 
         assert!(stage.ctl(&["close", on]).status.success());

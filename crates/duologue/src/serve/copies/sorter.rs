@@ -27,6 +27,7 @@ impl Sorter {
 
     pub(super) fn run(mut self, queue: &Receiver<Item>) {
         for item in queue {
+            self.counts.pieces.taken(1);
             match item {
                 Item::Seen(seen) => self.take(&seen),
                 Item::Question(question) => {

@@ -117,7 +117,7 @@ impl NodeTap {
     fn send(&mut self, at: Now, transport: Transport, way: Way, what: &What) -> bool {
         let (node, has_sessions, gap) = (Arc::clone(&self.node), self.has_sessions, self.missed.gap(way));
         let seen = Seen { node, has_sessions, at: at.utc, transport, way, what: what.clone(), gap };
-        let is_sent = self.queue.try_send(Item::Seen(seen)).is_ok();
+        let is_sent = self.counts.pieces.put(|| self.queue.try_send(Item::Seen(seen)).map_err(drop)).is_ok();
         if is_sent {
             self.missed.told(way, what);
         }
@@ -195,6 +195,7 @@ mod tests {
         }
         // The large one is beyond the octets, the last one beyond the pieces.
         assert_eq!(tap.counts.waiting(), (15, 2));
+        assert_eq!(tap.counts.queues().map(|queue| queue.depth), [2, 15]);
         assert_eq!(told(&items), [(1, "data", Gap::None), (1, "data", Gap::Here)]);
     }
 
