@@ -10,6 +10,7 @@ use wire::Histogram;
 
 use super::copies::Copies;
 use super::operator::Nodes;
+use super::traces;
 
 /// All measurements of all nodes. A node that has stopped is measured as not up, and no more.
 pub(super) fn all(nodes: &Nodes) -> Vec<Measurement> {
@@ -42,6 +43,9 @@ pub(super) fn all(nodes: &Nodes) -> Vec<Measurement> {
     }
     if let Some(copies) = &nodes.copies {
         sheet.copies(copies);
+    }
+    if let Some(counts) = &nodes.traces {
+        sheet.traces(counts);
     }
     sheet.0
 }
@@ -232,6 +236,19 @@ impl Sheet {
             rows.push(("capture_displaced", help, Value::Counter(displaced)));
         }
         for (name, help, value) in rows {
+            self.0.push(Measurement { name, help, labels: Vec::new(), value });
+        }
+    }
+
+    /// Of the process as well.
+    fn traces(&mut self, counts: &traces::Counts) {
+        let [exported, failed, dropped] = counts.settled();
+        for (name, help, value) in [
+            ("traces_waiting", "Sessions that wait to be exported as spans", Value::Gauge(counts.waiting() as u64)),
+            ("traces_exported", "Sessions that the collector has taken", Value::Counter(exported)),
+            ("traces_failed", "Sessions that the collector has not taken", Value::Counter(failed)),
+            ("traces_dropped", "Sessions that were not exported, as too many waited", Value::Counter(dropped)),
+        ] {
             self.0.push(Measurement { name, help, labels: Vec::new(), value });
         }
     }

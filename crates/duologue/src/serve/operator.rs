@@ -19,6 +19,7 @@ use super::copies::{Copies, Passed};
 use super::measure;
 use super::nodes::Running;
 use super::reload::Reloader;
+use super::traces::Counts;
 use super::users::away;
 use crate::logs::Filter;
 
@@ -27,6 +28,7 @@ pub(super) struct Nodes {
     pub(super) cores: Vec<(String, Caller<Core>)>,
     pub(super) pfs: Vec<(String, Caller<Participating>)>,
     pub(super) copies: Option<Copies>,
+    pub(super) traces: Option<Arc<Counts>>,
     reloader: Reloader,
     store: Option<Arc<dyn Store>>,
     audit: AuditLog,
@@ -36,7 +38,8 @@ pub(super) struct Nodes {
 impl Nodes {
     pub(super) fn new(running: &Running, reloader: Reloader, store: Option<Arc<dyn Store>>, logs: Filter) -> Nodes {
         let audit = AuditLog::new(store.as_ref());
-        Nodes { cores: running.cores(), pfs: running.pfs(), copies: running.copies(), reloader, store, audit, logs }
+        let (copies, traces) = (running.copies(), running.traces());
+        Nodes { cores: running.cores(), pfs: running.pfs(), copies, traces, reloader, store, audit, logs }
     }
 
     /// Serves the users that are in the store now, beside those of the file.

@@ -59,6 +59,8 @@ impl Reloader {
         late.extend((was.admin != is.admin).then(|| "[admin]".to_owned()));
         late.extend((was.store != is.store).then(|| "[store]".to_owned()));
         late.extend((was.hep != is.hep).then(|| "[hep]".to_owned()));
+        late.extend((was.capture != is.capture).then(|| "[capture]".to_owned()));
+        late.extend((was.traces != is.traces).then(|| "[traces]".to_owned()));
         let applied = "users, numbers, profiles and tokens are those of the file";
         Ok(if late.is_empty() {
             applied.to_owned()
