@@ -148,6 +148,13 @@ fn a_collector_that_comes_up_late_still_gets_the_spans() {
     {
         wait_metric(&stage, line);
     }
+
+    // Where they go is decided at the start.
+    let file = stage.folder().join("duologue.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("/v1/traces", "/v2/traces")).unwrap();
+    let said = stage.json(&["config", "reload"]).to_string();
+    assert!(said.contains("a restart is needed for other changes of [traces]"), "{said}");
 }
 
 #[test]

@@ -33,3 +33,36 @@ pub(super) fn read(traces: Option<document::Traces>) -> Result<Option<TracesPlan
     }
     Ok(Some(TracesPlan { address, path: path.to_owned() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(text: &str) -> Result<TracesPlan, String> {
+        let read = read(Some(document::Traces { endpoint: text.to_owned() }));
+        read.map(Option::unwrap).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_endpoint_is_an_http_url_with_an_address_a_port_and_a_path() {
+        let plan =
+            |address: &str, path: &str| Ok(TracesPlan { address: address.parse().unwrap(), path: path.to_owned() });
+        assert_eq!(endpoint("http://127.0.0.1:4318/v1/traces"), plan("127.0.0.1:4318", "/v1/traces"));
+        assert_eq!(endpoint("http://[::1]:80/otlp?tenant=1"), plan("[::1]:80", "/otlp?tenant=1"));
+        for (text, said) in [
+            ("https://127.0.0.1:4318/v1/traces", "without TLS; run a collector beside this server"),
+            ("http://127.0.0.1:4318", "has no path; write `/v1/traces` behind it"),
+            ("http://127.0.0.1:4318/", "has no path; write `/v1/traces` behind it"),
+            ("http://collector:4318/v1/traces", "has no IP address with a port; write the URL"),
+            ("http://127.0.0.1/v1/traces", "has no IP address with a port; write the URL"),
+            ("http://127.0.0.1:0/v1/traces", "has no IP address with a port; write the URL"),
+            ("http://me:word@127.0.0.1:4318/v1/traces", "has no IP address with a port; write the URL"),
+            ("grpc://127.0.0.1:4317/v1/traces", "does not begin with http://; write the URL"),
+            ("127.0.0.1:4318", "does not begin with http://; write the URL"),
+            ("", "is no URL; write the URL"),
+        ] {
+            let error = endpoint(text).unwrap_err();
+            assert!(error.starts_with(&format!("traces.endpoint is `{text}`, ")) && error.contains(said), "{error}");
+        }
+    }
+}

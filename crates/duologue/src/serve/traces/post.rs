@@ -90,7 +90,17 @@ fn judge(status: StatusCode, answer: &[u8]) -> Posted {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn a_collector_that_does_not_answer_is_not_waited_for_long() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let plan = TracesPlan { address: silent.local_addr().unwrap(), path: "/v1/traces".to_owned() };
+        let posted = Collector::new(&plan).unwrap().post(b"{}".to_vec(), Duration::from_millis(20));
+        assert_eq!(posted, Posted::Again("no answer in 0 s".to_owned()));
+    }
 
     #[test]
     fn what_a_collector_says_decides_whether_it_is_asked_again() {
