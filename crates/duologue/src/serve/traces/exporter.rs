@@ -40,7 +40,7 @@ pub(super) struct Exporter<P> {
     post: P,
     pauses: Vec<Duration>,
     clock: Clock,
-    /// Whether the last try failed, and the log knows.
+    /// Whether the last try failed, and the log knows: it is told of the first failure and of the end of all.
     is_away: bool,
 }
 
@@ -92,7 +92,9 @@ impl<P: FnMut(Vec<u8>, Duration) -> Posted> Exporter<P> {
             match (self.post)(body.to_vec(), if ends { LAST_PATIENCE } else { PATIENCE }) {
                 Posted::Taken { rejected } => return self.taken(rejected),
                 Posted::Refused(why) => {
-                    tracing::warn!(%why, spans = count, "the collector refuses traces");
+                    if !std::mem::replace(&mut self.is_away, true) {
+                        tracing::warn!(%why, "the collector refuses traces");
+                    }
                     return count;
                 }
                 Posted::Again(why) => self.away(&why),
