@@ -14,6 +14,7 @@ mod operator;
 mod reload;
 mod stored;
 mod supervised;
+mod traces;
 mod users;
 
 use std::io::{Write as _, stdout};

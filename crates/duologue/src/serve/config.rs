@@ -6,6 +6,7 @@ mod core;
 mod hep;
 mod pf;
 mod store;
+mod traces;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,6 +26,7 @@ pub(crate) use self::store::StorePlan;
 use super::copies::{CapturePlan, HepPlan};
 use super::document::{self, Document};
 use super::expand::{self, Variables};
+use super::traces::TracesPlan;
 use crate::tls::{self, Files, Names};
 
 /// What stands for the store where a folder is expected.
@@ -56,6 +58,7 @@ pub(crate) struct Plan {
     pub(crate) store: Option<StorePlan>,
     pub(crate) hep: Option<HepPlan>,
     pub(crate) capture: Option<CapturePlan>,
+    pub(crate) traces: Option<TracesPlan>,
     /// The participating functions that keep their sessions in the store.
     pub(crate) stored: BTreeSet<String>,
     /// What is written of everything that stays as it is while the nodes run: by it changes are found.
@@ -94,7 +97,8 @@ impl Plan {
         let admin = admin::read(document.admin)?;
         let hep = hep::read(document.hep)?;
         let capture = capture::read(document.capture)?;
-        let plan = Plan { cores, pfs, admin, store, hep, capture, stored, fixed };
+        let traces = traces::read(document.traces)?;
+        let plan = Plan { cores, pfs, admin, store, hep, capture, traces, stored, fixed };
         plan.check()?;
         Ok(plan)
     }

@@ -16,6 +16,7 @@ pub(crate) struct Document {
     pub(super) store: Option<Store>,
     pub(super) hep: Option<Hep>,
     pub(super) capture: Option<Capture>,
+    pub(super) traces: Option<Traces>,
 }
 
 /// The database.
@@ -44,6 +45,13 @@ pub(super) struct Capture {
     pub(super) octets: Option<usize>,
     #[serde(default)]
     pub(super) contents: bool,
+}
+
+/// Spans for a collector of OpenTelemetry.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Traces {
+    pub(super) endpoint: String,
 }
 
 /// The admin interface.

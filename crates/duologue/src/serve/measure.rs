@@ -10,6 +10,7 @@ use wire::Histogram;
 
 use super::copies::Copies;
 use super::operator::Nodes;
+use super::traces;
 use store::Measured as Stored;
 
 /// All measurements of all nodes. A node that has stopped is measured as not up, and no more.
@@ -50,6 +51,9 @@ pub(super) fn all(nodes: &Nodes) -> Vec<Measurement> {
     }
     if let Some(store) = &nodes.store {
         sheet.store(store);
+    }
+    if let Some(counts) = &nodes.traces {
+        sheet.traces(counts);
     }
     sheet.0
 }
@@ -290,6 +294,19 @@ impl Sheet {
             rows.push(("capture_displaced", help, Value::Counter(displaced)));
         }
         for (name, help, value) in rows {
+            self.0.push(Measurement { name, help, labels: Vec::new(), value });
+        }
+    }
+
+    /// Of the process as well.
+    fn traces(&mut self, counts: &traces::Counts) {
+        self.queues(None, &[counts.waiting()]);
+        let [exported, failed, dropped] = counts.settled();
+        for (name, help, value) in [
+            ("traces_exported", "Sessions that the collector has taken", Value::Counter(exported)),
+            ("traces_failed", "Sessions that the collector has not taken", Value::Counter(failed)),
+            ("traces_dropped", "Sessions that were not exported, as too many waited", Value::Counter(dropped)),
+        ] {
             self.0.push(Measurement { name, help, labels: Vec::new(), value });
         }
     }

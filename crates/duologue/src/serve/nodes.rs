@@ -14,6 +14,7 @@ use super::config::{NodePlan, Plan};
 use super::copies::Copies;
 use super::lives::Life;
 use super::stored;
+use super::traces::{Counts, Traces};
 
 /// Every node in an engine of its own; dropping it stops them.
 pub(super) struct Running {
@@ -22,6 +23,8 @@ pub(super) struct Running {
     /// Of those that keep their entries in the store, in the order of their start.
     leases: Vec<Lease>,
     copies: Option<Copies>,
+    /// Behind the nodes, whose last records it takes.
+    traces: Option<Traces>,
 }
 
 impl Running {
@@ -30,8 +33,10 @@ impl Running {
     pub(super) fn start(plan: Plan, store: Option<&Arc<dyn Store>>) -> anyhow::Result<Running> {
         let cores = plan.cores.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
         let pfs = plan.pfs.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
-        let mut running = Running { cores: Vec::new(), pfs: Vec::new(), leases: Vec::new(), copies: None };
+        let mut running =
+            Running { cores: Vec::new(), pfs: Vec::new(), leases: Vec::new(), copies: None, traces: None };
         running.copies = Copies::start(plan.hep, plan.capture)?;
+        running.traces = plan.traces.as_ref().map(Traces::start).transpose()?;
         for (core, bound) in cores {
             let journal = store.map(|store| running.begin(store, &core.name, Role::Core)).transpose()?;
             let tap = running.copies.as_ref().and_then(|copies| copies.tap(&core.name, false));
@@ -42,9 +47,10 @@ impl Running {
             let journal = store.filter(|_| plan.stored.contains(&pf.name));
             let journal = journal.map(|store| running.begin(store, &pf.name, Role::Participating)).transpose()?;
             let records = store.map(|store| Box::new(stored::Records(Arc::clone(store))) as Box<dyn RecordSink>);
+            let traced = running.traces.as_ref().and_then(|traces| traces.sink(&pf.name));
             let tap = running.copies.as_ref().and_then(|copies| copies.tap(&pf.name, true));
             let seat = seat(pf.options, journal, tap);
-            let handle = pf.role.start(bound, seat, records.into_iter().collect())?;
+            let handle = pf.role.start(bound, seat, records.into_iter().chain(traced).collect())?;
             running.pfs.push((pf.name, handle));
         }
         Ok(running)
@@ -81,6 +87,11 @@ impl Running {
     /// The copies of what passes, if anybody wants any.
     pub(super) fn copies(&self) -> Option<Copies> {
         self.copies.clone()
+    }
+
+    /// What has become of spans, if there are any.
+    pub(super) fn traces(&self) -> Option<Arc<Counts>> {
+        self.traces.as_ref().map(Traces::counts)
     }
 
     /// Sessions that the participating functions hold.

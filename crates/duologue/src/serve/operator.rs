@@ -19,6 +19,7 @@ use super::copies::{Copies, Passed};
 use super::measure;
 use super::nodes::Running;
 use super::reload::Reloader;
+use super::traces::Counts;
 use super::users::away;
 use crate::logs::Filter;
 
@@ -30,6 +31,7 @@ pub(super) struct Nodes {
     /// Of the records of participating functions, by their names.
     pub(super) records: Vec<(String, Vec<Gauge>)>,
     pub(super) store: Option<Arc<Measured>>,
+    pub(super) traces: Option<Arc<Counts>>,
     reloader: Reloader,
     audit: AuditLog,
     logs: Filter,
@@ -38,8 +40,8 @@ pub(super) struct Nodes {
 impl Nodes {
     pub(super) fn new(running: &Running, reloader: Reloader, store: Option<Arc<Measured>>, logs: Filter) -> Nodes {
         let (audit, records) = (AuditLog::new(store.as_ref()), running.record_gauges());
-        let (cores, pfs, copies) = (running.cores(), running.pfs(), running.copies());
-        Nodes { cores, pfs, copies, records, store, reloader, audit, logs }
+        let (cores, pfs, copies, traces) = (running.cores(), running.pfs(), running.copies(), running.traces());
+        Nodes { cores, pfs, copies, records, store, traces, reloader, audit, logs }
     }
 
     /// Serves the users that are in the store now, beside those of the file.

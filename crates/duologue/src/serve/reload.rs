@@ -86,7 +86,7 @@ impl Reloader {
 /// What is written differently in a file and waits for a restart.
 fn late(was: &Document, is: &Document) -> Vec<String> {
     // Every section is named, so that none that comes later is forgotten.
-    let Document { core, pf, admin, store, hep, capture } = is;
+    let Document { core, pf, admin, store, hep, capture, traces } = is;
     let cores = changed(&was.core, core, |core| &core.name).map(|name| format!("core `{name}`"));
     let pfs = changed(&was.pf, pf, |pf| &pf.name).map(|name| format!("pf `{name}`"));
     let sections = [
@@ -94,6 +94,7 @@ fn late(was: &Document, is: &Document) -> Vec<String> {
         ("[store]", was.store != *store),
         ("[hep]", was.hep != *hep),
         ("[capture]", was.capture != *capture),
+        ("[traces]", was.traces != *traces),
     ];
     let sections = sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section.to_owned());
     cores.chain(pfs).chain(sections).collect()
@@ -129,6 +130,7 @@ mod tests {
             ("[store]", written.replacen("duologue.db", "other.db", 1)),
             ("[hep]", format!("{written}\n[hep]\naddress = \"127.0.0.1:9060\"\n")),
             ("[capture]", format!("{written}\n[capture]\noctets = 1048576\n")),
+            ("[traces]", format!("{written}\n[traces]\nendpoint = \"http://127.0.0.1:4318/v1/traces\"\n")),
         ] {
             let is = document(&is);
             assert_eq!([late(&was, &is), late(&is, &was)], [[name], [name]], "new, and gone");

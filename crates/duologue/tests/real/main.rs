@@ -21,3 +21,4 @@ mod secured;
 mod secured_peers;
 mod sipp_clients;
 mod torture;
+mod traces;

@@ -279,6 +279,7 @@ fn every_key_is_documented_and_every_documented_key_is_read() {
         "[store]\nx = 1",
         "[hep]\nx = 1",
         "[capture]\nx = 1",
+        "[traces]\nx = 1",
         "[[core]]\nx = 1",
         "[[pf]]\nx = 1",
         "[[core]]\n[core.subscribers]\na = { x = 1 }",

@@ -10,7 +10,7 @@ use super::{SMALL, TLS, keys, read};
 type Wrong = (&'static str, &'static str, &'static str);
 
 /// A table of the file, the document that makes the reader list its keys, and a wrong value for each of them.
-const WRONG: [(&str, &str, &[Wrong]); 14] = [
+const WRONG: [(&str, &str, &[Wrong]); 15] = [
     (
         "",
         "x = 1",
@@ -20,6 +20,11 @@ const WRONG: [(&str, &str, &[Wrong]); 14] = [
             ("admin", "true", "invalid type: boolean `true`, expected struct Admin"),
             ("hep", "'127.0.0.1:9060'", "invalid type: string \"127.0.0.1:9060\", expected struct Hep"),
             ("capture", "true", "invalid type: boolean `true`, expected struct Capture"),
+            (
+                "traces",
+                "'http://127.0.0.1:4318'",
+                "invalid type: string \"http://127.0.0.1:4318\", expected struct Traces",
+            ),
             ("store", "'duologue.db'", "invalid type: string \"duologue.db\", expected struct Store"),
         ],
     ),
@@ -67,6 +72,15 @@ const WRONG: [(&str, &str, &[Wrong]); 14] = [
             ("octets", "4096", "capture.octets is 4096; write a number from 1048576 to 1073741824"),
             ("contents", "1", "invalid type: integer `1`, expected a boolean"),
         ],
+    ),
+    (
+        "traces",
+        "[traces]\nx = 1",
+        &[(
+            "endpoint",
+            "'https://127.0.0.1:4318/v1/traces'",
+            "traces.endpoint is `https://127.0.0.1:4318/v1/traces`, and",
+        )],
     ),
     (
         "core/0",
@@ -196,7 +210,7 @@ const WRONG: [(&str, &str, &[Wrong]); 14] = [
 /// A document in which every table is there, and nothing is wrong.
 fn whole() -> Table {
     let mut document: Table = SMALL.replace("Home1.test\"", &format!("home1.test\"\n{TLS}")).parse().unwrap();
-    let admin = "[admin]\nlisten = '127.0.0.1:9090'\ntoken_file = 'token'\n[store]\nurl = 'sqlite:db'\n[hep]\naddress = '127.0.0.1:9060'\n[capture]".parse::<Table>();
+    let admin = "[admin]\nlisten = '127.0.0.1:9090'\ntoken_file = 'token'\n[store]\nurl = 'sqlite:db'\n[hep]\naddress = '127.0.0.1:9060'\n[capture]\n[traces]\nendpoint = 'http://127.0.0.1:4318/v1/traces'".parse::<Table>();
     document.extend(admin.unwrap());
     let token = format!("tokens = [{{ name = 'noc', role = 'read', sha256 = '{}' }}]", "0".repeat(64));
     document["admin"].as_table_mut().unwrap().extend(token.parse::<Table>().unwrap());

@@ -1,0 +1,100 @@
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use cpm::{Closing, MediaPath, SessionCase, Traffic};
+use wire::Timestamp;
+
+use super::post::Posted;
+use super::*;
+
+pub(super) fn record(key: u64) -> SessionRecord {
+    SessionRecord {
+        key,
+        served_user: "sip:alice@home1.test".to_owned(),
+        case: SessionCase::Originating,
+        peer: "sip:bob@home2.test".to_owned(),
+        conversation_id: "c".to_owned(),
+        contribution_id: "d".to_owned(),
+        media_path: MediaPath::On,
+        started: Timestamp::from_micros(1_000_000),
+        ended: Timestamp::from_micros(61_500_000),
+        closing: Closing::Peer,
+        cause: Some("SIP;cause=200;text=\"Bye\"".to_owned()),
+        bye: Some(200),
+        sent: Traffic { messages: 2, octets: 40 },
+        received: Traffic::default(),
+    }
+}
+
+const AN_HOUR: Duration = Duration::from_secs(3_600);
+
+fn away(_: Vec<u8>, _: Duration) -> Posted {
+    Posted::Again("nobody listens".to_owned())
+}
+
+/// A sink, and an exporter that gets its answers from there.
+fn rig<P: FnMut(Vec<u8>, Duration) -> Posted>(post: P) -> (Sink, SyncSender<()>, Exporter<P>, Arc<Counts>) {
+    let counts = Arc::new(Counts::default());
+    let (queue, ended) = sync_channel(MOST_WAITING);
+    let (stop, stopped) = sync_channel(0);
+    let exporter = Exporter::new(ended, stopped, Arc::clone(&counts), post);
+    (Sink { node: "pf".into(), queue, counts: Arc::clone(&counts) }, stop, exporter, counts)
+}
+
+#[test]
+fn with_the_collector_away_nobody_waits_and_what_has_no_room_is_dropped_and_counted() {
+    let (asked, tries) = channel();
+    let (mut sink, stop, exporter, counts) = rig(move |body, patience| {
+        let _ = asked.send(());
+        away(body, patience)
+    });
+    let exporter = exporter.with_pauses(&[AN_HOUR]);
+    let thread = thread::spawn(|| exporter.run());
+    sink.add(&[record(0)]).unwrap();
+    // From here on it waits for its second try.
+    tries.recv().unwrap();
+    let records: Vec<SessionRecord> = (1..=MOST_WAITING as u64 + 100).map(record).collect();
+    sink.add(&records).unwrap();
+    assert_eq!((counts.waiting().depth, counts.settled()), (MOST_WAITING + 1, [0, 0, 100]));
+
+    // When the process ends, it asks once more, and the rest is given up.
+    drop((sink, stop));
+    thread.join().unwrap();
+    assert_eq!((counts.waiting().depth, counts.settled()), (0, [0, MOST_WAITING as u64 + 1, 100]));
+    assert_eq!(tries.iter().count(), 1);
+}
+
+#[test]
+fn a_batch_is_sent_again_until_it_is_taken() {
+    let mut answers = vec![
+        Posted::Taken { rejected: 1 },
+        Posted::Again("503".to_owned()),
+        Posted::Again("nobody listens".to_owned()),
+    ];
+    let (seen, bodies) = channel();
+    let (mut sink, _stop, exporter, counts) = rig(move |body, _| {
+        seen.send(body).unwrap();
+        answers.pop().unwrap()
+    });
+    sink.add(&[record(1), record(2), record(3)]).unwrap();
+    drop(sink);
+    exporter.with_pauses(&[Duration::ZERO; 2]).run();
+    let bodies: Vec<Vec<u8>> = bodies.iter().collect();
+    assert!(bodies.len() == 3 && bodies[0] == bodies[1] && bodies[1] == bodies[2]);
+    assert_eq!((counts.waiting().depth, counts.settled()), (0, [2, 1, 0]));
+}
+
+#[test]
+fn a_batch_is_given_up_behind_the_last_pause_and_at_once_when_it_is_refused() {
+    let (mut sink, _stop, exporter, counts) = rig(away);
+    sink.add(&[record(1), record(2)]).unwrap();
+    drop(sink);
+    exporter.with_pauses(&[Duration::ZERO; 3]).run();
+    assert_eq!(counts.settled(), [0, 2, 0]);
+
+    let (mut sink, _stop, exporter, counts) = rig(|_, _| Posted::Refused("400".to_owned()));
+    sink.add(&[record(1)]).unwrap();
+    drop(sink);
+    exporter.with_pauses(&[AN_HOUR]).run();
+    assert_eq!((counts.waiting().depth, counts.settled()), (0, [0, 1, 0]));
+}
