@@ -15,6 +15,7 @@ mod reload;
 mod stored;
 mod supervised;
 mod traces;
+mod trial;
 mod users;
 
 use std::io::{Write as _, stdout};
@@ -29,7 +30,7 @@ use engine::Clock;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
-use store::{Store, StoreError};
+use store::{Measured, Store, StoreError};
 
 use crate::cli::{self, Serve};
 use crate::logs::Filter;
@@ -85,16 +86,16 @@ fn serve(mut plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     let sockets = admin::Sockets::bind(&plan.admin)?;
     kept_key::give(&mut plan, kept_key::state_directory().as_deref())?;
     let measured = plan.store.as_ref().map(stored::open).transpose()?;
-    let store = measured.clone().map(|store| store as Arc<dyn Store>);
-    let running = Running::start(plan.clone(), store.as_ref())?;
+    let running = Running::start(plan.clone(), measured.as_ref())?;
     let summary = plan.summary();
     let (admin, in_store) = (plan.admin.clone(), plan.store.clone());
-    let users = Users::new(store.clone());
+    let users = Users::new(measured.clone().map(|store| store as Arc<dyn Store>));
     let reloader = Reloader::new(path.to_owned(), plan, users);
-    let nodes = Arc::new(Nodes::new(&running, reloader, measured, logs));
+    let nodes = Arc::new(Nodes::new(&running, reloader, measured.clone(), logs));
     nodes.refresh_users().map_err(anyhow::Error::msg).context("the users in the store cannot be had")?;
     let fenced = Arc::new(OnceLock::new());
-    let _lives = store.zip(in_store).map(|(store, plan)| watch(store, &plan, &running, &nodes, &fenced)).transpose()?;
+    let _lives =
+        measured.zip(in_store).map(|(store, plan)| watch(store, &plan, &running, &nodes, &fenced)).transpose()?;
     let _admin = admin::start(&admin, sockets, &nodes)?;
     let supervised = Supervised::ready(&nodes, &summary).context("the watchdog cannot start")?;
     for signal in signals.forever() {
@@ -122,7 +123,7 @@ fn serve(mut plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
 
 /// Gives signs of life to other servers, and looks for theirs.
 fn watch(
-    store: Arc<dyn Store>,
+    store: Arc<Measured>,
     plan: &StorePlan,
     running: &Running,
     nodes: &Arc<Nodes>,

@@ -16,7 +16,7 @@ use wire::{Entry, Histogram, Input};
 
 use crate::gauge::{Gauge, Queue};
 use crate::handle::Signal;
-use crate::trial::Trial;
+use crate::trial::{Trial, Try};
 
 /// Where the entries of a node become durable.
 pub trait Keep: fmt::Debug + Send {
@@ -50,7 +50,7 @@ pub struct Journal {
     keep: Box<dyn Keep>,
     entries: Vec<(u64, Bytes)>,
     damage: Damage,
-    trial: Option<Trial>,
+    trial: Box<dyn Try>,
 }
 
 /// Why there is no journal.
@@ -70,13 +70,13 @@ impl Journal {
         let disk = FileDisk::open(folder)?;
         let unreadable = |error| JournalError::Unreadable(folder.to_owned(), error);
         let Opened { log, entries, damage } = Log::open(disk, options).map_err(unreadable)?;
-        let trial = Some(Trial::open(folder).map_err(unreadable)?);
+        let trial = Box::new(Trial::open(folder).map_err(unreadable)?);
         Ok(Journal { keep: Box::new(log), entries, damage, trial })
     }
 
-    /// A journal that is kept elsewhere, and what earlier lives have left there.
-    pub fn elsewhere(keep: Box<dyn Keep>, entries: Vec<(u64, Bytes)>) -> Journal {
-        Journal { keep, entries, damage: Damage::default(), trial: None }
+    /// A journal that is kept elsewhere, and what earlier lives have left there, each entry to be tried.
+    pub fn elsewhere(keep: Box<dyn Keep>, entries: Vec<(u64, Bytes)>, trial: Box<dyn Try>) -> Journal {
+        Journal { keep, entries, damage: Damage::default(), trial }
     }
 
     /// What could not be read of it.
@@ -105,7 +105,7 @@ const BATCH: usize = 1_024;
 #[derive(Debug, Default)]
 pub(crate) struct Recall {
     entries: std::vec::IntoIter<(u64, Bytes)>,
-    trial: Option<Trial>,
+    trial: Option<Box<dyn Try>>,
 }
 
 impl Iterator for Recall {
@@ -163,7 +163,7 @@ impl Keeper {
         let thread = thread::Builder::new().name(format!("{name}-journal"));
         keeper.thread = Some(thread.spawn(move || write(keep, &ends))?);
         keeper.jobs = Some(jobs);
-        Ok((keeper, Recall { entries: entries.into_iter(), trial }))
+        Ok((keeper, Recall { entries: entries.into_iter(), trial: Some(trial) }))
     }
 
     /// Hands an entry to the thread; never waits.

@@ -16,3 +16,4 @@ pub use keeper::{Journal, JournalError, Keep};
 pub use net::{
     Authority, BindError, ClientAuth, Clock, Counters, Identity, Limits, Listen, Sockets, Tap, Tls, TlsError,
 };
+pub use trial::Try;

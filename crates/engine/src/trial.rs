@@ -6,6 +6,7 @@
 //! The file need not survive the machine, only the process, so nothing is synced.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
@@ -17,6 +18,16 @@ const TRIES: u64 = 3;
 /// The name of the file in the folder of the journal: the entry that is being taken up and how often that has been tried,
 /// then those that are left alone; eight octets each.
 const NAME: &str = "recalling";
+
+/// Who decides whether an entry of an earlier life is taken up, and remembers across lives which ones were not survived.
+pub trait Try: fmt::Debug + Send {
+    /// Whether an entry is to be taken up. If so, that is written down first. Being asked for the next one says that those
+    /// before have been survived.
+    fn admits(&mut self, key: u64) -> bool;
+
+    /// All have been taken up.
+    fn passed(&mut self);
+}
 
 #[derive(Debug)]
 pub(crate) struct Trial {
@@ -39,8 +50,20 @@ impl Trial {
         Ok(Trial { path, file, suspect, left_alone: numbers.collect() })
     }
 
-    /// Whether an entry is to be taken up. If so, that is written down.
-    pub(crate) fn admits(&mut self, key: u64) -> bool {
+    fn note(&self, key: u64, tries: u64) {
+        self.write(0, [key.to_le_bytes(), tries.to_le_bytes()].as_flattened());
+    }
+
+    /// Without the file there is no trial, and the entries are taken up as they are.
+    fn write(&self, place: u64, octets: &[u8]) {
+        if let Err(error) = self.file.write_all_at(octets, place) {
+            tracing::warn!(%error, file = %self.path.display(), "what is being taken up cannot be written down");
+        }
+    }
+}
+
+impl Try for Trial {
+    fn admits(&mut self, key: u64) -> bool {
         let tries = self.suspect.filter(|(suspect, _)| *suspect == key).map_or(1, |(_, tries)| tries + 1);
         if tries > TRIES && self.left_alone.insert(key) {
             let place = 8 * (1 + self.left_alone.len() as u64);
@@ -58,20 +81,8 @@ impl Trial {
         true
     }
 
-    /// All have been taken up.
-    pub(crate) fn passed(&mut self) {
+    fn passed(&mut self) {
         self.note(0, 0);
-    }
-
-    fn note(&self, key: u64, tries: u64) {
-        self.write(0, [key.to_le_bytes(), tries.to_le_bytes()].as_flattened());
-    }
-
-    /// Without the file there is no trial, and the entries are taken up as they are.
-    fn write(&self, place: u64, octets: &[u8]) {
-        if let Err(error) = self.file.write_all_at(octets, place) {
-            tracing::warn!(%error, file = %self.path.display(), "what is being taken up cannot be written down");
-        }
     }
 }
 

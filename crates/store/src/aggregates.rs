@@ -107,6 +107,13 @@ pub trait Lives {
     /// Keeps a batch of entries, all or none: they are durable when this returns.
     fn keep(&self, lease: &Lease, batch: &[Entry]) -> Result<(), StoreError>;
 
+    /// How many lives have begun to take an entry up and were not seen to survive it, of entries where there is one. Entries
+    /// that are taken over bring theirs along.
+    fn tries(&self, lease: &Lease) -> Result<Vec<(u64, u32)>, StoreError>;
+
+    /// Sets that number for some entries, all or none; those that are gone have none.
+    fn set_tries(&self, lease: &Lease, tries: &[(u64, u32)]) -> Result<(), StoreError>;
+
     /// Says that the node lives.
     fn beat(&self, lease: &Lease) -> Result<(), StoreError>;
 

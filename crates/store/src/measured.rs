@@ -106,6 +106,14 @@ impl Lives for Measured {
         self.measure("keep", |store| store.keep(lease, batch))
     }
 
+    fn tries(&self, lease: &Lease) -> Result<Vec<(u64, u32)>, StoreError> {
+        self.measure("tries", |store| store.tries(lease))
+    }
+
+    fn set_tries(&self, lease: &Lease, tries: &[(u64, u32)]) -> Result<(), StoreError> {
+        self.measure("set_tries", |store| store.set_tries(lease, tries))
+    }
+
     fn beat(&self, lease: &Lease) -> Result<(), StoreError> {
         self.measure("beat", |store| store.beat(lease))
     }

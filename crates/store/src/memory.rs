@@ -33,6 +33,8 @@ struct Life {
     epoch: i64,
     beat: i64,
     kept: BTreeMap<u64, Bytes>,
+    /// Of entries that are kept.
+    tries: BTreeMap<u64, u32>,
 }
 
 impl Memory {
@@ -81,7 +83,7 @@ impl Subscribers for Memory {
 impl Lives for Memory {
     fn begin(&self, node: &str, role: Role) -> Result<Lease, StoreError> {
         let mut tables = self.tables();
-        let new = || Life { role, epoch: 0, beat: 0, kept: BTreeMap::new() };
+        let new = || Life { role, epoch: 0, beat: 0, kept: BTreeMap::new(), tries: BTreeMap::new() };
         let life = tables.nodes.entry(node.to_owned()).or_insert_with(new);
         (life.role, life.epoch) = (role, life.epoch + 1);
         Ok(Lease { node: node.to_owned(), epoch: life.epoch })
@@ -96,9 +98,29 @@ impl Lives for Memory {
         let life = tables.life(lease)?;
         for Entry { key, value, .. } in batch {
             match value {
-                Some(value) => life.kept.insert(*key, value.clone()),
-                None => life.kept.remove(key),
-            };
+                Some(value) => drop(life.kept.insert(*key, value.clone())),
+                None => {
+                    life.kept.remove(key);
+                    life.tries.remove(key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tries(&self, lease: &Lease) -> Result<Vec<(u64, u32)>, StoreError> {
+        Ok(self.tables().life(lease)?.tries.iter().map(|(key, tries)| (*key, *tries)).collect())
+    }
+
+    fn set_tries(&self, lease: &Lease, tries: &[(u64, u32)]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let life = tables.life(lease)?;
+        for (key, tries) in tries {
+            if *tries > 0 && life.kept.contains_key(key) {
+                life.tries.insert(*key, *tries);
+            } else {
+                life.tries.remove(key);
+            }
         }
         Ok(())
     }
@@ -122,8 +144,10 @@ impl Lives for Memory {
             return Ok(None);
         };
         other.epoch += 1;
-        let taken = std::mem::take(&mut other.kept);
-        tables.life(lease)?.kept.extend(taken.iter().map(|(key, value)| (*key, value.clone())));
+        let (taken, tries) = (std::mem::take(&mut other.kept), std::mem::take(&mut other.tries));
+        let heir = tables.life(lease)?;
+        heir.kept.extend(taken.iter().map(|(key, value)| (*key, value.clone())));
+        heir.tries.extend(tries);
         Ok(Some(taken.into_iter().collect()))
     }
 }

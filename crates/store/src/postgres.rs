@@ -40,7 +40,11 @@ const ANSWER: Duration = Duration::from_secs(3);
 const AWAY: Duration = Duration::from_millis(500);
 
 /// What brings a schema from one version to the next, by the version that it starts at.
-const MIGRATIONS: [&str; 2] = [include_str!("postgres/schema.sql"), include_str!("postgres/private_identity.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("postgres/schema.sql"),
+    include_str!("postgres/private_identity.sql"),
+    include_str!("postgres/tries.sql"),
+];
 
 /// The lock of those who migrate: a number that nothing else uses.
 const LOCK: i64 = 0x0044_554f_4c4f_4755;
@@ -167,6 +171,6 @@ mod tests {
         old.query(first_version::USER);
         let Locator::Postgres(server) = Locator::parse(&old.url()).unwrap() else { panic!("{}", old.url()) };
         first_version::is_brought_up_to_date(|| Box::new(Postgres::open(&server).unwrap()));
-        assert_eq!(old.query("SELECT version FROM schema"), "2");
+        assert_eq!(old.query("SELECT version FROM schema"), "3");
     }
 }

@@ -22,7 +22,8 @@ pub struct Sqlite {
 }
 
 /// What brings a schema from one version to the next, by the version that it starts at.
-const MIGRATIONS: [&str; 2] = [include_str!("sqlite/schema.sql"), include_str!("sqlite/private_identity.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("sqlite/schema.sql"), include_str!("sqlite/private_identity.sql"), include_str!("sqlite/tries.sql")];
 
 /// How long another process may hold the file.
 const BUSY: Duration = Duration::from_secs(3);
@@ -212,6 +213,31 @@ impl Lives for Sqlite {
         })
     }
 
+    fn tries(&self, lease: &Lease) -> Result<Vec<(u64, u32)>, StoreError> {
+        self.transact(|transaction| {
+            check(transaction, lease)?;
+            let sql = "SELECT key, tries FROM tried JOIN kept USING (node, key) WHERE node = ?1 ORDER BY key";
+            let mut statement = transaction.prepare_cached(sql).map_err(error_of)?;
+            let tried = |row: &Row<'_>| Ok((batch::key(row.get(0)?), row.get(1)?));
+            let rows = statement.query_map([&lease.node], tried).map_err(error_of)?;
+            rows.collect::<Result<_, _>>().map_err(error_of)
+        })
+    }
+
+    fn set_tries(&self, lease: &Lease, tries: &[(u64, u32)]) -> Result<(), StoreError> {
+        self.transact(|transaction| {
+            check(transaction, lease)?;
+            for (key, tries) in tries {
+                let sql = "INSERT OR REPLACE INTO tried (node, key, tries) VALUES (?1, ?2, ?3)";
+                execute(transaction, sql, params![lease.node, batch::number(*key), tries])?;
+            }
+            let sql = "DELETE FROM tried WHERE node = ?1 AND (tries = 0
+                       OR NOT EXISTS (SELECT 1 FROM kept WHERE kept.node = tried.node AND kept.key = tried.key))";
+            execute(transaction, sql, [&lease.node])?;
+            Ok(())
+        })
+    }
+
     fn beat(&self, lease: &Lease) -> Result<(), StoreError> {
         self.transact(|transaction| {
             let sql = "UPDATE node SET beat = beat + 1 WHERE name = ?1 AND epoch = ?2";
@@ -235,6 +261,8 @@ impl Lives for Sqlite {
             }
             let taken = held(transaction, &from.node)?;
             let sql = "UPDATE kept SET node = ?1 WHERE node = ?2";
+            execute(transaction, sql, params![lease.node, from.node])?;
+            let sql = "UPDATE OR REPLACE tried SET node = ?1 WHERE node = ?2";
             execute(transaction, sql, params![lease.node, from.node])?;
             Ok(Some(taken))
         })
@@ -309,6 +337,6 @@ mod tests {
         first_version::is_brought_up_to_date(|| Box::new(Sqlite::open(&path).unwrap()));
         let version: i64 =
             Connection::open(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-        assert_eq!(version, 2);
+        assert_eq!(version, 3);
     }
 }

@@ -144,6 +144,35 @@ fn who_gives_no_sign_of_life_is_taken_over_once(store: &dyn Store) {
     assert_eq!(recall(store, &again), taken);
 }
 
+fn tries_stay_with_an_entry_until_they_are_set_back(store: &dyn Store) {
+    let a = store.begin("a", Role::Participating).unwrap();
+    store.keep(&a, &[put(1, b"one"), put(2, b"two"), put(u64::MAX, b"max"), put(4, b"four")]).unwrap();
+    assert_eq!(store.tries(&a), Ok(vec![]));
+    let tries = |lease: &Lease| {
+        let mut tries = store.tries(lease).unwrap();
+        tries.sort_unstable();
+        tries
+    };
+    // 1. Of entries that there are; in their next life as well, and whatever is kept in their place.
+    store.set_tries(&a, &[(1, 1), (2, 3), (u64::MAX, 2), (4, 1), (99, 1)]).unwrap();
+    store.set_tries(&a, &[]).unwrap();
+    let again = store.begin("a", Role::Participating).unwrap();
+    assert_eq!(store.set_tries(&a, &[(1, 9)]), Err(StoreError::Fenced("a".to_owned())));
+    assert!(store.tries(&a).is_err());
+    store.keep(&again, &[put(2, b"zwei"), forget(4)]).unwrap();
+    assert_eq!(tries(&again), [(1, 1), (2, 3), (u64::MAX, 2)]);
+    // 2. Who takes the entries over has them.
+    let b = store.begin("b", Role::Participating).unwrap();
+    let seen = store.holders(Role::Participating).unwrap().remove(0);
+    assert_eq!(store.take_over(&b, &seen).unwrap().unwrap().len(), 3);
+    assert_eq!(tries(&b), [(1, 1), (2, 3), (u64::MAX, 2)]);
+    // 3. Who survives sets them back; an entry that is gone has left none.
+    store.set_tries(&b, &[(1, 0), (u64::MAX, 0)]).unwrap();
+    assert_eq!(tries(&b), [(2, 3)]);
+    store.keep(&b, &[forget(2)]).unwrap();
+    assert_eq!(store.tries(&b), Ok(vec![]));
+}
+
 fn a_record_is_added_once_and_comes_back_whole(store: &dyn Store) {
     let all = RecordQuery { user: None, limit: 10 };
     assert_eq!(store.records(&all), Ok(vec![]));
@@ -225,6 +254,8 @@ macro_rules! suite {
             super::a_record_is_added_once_and_comes_back_whole(&*store);
             super::the_audit_log_shows_the_latest_first(&*store);
             let (store, _guard) = super::$backend();
+            super::tries_stay_with_an_entry_until_they_are_set_back(&*store);
+            let (store, _guard) = super::$backend();
             super::many_write_at_once(&store);
             store.ping().unwrap();
         }
@@ -237,7 +268,7 @@ mod conforms {
 }
 
 /// One line, for whoever goes back to an earlier version.
-const LATER: &str = "the database refuses: its schema has version 99, and ours is 2: a later Duologue has used it";
+const LATER: &str = "the database refuses: its schema has version 99, and ours is 3: a later Duologue has used it";
 
 #[test]
 fn a_postgres_of_a_later_version_is_refused() {

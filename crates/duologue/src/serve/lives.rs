@@ -9,10 +9,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use engine::{Caller, Clock};
+use engine::{Caller, Clock, Try as _};
 use role_participating::Participating;
-use store::{Holder, Lease, Role, Store, StoreError};
+use store::{Holder, Lease, Lives as _, Measured, Role, StoreError, Subscribers as _};
 use wire::{Input, Instant, Node as _};
+
+use super::trial::{LeftAlone, Trial};
 
 /// How often signs of life are given and looked for.
 const BEAT: Duration = Duration::from_secs(1);
@@ -20,6 +22,7 @@ const BEAT: Duration = Duration::from_secs(1);
 /// A node that keeps its entries in the store.
 pub(super) struct Life {
     pub(super) lease: Lease,
+    pub(super) left_alone: LeftAlone,
     /// A participating function, which can take over from others.
     pub(super) pf: Option<Caller<Participating>>,
 }
@@ -40,7 +43,7 @@ pub(super) struct Lives {
 
 impl Lives {
     pub(super) fn start(
-        store: Arc<dyn Store>,
+        store: Arc<Measured>,
         lives: Vec<Life>,
         take_over: Duration,
         hooks: Hooks,
@@ -65,7 +68,7 @@ impl Drop for Lives {
 }
 
 struct Watch {
-    store: Arc<dyn Store>,
+    store: Arc<Measured>,
     lives: Vec<Life>,
     take_over: Duration,
     hooks: Hooks,
@@ -130,13 +133,26 @@ impl Watch {
     }
 
     fn take_over(&mut self, heir: usize, other: &Holder) -> Result<(), StoreError> {
-        let Life { lease, pf: Some(pf) } = &self.lives[heir] else { return Ok(()) };
+        let Life { lease, left_alone, pf: Some(pf) } = &self.lives[heir] else { return Ok(()) };
         let taken = self.store.take_over(lease, other)?;
         self.seen.remove(&other.node);
         // Another one was faster, or it lives after all.
-        let Some(entries) = taken else { return Ok(()) };
+        let Some(mut entries) = taken else { return Ok(()) };
+        let mut trial = Trial::of(&self.store, lease, &mut entries, left_alone);
         tracing::warn!(from = %other.node, by = %lease.node, entries = entries.len(), "taking over from a dead node");
+        let mut beaten = self.clock.at();
         for (key, value) in entries {
+            // Suspects take a while: others are not to think that we are dead.
+            if self.clock.at() >= beaten + BEAT {
+                let beat = self.lives.iter().try_for_each(|life| self.store.beat(&life.lease));
+                if let Err(error @ StoreError::Fenced(_)) = beat {
+                    return Err(error);
+                }
+                beaten = self.clock.at();
+            }
+            if !trial.admits(key) {
+                continue;
+            }
             // One at a time: between them the node does its other work.
             if pf.call(move |pf, now| pf.handle_input(Input::Recalled { key, value }, now)).is_err() {
                 // They are ours in the store: our next life recalls them.
@@ -144,6 +160,7 @@ impl Watch {
                 return Ok(());
             }
         }
+        trial.passed();
         Ok(())
     }
 }

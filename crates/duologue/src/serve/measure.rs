@@ -1,5 +1,6 @@
 //! What the nodes count, as measurements with names of their own.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use admin::{Measurement, Value};
@@ -48,6 +49,10 @@ pub(super) fn all(nodes: &Nodes) -> Vec<Measurement> {
     }
     for (name, gauges) in &nodes.records {
         sheet.queues(Some(name), &gauges.iter().map(Gauge::read).collect::<Vec<_>>());
+    }
+    for (name, left_alone) in &nodes.left_alone {
+        let help = "Entries in the store that have ended three processes which took them up";
+        sheet.gauge("journal_left_alone", help, name, left_alone.load(Ordering::Relaxed));
     }
     if let Some(store) = &nodes.store {
         sheet.store(store);

@@ -7,7 +7,7 @@ use engine::{Caller, Clock, Gauge, Handle, Journal, Tap};
 use node::{Bound, Pf, RecordSink, Seat};
 use role_core::Core;
 use role_participating::Participating;
-use store::{Lease, Role, Store};
+use store::{Lease, Measured, Role};
 use wire::Entropy;
 
 use super::config::{NodePlan, Plan};
@@ -15,13 +15,14 @@ use super::copies::Copies;
 use super::lives::Life;
 use super::stored;
 use super::traces::{Counts, Traces};
+use super::trial::LeftAlone;
 
 /// Every node in an engine of its own; dropping it stops them.
 pub(super) struct Running {
     cores: Vec<(String, Handle<Core>)>,
     pfs: Vec<(String, Pf)>,
     /// Of those that keep their entries in the store, in the order of their start.
-    leases: Vec<Lease>,
+    leases: Vec<(Lease, LeftAlone)>,
     copies: Option<Copies>,
     /// Behind the nodes, whose last records it takes.
     traces: Option<Traces>,
@@ -30,7 +31,7 @@ pub(super) struct Running {
 impl Running {
     /// Binds everything, and only then starts anything: a node that cannot have its address stops the others from
     /// answering calls that they could not finish.
-    pub(super) fn start(plan: Plan, store: Option<&Arc<dyn Store>>) -> anyhow::Result<Running> {
+    pub(super) fn start(plan: Plan, store: Option<&Arc<Measured>>) -> anyhow::Result<Running> {
         let cores = plan.cores.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
         let pfs = plan.pfs.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
         let mut running =
@@ -46,7 +47,8 @@ impl Running {
         for (pf, bound) in pfs {
             let journal = store.filter(|_| plan.stored.contains(&pf.name));
             let journal = journal.map(|store| running.begin(store, &pf.name, Role::Participating)).transpose()?;
-            let records = store.map(|store| Box::new(stored::Records(Arc::clone(store))) as Box<dyn RecordSink>);
+            let records =
+                store.map(|store| Box::new(stored::Records(Arc::<Measured>::clone(store))) as Box<dyn RecordSink>);
             let traced = running.traces.as_ref().and_then(|traces| traces.sink(&pf.name));
             let tap = running.copies.as_ref().and_then(|copies| copies.tap(&pf.name, true));
             let seat = seat(pf.options, journal, tap);
@@ -56,9 +58,10 @@ impl Running {
         Ok(running)
     }
 
-    fn begin(&mut self, store: &Arc<dyn Store>, node: &str, role: Role) -> anyhow::Result<Journal> {
-        let (lease, journal) = stored::begin(store, node, role)?;
-        self.leases.push(lease);
+    fn begin(&mut self, store: &Arc<Measured>, node: &str, role: Role) -> anyhow::Result<Journal> {
+        let left_alone = LeftAlone::default();
+        let (lease, journal) = stored::begin(store, node, role, &left_alone)?;
+        self.leases.push((lease, left_alone));
         Ok(journal)
     }
 
@@ -66,7 +69,12 @@ impl Running {
     pub(super) fn lives(&self) -> Vec<Life> {
         let pf =
             |lease: &Lease| self.pfs.iter().find(|(name, _)| *name == lease.node).map(|(_, pf)| pf.handle.caller());
-        self.leases.iter().map(|lease| Life { lease: lease.clone(), pf: pf(lease) }).collect()
+        let life = |(lease, left_alone): &(Lease, LeftAlone)| Life {
+            lease: lease.clone(),
+            left_alone: Arc::clone(left_alone),
+            pf: pf(lease),
+        };
+        self.leases.iter().map(life).collect()
     }
 
     /// Ways to reach the cores, by name.
@@ -82,6 +90,11 @@ impl Running {
     /// How many records wait outside the participating functions, by their names.
     pub(super) fn record_gauges(&self) -> Vec<(String, Vec<Gauge>)> {
         self.pfs.iter().map(|(name, pf)| (name.clone(), pf.record_gauges())).collect()
+    }
+
+    /// How many entries the nodes leave alone that keep them in the store.
+    pub(super) fn left_alone(&self) -> Vec<(String, LeftAlone)> {
+        self.leases.iter().map(|(lease, left_alone)| (lease.node.clone(), Arc::clone(left_alone))).collect()
     }
 
     /// The copies of what passes, if anybody wants any.

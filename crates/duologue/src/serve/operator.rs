@@ -20,6 +20,7 @@ use super::measure;
 use super::nodes::Running;
 use super::reload::Reloader;
 use super::traces::Counts;
+use super::trial::LeftAlone;
 use super::users::away;
 use crate::logs::Filter;
 
@@ -30,6 +31,8 @@ pub(super) struct Nodes {
     pub(super) copies: Option<Copies>,
     /// Of the records of participating functions, by their names.
     pub(super) records: Vec<(String, Vec<Gauge>)>,
+    /// Entries in the store that nodes leave alone, by the names of the nodes.
+    pub(super) left_alone: Vec<(String, LeftAlone)>,
     pub(super) store: Option<Arc<Measured>>,
     pub(super) traces: Option<Arc<Counts>>,
     reloader: Reloader,
@@ -40,8 +43,9 @@ pub(super) struct Nodes {
 impl Nodes {
     pub(super) fn new(running: &Running, reloader: Reloader, store: Option<Arc<Measured>>, logs: Filter) -> Nodes {
         let (audit, records) = (AuditLog::new(store.as_ref()), running.record_gauges());
+        let left_alone = running.left_alone();
         let (cores, pfs, copies, traces) = (running.cores(), running.pfs(), running.copies(), running.traces());
-        Nodes { cores, pfs, copies, records, store, traces, reloader, audit, logs }
+        Nodes { cores, pfs, copies, records, left_alone, store, traces, reloader, audit, logs }
     }
 
     /// Serves the users that are in the store now, beside those of the file.

@@ -6,10 +6,11 @@ use anyhow::Context as _;
 use cpm::SessionRecord;
 use engine::{Journal, Keep};
 use node::RecordSink;
-use store::{Lease, Measured, Role, Store, StoreError};
+use store::{Lease, Lives as _, Measured, Role, Store, StoreError};
 use wire::Entry;
 
 use super::config::StorePlan;
+use super::trial::{LeftAlone, Trial};
 
 /// Opens the database. What it is asked is measured from then on.
 pub(super) fn open(plan: &StorePlan) -> anyhow::Result<Arc<Measured>> {
@@ -19,16 +20,22 @@ pub(super) fn open(plan: &StorePlan) -> anyhow::Result<Arc<Measured>> {
 }
 
 /// Begins a life of a node: what it keeps is in the store from now on, and what earlier lives have left is in the journal.
-pub(super) fn begin(store: &Arc<dyn Store>, node: &str, role: Role) -> anyhow::Result<(Lease, Journal)> {
+pub(super) fn begin(
+    store: &Arc<Measured>,
+    node: &str,
+    role: Role,
+    left_alone: &LeftAlone,
+) -> anyhow::Result<(Lease, Journal)> {
     let begun = || -> Result<_, StoreError> {
         let lease = store.begin(node, role)?;
-        let entries = store.recall(&lease)?;
-        Ok((lease, entries))
+        let mut entries = store.recall(&lease)?;
+        let trial = Trial::of(store, &lease, &mut entries, left_alone);
+        Ok((lease, entries, trial))
     };
-    let (lease, entries) = begun().with_context(|| format!("node {node}"))?;
+    let (lease, entries, trial) = begun().with_context(|| format!("node {node}"))?;
     tracing::info!(%node, life = lease.epoch, entries = entries.len(), "entries recalled from the store");
-    let keep = Kept { store: Arc::clone(store), lease: lease.clone(), error: None };
-    Ok((lease, Journal::elsewhere(Box::new(keep), entries)))
+    let keep = Kept { store: Arc::<Measured>::clone(store), lease: lease.clone(), error: None };
+    Ok((lease, Journal::elsewhere(Box::new(keep), entries, Box::new(trial))))
 }
 
 /// The journal of a node in the store.

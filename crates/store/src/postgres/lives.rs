@@ -16,6 +16,15 @@ const KEEP: &str = "
                   ON CONFLICT (node, key) DO UPDATE SET value = excluded.value)
     SELECT count(*) FROM life";
 
+const SET_TRIES: &str = "
+    INSERT INTO tried (node, key, tries)
+    SELECT $1, new.key, new.tries FROM unnest($2::bigint[], $3::bigint[]) AS new (key, tries)
+    ON CONFLICT (node, key) DO UPDATE SET tries = excluded.tries";
+
+const SURVIVED: &str = "
+    DELETE FROM tried WHERE node = $1 AND (tries = 0
+        OR NOT EXISTS (SELECT 1 FROM kept WHERE kept.node = tried.node AND kept.key = tried.key))";
+
 const BEGIN: &str = "
     INSERT INTO node (name, role, epoch, beat) VALUES ($1, $2, 1, 0)
     ON CONFLICT (name) DO UPDATE SET role = excluded.role, epoch = node.epoch + 1 RETURNING epoch";
@@ -55,6 +64,33 @@ impl Lives for Postgres {
         })
     }
 
+    fn tries(&self, lease: &Lease) -> Result<Vec<(u64, u32)>, StoreError> {
+        self.ask(async |client| {
+            let transaction = client.transaction().await.map_err(error_of)?;
+            check(&transaction, lease).await?;
+            let sql = "SELECT key, tries FROM tried JOIN kept USING (node, key) WHERE node = $1 ORDER BY key";
+            let rows = transaction.query(sql, &[&lease.node]).await.map_err(error_of)?;
+            transaction.commit().await.map_err(error_of)?;
+            let tried = |row: &Row| {
+                let (key, tries): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+                Ok((batch::key(key), u32::try_from(tries).unwrap_or(u32::MAX)))
+            };
+            rows.iter().map(tried).collect::<Result<_, _>>().map_err(error_of)
+        })
+    }
+
+    fn set_tries(&self, lease: &Lease, tries: &[(u64, u32)]) -> Result<(), StoreError> {
+        let (keys, tries): (Vec<i64>, Vec<i64>) =
+            tries.iter().map(|(key, tries)| (batch::number(*key), i64::from(*tries))).unzip();
+        self.ask(async |client| {
+            let transaction = client.transaction().await.map_err(error_of)?;
+            check(&transaction, lease).await?;
+            transaction.execute(SET_TRIES, &[&lease.node, &keys, &tries]).await.map_err(error_of)?;
+            transaction.execute(SURVIVED, &[&lease.node]).await.map_err(error_of)?;
+            transaction.commit().await.map_err(error_of)
+        })
+    }
+
     fn beat(&self, lease: &Lease) -> Result<(), StoreError> {
         self.ask(async |client| {
             let sql = "UPDATE node SET beat = beat + 1 WHERE name = $1 AND epoch = $2";
@@ -88,6 +124,8 @@ impl Lives for Postgres {
             transaction.execute(sql, &[&from.node]).await.map_err(error_of)?;
             let sql = "UPDATE kept SET node = $1 WHERE node = $2 RETURNING key, value";
             let rows = transaction.query(sql, &[&lease.node, &from.node]).await.map_err(error_of)?;
+            let sql = "UPDATE tried SET node = $1 WHERE node = $2";
+            transaction.execute(sql, &[&lease.node, &from.node]).await.map_err(error_of)?;
             transaction.commit().await.map_err(error_of)?;
             rows.iter().map(entry).collect::<Result<_, _>>().map(Some)
         })
