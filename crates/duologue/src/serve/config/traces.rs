@@ -12,6 +12,10 @@ pub(super) fn read(traces: Option<document::Traces>) -> Result<Option<TracesPlan
     let Some(traces) = traces else { return Ok(None) };
     let cure =
         "write the URL of an OTLP/HTTP collector with its IP address, such as \"http://127.0.0.1:4318/v1/traces\"";
+    // A password is not for logs.
+    if traces.endpoint.contains('@') {
+        return Err(ConfigError::new(KEY, "has a user or a password in it, and none is sent", cure));
+    }
     let wrong =
         |problem: &str, cure: &str| Err(ConfigError::new(KEY, &format!("is `{}`, {problem}", traces.endpoint), cure));
     let Ok(uri) = traces.endpoint.parse::<Uri>() else { return wrong("which is no URL", cure) };
@@ -56,7 +60,6 @@ mod tests {
             ("http://collector:4318/v1/traces", "has no IP address with a port; write the URL"),
             ("http://127.0.0.1/v1/traces", "has no IP address with a port; write the URL"),
             ("http://127.0.0.1:0/v1/traces", "has no IP address with a port; write the URL"),
-            ("http://me:word@127.0.0.1:4318/v1/traces", "has no IP address with a port; write the URL"),
             ("grpc://127.0.0.1:4317/v1/traces", "does not begin with http://; write the URL"),
             ("127.0.0.1:4318", "does not begin with http://; write the URL"),
             ("", "is no URL; write the URL"),
@@ -64,5 +67,7 @@ mod tests {
             let error = endpoint(text).unwrap_err();
             assert!(error.starts_with(&format!("traces.endpoint is `{text}`, ")) && error.contains(said), "{error}");
         }
+        let error = endpoint("http://me:word@127.0.0.1:4318/v1/traces").unwrap_err();
+        assert!(error.contains("has a user or a password in it") && !error.contains("word@"), "{error}");
     }
 }

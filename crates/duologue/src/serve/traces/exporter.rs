@@ -40,14 +40,16 @@ pub(super) struct Exporter<P> {
     post: P,
     pauses: Vec<Duration>,
     clock: Clock,
-    /// Whether the last try failed, and the log knows: it is told of the first failure and of the end of all.
+    /// Whether the last try found nobody who takes anything, and the log knows: it is told of the first and of the end of all.
     is_away: bool,
+    /// Whether the last try was refused, and the log knows.
+    refuses: bool,
 }
 
 impl<P: FnMut(Vec<u8>, Duration) -> Posted> Exporter<P> {
     pub(super) fn new(queue: Receiver<Ended>, stopped: Receiver<()>, counts: Arc<Counts>, post: P) -> Exporter<P> {
         let pauses = PAUSES.to_vec();
-        Exporter { queue, stopped, counts, post, pauses, clock: Clock::start(), is_away: false }
+        Exporter { queue, stopped, counts, post, pauses, clock: Clock::start(), is_away: false, refuses: false }
     }
 
     #[cfg(test)]
@@ -92,9 +94,7 @@ impl<P: FnMut(Vec<u8>, Duration) -> Posted> Exporter<P> {
             match (self.post)(body.to_vec(), if ends { LAST_PATIENCE } else { PATIENCE }) {
                 Posted::Taken { rejected } => return self.taken(rejected),
                 Posted::Refused(why) => {
-                    if !std::mem::replace(&mut self.is_away, true) {
-                        tracing::warn!(%why, "the collector refuses traces");
-                    }
+                    self.refused(&why);
                     return count;
                 }
                 Posted::Again(why) => self.away(&why),
@@ -105,8 +105,17 @@ impl<P: FnMut(Vec<u8>, Duration) -> Posted> Exporter<P> {
         }
     }
 
+    /// What is in the batch is wrong for the collector, and what is in the next one may be right.
+    fn refused(&mut self, why: &str) {
+        self.is_away = false;
+        if !std::mem::replace(&mut self.refuses, true) {
+            tracing::warn!(%why, "the collector refuses traces");
+        }
+    }
+
     fn taken(&mut self, rejected: u64) -> usize {
-        if std::mem::take(&mut self.is_away) {
+        let refused = std::mem::take(&mut self.refuses);
+        if std::mem::take(&mut self.is_away) || refused {
             tracing::info!("the collector takes traces again");
         }
         if rejected > 0 {

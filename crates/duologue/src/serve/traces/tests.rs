@@ -13,8 +13,8 @@ pub(super) fn record(key: u64) -> SessionRecord {
         served_user: "sip:alice@home1.test".to_owned(),
         case: SessionCase::Originating,
         peer: "sip:bob@home2.test".to_owned(),
-        conversation_id: "c".to_owned(),
-        contribution_id: "d".to_owned(),
+        conversation_id: "c1".to_owned(),
+        contribution_id: "d2".to_owned(),
         media_path: MediaPath::On,
         started: Timestamp::from_micros(1_000_000),
         ended: Timestamp::from_micros(61_500_000),
@@ -97,4 +97,14 @@ fn a_batch_is_given_up_behind_the_last_pause_and_at_once_when_it_is_refused() {
     drop(sink);
     exporter.with_pauses(&[AN_HOUR]).run();
     assert_eq!((counts.waiting().depth, counts.settled()), (0, [0, 1, 0]));
+}
+
+#[test]
+fn what_is_behind_a_batch_that_was_refused_is_asked_for_when_the_process_ends() {
+    let mut answers = vec![Posted::Taken { rejected: 0 }, Posted::Refused("413".to_owned())];
+    let (mut sink, stop, exporter, counts) = rig(move |_, _| answers.pop().unwrap());
+    sink.add(&vec![record(1); exporter::BATCH + 1]).unwrap();
+    drop((sink, stop));
+    exporter.with_pauses(&[AN_HOUR]).run();
+    assert_eq!(counts.settled(), [1, exporter::BATCH as u64, 0]);
 }
