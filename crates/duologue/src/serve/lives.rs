@@ -105,9 +105,7 @@ impl Watch {
     /// One round.
     fn look(&mut self) -> Result<(), StoreError> {
         // 1. We live.
-        for life in &self.lives {
-            self.store.beat(&life.lease)?;
-        }
+        self.beat()?;
 
         // 2. Users that an operator has entered elsewhere.
         let version = self.store.subscribers_version()?;
@@ -132,6 +130,10 @@ impl Watch {
         Ok(())
     }
 
+    fn beat(&self) -> Result<(), StoreError> {
+        self.lives.iter().try_for_each(|life| self.store.beat(&life.lease))
+    }
+
     fn take_over(&mut self, heir: usize, other: &Holder) -> Result<(), StoreError> {
         let Life { lease, left_alone, pf: Some(pf) } = &self.lives[heir] else { return Ok(()) };
         let taken = self.store.take_over(lease, other)?;
@@ -144,8 +146,7 @@ impl Watch {
         for (key, value) in entries {
             // Suspects take a while: others are not to think that we are dead.
             if self.clock.at() >= beaten + BEAT {
-                let beat = self.lives.iter().try_for_each(|life| self.store.beat(&life.lease));
-                if let Err(error @ StoreError::Fenced(_)) = beat {
+                if let Err(error @ StoreError::Fenced(_)) = self.beat() {
                     return Err(error);
                 }
                 beaten = self.clock.at();

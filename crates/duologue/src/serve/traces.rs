@@ -9,13 +9,13 @@ mod post;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context as _;
 use cpm::SessionRecord;
-use engine::Queue;
+use engine::{Gauge, Queue};
 use node::RecordSink;
 
 use exporter::Exporter;
@@ -33,19 +33,25 @@ pub(crate) struct TracesPlan {
 const MOST_WAITING: usize = 4_096;
 
 /// What has become of spans.
-#[derive(Default)]
 pub(super) struct Counts {
-    waiting: AtomicUsize,
+    /// Those that are under way among them.
+    waiting: Gauge,
     exported: AtomicU64,
     failed: AtomicU64,
     dropped: AtomicU64,
 }
 
+impl Default for Counts {
+    fn default() -> Counts {
+        let [exported, failed, dropped] = [const { AtomicU64::new(0) }; 3];
+        Counts { waiting: Gauge::new("traces", MOST_WAITING + exporter::BATCH), exported, failed, dropped }
+    }
+}
+
 impl Counts {
-    /// Sessions that wait, those that are under way among them.
+    /// Sessions that wait.
     pub(super) fn waiting(&self) -> Queue {
-        let depth = self.waiting.load(Ordering::Relaxed);
-        Queue { name: "traces", depth, bound: MOST_WAITING + exporter::BATCH }
+        self.waiting.read()
     }
 
     /// Sessions that the collector took; that it did not take; for which the queue had no room.
@@ -113,10 +119,8 @@ struct Sink {
 impl RecordSink for Sink {
     fn add(&mut self, records: &[SessionRecord]) -> Result<(), String> {
         for record in records {
-            self.counts.waiting.fetch_add(1, Ordering::Relaxed);
             let ended = Ended { node: Arc::clone(&self.node), record: record.clone() };
-            if self.queue.try_send(ended).is_err() {
-                self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+            if self.counts.waiting.put(|| self.queue.try_send(ended).map_err(drop)).is_err() {
                 self.counts.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }

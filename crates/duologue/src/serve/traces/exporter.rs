@@ -66,7 +66,7 @@ impl<P: FnMut(Vec<u8>, Duration) -> Posted> Exporter<P> {
             let rejected = rejected.min(count);
             self.counts.exported.fetch_add((count - rejected) as u64, Ordering::Relaxed);
             self.counts.failed.fetch_add(rejected as u64, Ordering::Relaxed);
-            self.counts.waiting.fetch_sub(count, Ordering::Relaxed);
+            self.counts.waiting.taken(count);
         }
     }
 
