@@ -121,8 +121,8 @@ impl Builder {
     /// The Via header fields, the topmost with what the transport knows of the sender.
     fn vias(&mut self, request: &Message) {
         let Some(stamp) = &request.stamp else { return self.copy_all(request, Name::Via) };
-        let mut at = request.field(Name::Via).map_or(0, |i| usize::from(request.fields[i].value.start));
-        let first_end = request.field(Name::Via).map_or(0, |i| usize::from(request.fields[i].value.end));
+        let mut at = request.field(Name::Via).map_or(0, |i| usize::from(request.index.fields[i].value.start));
+        let first_end = request.field(Name::Via).map_or(0, |i| usize::from(request.index.fields[i].value.end));
         self.out.extend_from_slice(b"Via: ");
         for (place, text) in stamp.texts() {
             let Some(place) = place.map(usize::from) else { continue };

@@ -72,7 +72,7 @@ impl<'a> Edit<'a> {
 
     /// Replaces the Request-URI.
     pub fn uri(&mut self, uri: &[u8]) -> &mut Self {
-        if let StartLine::Request { uri: span, .. } = self.message.start {
+        if let StartLine::Request { uri: span, .. } = self.message.index.start {
             let text = self.text(&[uri]);
             self.cut(span.range(), text);
         }
@@ -84,7 +84,12 @@ impl<'a> Edit<'a> {
     pub fn prepend(&mut self, name: Name, value: impl AsRef<[u8]>) -> &mut Self {
         let at = match self.message.field(name) {
             Some(i) => self.message.line_of(i).start,
-            None => self.message.fields.first().map_or(usize::from(self.message.head_end), |f| usize::from(f.line)),
+            None => self
+                .message
+                .index
+                .fields
+                .first()
+                .map_or(usize::from(self.message.index.head_end), |f| usize::from(f.line)),
         };
         self.insert(at, name.as_str(), value.as_ref());
         self
@@ -97,7 +102,7 @@ impl<'a> Edit<'a> {
 
     /// Puts a header field of any name after all others.
     pub fn append_named(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
-        let end = usize::from(self.message.head_end);
+        let end = usize::from(self.message.index.head_end);
         // Appended ones keep the order of the calls: insertions at one place are printed last call first.
         let text = self.text(&[name.as_bytes(), b": ", value.as_ref(), b"\r\n"]);
         let at = Part::from(end..end);
@@ -109,7 +114,7 @@ impl<'a> Edit<'a> {
     /// Removes every header field of that name, in every spelling.
     pub fn remove(&mut self, name: Name) -> &mut Self {
         let message = self.message;
-        for (i, _) in message.fields.iter().enumerate().filter(|(_, f)| f.name == name) {
+        for (i, _) in message.index.fields.iter().enumerate().filter(|(_, f)| f.name == name) {
             self.cut(message.line_of(i), Part::NOTHING);
         }
         self
@@ -129,12 +134,12 @@ impl<'a> Edit<'a> {
     pub fn set(&mut self, name: Name, value: impl AsRef<[u8]>) -> &mut Self {
         let Some(first) = self.message.field(name) else { return self.set_new(name, value.as_ref()) };
         let text = self.text(&[value.as_ref()]);
-        let (line, value) = (self.message.line_of(first), self.message.fields[first].value.range());
+        let (line, value) = (self.message.line_of(first), self.message.index.fields[first].value.range());
         let (whole, inner) = (Part::from(line), Part::from(value.clone()));
         self.cuts.retain(|cut| cut.at != whole && cut.at != inner);
         self.cut(value, text);
         let message = self.message;
-        for (i, _) in message.fields.iter().enumerate().skip(first + 1).filter(|(_, f)| f.name == name) {
+        for (i, _) in message.index.fields.iter().enumerate().skip(first + 1).filter(|(_, f)| f.name == name) {
             self.cut(message.line_of(i), Part::NOTHING);
         }
         self
@@ -147,7 +152,7 @@ impl<'a> Edit<'a> {
             Some(i) => self.cuts[i].text = self.text(&[name.as_str().as_bytes(), b": ", value, b"\r\n"]),
             None => {
                 self.append(name, value);
-                let end = usize::from(self.message.head_end);
+                let end = usize::from(self.message.index.head_end);
                 let own = self.cuts.iter().position(|cut| cut.at == Part::from(end..end)).unwrap_or_default();
                 self.cuts[own].set = name;
             }
@@ -158,7 +163,7 @@ impl<'a> Edit<'a> {
     /// Removes the first `count` values of a list header field, counted over lines and commas.
     pub fn remove_top(&mut self, name: Name, mut count: usize) -> &mut Self {
         let message = self.message;
-        for (i, field) in message.fields.iter().enumerate().filter(|(_, f)| f.name == name) {
+        for (i, field) in message.index.fields.iter().enumerate().filter(|(_, f)| f.name == name) {
             if count == 0 {
                 break;
             }
@@ -182,7 +187,7 @@ impl<'a> Edit<'a> {
     /// Replaces the first value of a list header field and keeps the others.
     pub fn replace_top(&mut self, name: Name, value: impl AsRef<[u8]>) -> &mut Self {
         if let Some(i) = self.message.field(name) {
-            let span = self.message.fields[i].value;
+            let span = self.message.index.fields[i].value;
             let top = Commas::new(&self.message.bytes[span.range()]).next().unwrap_or_default();
             let start = usize::from(span.start);
             let text = self.text(&[value.as_ref()]);
@@ -240,9 +245,9 @@ impl<'a> Edit<'a> {
             at = place.end;
         }
         match &self.body {
-            None => take(&bytes[at..self.message.body.end]),
+            None => take(&bytes[at..self.message.index.body.end]),
             Some(text) => {
-                take(&bytes[at..usize::from(self.message.head_end) + 2]);
+                take(&bytes[at..usize::from(self.message.index.head_end) + 2]);
                 take(&self.scratch[text.range()]);
             }
         }
@@ -274,7 +279,7 @@ impl Message {
 impl Request {
     /// How many header octets and body octets the request has: what decides on UDP or TCP (RFC 3261 §18.1.1).
     pub fn size(&self) -> usize {
-        self.message().body.end
+        self.message().index.body.end
     }
 }
 

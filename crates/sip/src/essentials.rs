@@ -99,8 +99,8 @@ impl Essentials {
         }
         call_id(message).unwrap_or_else(&mut keep);
         max_forwards(message).map(|n| essentials.max_forwards = n).unwrap_or_else(&mut keep);
-        body(message, limits).map(|range| message.body = range).unwrap_or_else(&mut keep);
-        message.essentials = essentials;
+        body(message, limits).map(|range| message.index.body = range).unwrap_or_else(&mut keep);
+        message.index.essentials = essentials;
         fault.map_or(Ok(()), Err)
     }
 
@@ -121,9 +121,9 @@ impl Essentials {
 }
 
 fn check_start_line(message: &Message) -> Result<UriSpans, ParseError> {
-    let StartLine::Request { uri: text, .. } = message.start else { return Ok(UriSpans::default()) };
+    let StartLine::Request { uri: text, .. } = message.index.start else { return Ok(UriSpans::default()) };
     let after = usize::from(text.end) + 1;
-    let line_end = message.fields.first().map_or(message.head_end, |f| f.line);
+    let line_end = message.index.fields.first().map_or(message.index.head_end, |f| f.line);
     let version = &message.bytes[after..usize::from(line_end) - 2];
     if !version.eq_ignore_ascii_case(b"SIP/2.0") {
         let error = ParseError::new(after, "SIP/2.0 at the end of the request line");
@@ -140,7 +140,7 @@ fn check_start_line(message: &Message) -> Result<UriSpans, ParseError> {
 }
 
 fn check_single(message: &Message) -> Result<(), ParseError> {
-    for (i, field) in message.fields.iter().enumerate() {
+    for (i, field) in message.index.fields.iter().enumerate() {
         if SINGLE[field.name as usize] && message.field(field.name) != Some(i) {
             return Err(ParseError::new(usize::from(field.line), "this header field once only"));
         }
@@ -149,8 +149,8 @@ fn check_single(message: &Message) -> Result<(), ParseError> {
 }
 
 fn required(message: &Message, name: Name, missing: &'static str) -> Result<(Span, usize), ParseError> {
-    let i = message.field(name).ok_or(ParseError::new(usize::from(message.head_end), missing))?;
-    let value = message.fields[i].value;
+    let i = message.field(name).ok_or(ParseError::new(usize::from(message.index.head_end), missing))?;
+    let value = message.index.fields[i].value;
     Ok((value, usize::from(value.start)))
 }
 
@@ -185,7 +185,7 @@ fn via(message: &Message) -> Result<ViaSpans, ParseError> {
 fn cseq(message: &Message) -> Result<CSeq, ParseError> {
     let (value, at) = required(message, Name::CSeq, "a CSeq header field")?;
     let (cseq, token) = CSeq::parse_with_token(&message.bytes[value.range()]).map_err(|e| e.shifted(at))?;
-    if let StartLine::Request { token: method, .. } = message.start
+    if let StartLine::Request { token: method, .. } = message.index.start
         && message.bytes[method.range()] != *token
     {
         return Err(ParseError::new(at, "the method of the request line in CSeq"));
@@ -221,7 +221,7 @@ fn call_id(message: &Message) -> Result<(), ParseError> {
 
 fn max_forwards(message: &Message) -> Result<Option<u8>, ParseError> {
     let Some(i) = message.field(Name::MaxForwards) else { return Ok(None) };
-    let at = usize::from(message.fields[i].value.start);
+    let at = usize::from(message.index.fields[i].value.start);
     let n = number(message.value_of(i)).and_then(|n| u8::try_from(n).ok());
     n.map(Some).ok_or(ParseError::new(at, "Max-Forwards from 0 to 255"))
 }
@@ -229,12 +229,12 @@ fn max_forwards(message: &Message) -> Result<Option<u8>, ParseError> {
 /// RFC 3261 §18.3: what exceeds Content-Length is cut, what falls short of it is an error. Without Content-Length the
 /// body fills the datagram.
 fn body(message: &Message, limits: &Limits) -> Result<std::ops::Range<usize>, ParseError> {
-    let start = message.body.start;
+    let start = message.index.body.start;
     let available = message.bytes.len() - start;
     let length = match message.field(Name::ContentLength) {
         None => available,
         Some(i) => {
-            let at = usize::from(message.fields[i].value.start);
+            let at = usize::from(message.index.fields[i].value.start);
             let length = number(message.value_of(i)).ok_or(ParseError::new(at, "a Content-Length"))?;
             if length > limits.body as u64 {
                 return Err(ParseError::new(at, "a smaller body").with_status(413));

@@ -4,8 +4,9 @@ use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
 
 use crate::essentials::Essentials;
-use crate::message::{Field, Malformed, Message, NONE, Span, StartLine};
-use crate::scan::{is_token, is_token_byte};
+use crate::landmarks::Landmarks;
+use crate::message::{Field, Index, Malformed, Message, NONE, Span, StartLine};
+use crate::scan::{is_space, is_token, is_token_byte};
 use crate::{Limits, Method, Name, ParseError, name};
 
 /// A head that is cut off or goes wrong after its start line is indexed up to the fault, so that it can be answered.
@@ -17,58 +18,59 @@ pub(crate) fn index(mut bytes: Bytes, limits: &Limits) -> Result<Message, Malfor
     let text = &bytes[..bytes.len().min(limit)];
     let cut = |at| if text.len() < bytes.len() { too_large(at) } else { ParseError::new(at, "CRLF") };
 
-    let line_end = match find_line_end(text, 0) {
+    let mut landmarks = Landmarks::new(text);
+    let line_end = match landmarks.line_end(0) {
         Ok(line_end) => line_end,
         Err(e) => return Err(Malformed { error: e.unwrap_or_else(|| cut(text.len())), message: None }),
     };
     let start = start_line(&text[..line_end]).map_err(|error| Malformed { error, message: None })?;
 
-    let mut message = Message {
+    let mut index = Box::new(Index {
         start,
         fields: SmallVec::new(),
         first: [NONE as u8; name::COUNT],
         head_end: 0,
         body: 0..0,
         essentials: Essentials::default(),
-        stamp: None,
-        bytes: Bytes::new(),
-    };
-    let (head_end, fault) = fields(text, line_end + 2, limits, &mut message);
-    message.head_end = head_end as u16;
-    let body_start = if fault.is_none() { head_end + 2 } else { head_end };
+    });
+    let (head_end, fault) = fields(&mut landmarks, line_end + 2, limits, &mut index);
+    index.head_end = head_end as u16;
+    let body_start = if fault.is_none() { head_end + 2 } else { bytes.len() };
+    index.body = body_start..bytes.len();
     let error = fault.map(|e| e.unwrap_or_else(|| cut(text.len())));
-    message.body = body_start..bytes.len();
-    message.bytes = bytes;
+    let message = Message { bytes, index, stamp: None };
     match error {
         None => Ok(message),
-        Some(error) => {
-            message.body.start = message.body.end;
-            Err(Malformed { error, message: Some(Box::new(message)) })
-        }
+        Some(error) => Err(Malformed { error, message: Some(Box::new(message)) }),
     }
 }
 
 /// Indexes header fields from `at`. Returns where the head ends, and the fault that ended it if it was not a blank line:
 /// `Some(None)` when the text ended.
-fn fields(text: &[u8], mut at: usize, limits: &Limits, message: &mut Message) -> (usize, Option<Option<ParseError>>) {
+fn fields(
+    landmarks: &mut Landmarks<'_>,
+    mut at: usize,
+    limits: &Limits,
+    index: &mut Index,
+) -> (usize, Option<Option<ParseError>>) {
     loop {
-        if text[at..].starts_with(b"\r\n") {
+        if landmarks.text()[at..].starts_with(b"\r\n") {
             return (at, None);
         }
-        if message.fields.len() == limits.headers {
+        if index.fields.len() == limits.headers {
             let error = ParseError::new(at, "fewer header fields").with_status(513);
             return (at, Some(Some(error)));
         }
-        let (field, next) = match field(text, at) {
+        let (field, next) = match field(landmarks, at) {
             Ok(field) => field,
             Err(error) => return (at, Some(error)),
         };
-        let count = message.fields.len();
-        let slot = &mut message.first[field.name as usize];
+        let count = index.fields.len();
+        let slot = &mut index.first[field.name as usize];
         if usize::from(*slot) == NONE && count < NONE {
             *slot = count as u8;
         }
-        message.fields.push(field);
+        index.fields.push(field);
         at = next;
     }
 }
@@ -77,56 +79,45 @@ const fn too_large(at: usize) -> ParseError {
     ParseError::new(at, "a smaller head").with_status(513)
 }
 
-/// The position of the CRLF that ends the line from `from`; `Err(None)` when the text ends first.
-///
-/// Two hops that disagree on where a line ends can be played against each other: CRLF, and nothing else, ends one, and
-/// neither CR nor LF occurs alone. NUL, which ends a text for some, occurs only escaped (RFC 3261 §25.1 quoted-pair).
-fn find_line_end(text: &[u8], from: usize) -> Result<usize, Option<ParseError>> {
-    let mut at = from;
-    loop {
-        at += memchr::memchr3(b'\r', b'\n', 0, &text[at..]).ok_or(None)?;
-        match (text[at], text.get(at + 1)) {
-            (b'\r', Some(b'\n')) => return Ok(at),
-            (b'\r', None) => return Err(None),
-            (0, _) if at > from && text[at - 1] == b'\\' => at += 1,
-            (0, _) => return Err(Some(ParseError::new(at, "a character that may occur in a head"))),
-            _ => return Err(Some(ParseError::new(at, "CR and LF together, at the end of a line"))),
-        }
-    }
-}
-
-fn field(text: &[u8], at: usize) -> Result<(Field, usize), Option<ParseError>> {
-    if b"\r\n".starts_with(&text[at..]) {
-        return Err(None);
-    }
-    let mut name_end = at;
-    while text.get(name_end).is_some_and(|b| is_token_byte(*b)) {
-        name_end += 1;
-    }
-    let mut colon = name_end;
-    while matches!(text.get(colon), Some(b' ' | b'\t')) {
-        colon += 1;
-    }
-    match text.get(colon) {
-        Some(b':') if name_end > at => {}
-        Some(_) => return Err(Some(ParseError::new(name_end, "a header field name and a colon"))),
-        None => return Err(None),
-    }
-    let name = Name::at(text, at..name_end);
-    let mut end = find_line_end(text, colon + 1)?;
+fn field(landmarks: &mut Landmarks<'_>, at: usize) -> Result<(Field, usize), Option<ParseError>> {
+    let text = landmarks.text();
+    let (name, colon) = field_name(landmarks, at)?;
+    let mut end = landmarks.line_end(colon + 1)?;
     // RFC 3261 §7.3.1: a line that starts with white space continues the one before.
     while matches!(text.get(end + 2), Some(b' ' | b'\t')) {
-        end = find_line_end(text, end + 2)?;
+        end = landmarks.line_end(end + 2)?;
     }
     let (mut start, mut stop) = (colon + 1, end);
-    while start < stop && matches!(text[start], b' ' | b'\t' | b'\r' | b'\n') {
+    while start < stop && is_space(text[start]) {
         start += 1;
     }
-    while stop > start && matches!(text[stop - 1], b' ' | b'\t' | b'\r' | b'\n') {
+    while stop > start && is_space(text[stop - 1]) {
         stop -= 1;
     }
     let field = Field { name, line: at as u16, value: Span::new(start, stop) };
     Ok((field, end + 2))
+}
+
+/// The name of the header field whose line begins at `at`, and where its colon stands.
+fn field_name(landmarks: &mut Landmarks<'_>, at: usize) -> Result<(Name, usize), Option<ParseError>> {
+    let text = landmarks.text();
+    if let Some(colon) = landmarks.next_colon(at)
+        && let name = Name::at(text, at..colon)
+        && name != Name::Other
+    {
+        return Ok((name, colon));
+    }
+    // A name that nobody interprets, one with white space behind it, or none at all.
+    if b"\r\n".starts_with(&text[at..]) {
+        return Err(None);
+    }
+    let name_end = text[at..].iter().position(|b| !is_token_byte(*b)).map_or(text.len(), |i| at + i);
+    let colon = text[name_end..].iter().position(|b| !matches!(b, b' ' | b'\t')).map_or(text.len(), |i| name_end + i);
+    match text.get(colon) {
+        Some(b':') if name_end > at => Ok((Name::at(text, at..name_end), colon)),
+        Some(_) => Err(Some(ParseError::new(name_end, "a header field name and a colon"))),
+        None => Err(None),
+    }
 }
 
 fn start_line(line: &[u8]) -> Result<StartLine, ParseError> {

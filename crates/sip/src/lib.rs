@@ -16,6 +16,7 @@ pub mod header;
 mod header_value;
 mod host;
 mod index;
+mod landmarks;
 mod message;
 mod method;
 mod name;

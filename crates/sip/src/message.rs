@@ -45,6 +45,14 @@ pub(crate) enum StartLine {
 #[derive(Clone)]
 pub struct Message {
     pub(crate) bytes: Bytes,
+    /// Apart, for a message changes hands more often than it is read.
+    pub(crate) index: Box<Index>,
+    pub(crate) stamp: Option<Stamp>,
+}
+
+/// Where things stand in a message.
+#[derive(Clone)]
+pub(crate) struct Index {
     pub(crate) start: StartLine,
     pub(crate) fields: SmallVec<[Field; 40]>,
     pub(crate) first: [u8; name::COUNT],
@@ -52,7 +60,6 @@ pub struct Message {
     pub(crate) head_end: u16,
     pub(crate) body: Range<usize>,
     pub(crate) essentials: Essentials,
-    pub(crate) stamp: Option<Stamp>,
 }
 
 /// What the receiving transport adds to the topmost Via. Kept beside the bytes, printed when they are.
@@ -81,7 +88,7 @@ impl Malformed {
     /// allow (RFC 4475 §3.3.1); an ACK, a response and anything less is dropped.
     pub fn answer(&self, to_tag: &str) -> Option<Builder> {
         let message = self.message.as_deref()?;
-        match message.start {
+        match message.index.start {
             StartLine::Request { method: Method::Ack, .. } | StartLine::Response { .. } => None,
             StartLine::Request { .. } if !message.has(Name::Via) => None,
             StartLine::Request { .. } => Some(Builder::response(message, self.error.status, to_tag)),
@@ -115,17 +122,17 @@ impl Message {
 
     /// Whether it is a request.
     pub const fn is_request(&self) -> bool {
-        matches!(self.start, StartLine::Request { .. })
+        matches!(self.index.start, StartLine::Request { .. })
     }
 
     /// The body.
     pub fn body(&self) -> &[u8] {
-        &self.bytes[self.body.clone()]
+        &self.bytes[self.index.body.clone()]
     }
 
     /// The body, sharing the message's memory.
     pub fn body_bytes(&self) -> Bytes {
-        self.bytes.slice(self.body.clone())
+        self.bytes.slice(self.index.body.clone())
     }
 
     /// A piece of the message as shared bytes; `part` must be borrowed from it.
@@ -150,8 +157,8 @@ impl Message {
 
     /// The values of all header fields of that name, one per line.
     pub fn headers(&self, name: Name) -> impl Iterator<Item = &[u8]> {
-        let from = self.field(name).unwrap_or(self.fields.len());
-        (from..self.fields.len()).filter(move |i| self.fields[*i].name == name).map(|i| self.value_of(i))
+        let from = self.field(name).unwrap_or(self.index.fields.len());
+        (from..self.index.fields.len()).filter(move |i| self.index.fields[*i].name == name).map(|i| self.value_of(i))
     }
 
     /// The values of a list header field: lines and their comma-separated parts, in order.
@@ -171,8 +178,8 @@ impl Message {
 
     /// Every header field: its known name, its name as written and its value.
     pub fn all_headers(&self) -> impl Iterator<Item = (Name, &[u8], &[u8])> {
-        (0..self.fields.len()).map(|i| {
-            let field = &self.fields[i];
+        (0..self.index.fields.len()).map(|i| {
+            let field = &self.index.fields[i];
             let head = &self.bytes[usize::from(field.line)..usize::from(field.value.start)];
             let colon = memchr::memchr(b':', head).unwrap_or(head.len());
             (field.name, trim(&head[..colon]), self.value_of(i))
@@ -186,7 +193,7 @@ impl Message {
 
     /// The topmost Via.
     pub fn via(&self) -> Via<'_> {
-        self.essentials.via(&self.bytes)
+        self.index.essentials.via(&self.bytes)
     }
 
     /// Records where a request really came from (RFC 3261 §18.2.1, RFC 3581 §4): responses and forwarded copies made from
@@ -211,22 +218,22 @@ impl Message {
 
     /// From.
     pub fn from(&self) -> Address<'_> {
-        self.essentials.from.of(&self.bytes)
+        self.index.essentials.from.of(&self.bytes)
     }
 
     /// To.
     pub fn to(&self) -> Address<'_> {
-        self.essentials.to.of(&self.bytes)
+        self.index.essentials.to.of(&self.bytes)
     }
 
     /// The tag of From; empty for RFC 2543 peers that send none.
     pub fn from_tag(&self) -> &[u8] {
-        &self.bytes[self.essentials.from_tag.range()]
+        &self.bytes[self.index.essentials.from_tag.range()]
     }
 
     /// The tag of To; empty outside a dialog.
     pub fn to_tag(&self) -> &[u8] {
-        &self.bytes[self.essentials.to_tag.range()]
+        &self.bytes[self.index.essentials.to_tag.range()]
     }
 
     /// Call-ID.
@@ -236,12 +243,12 @@ impl Message {
 
     /// CSeq.
     pub const fn cseq(&self) -> CSeq {
-        self.essentials.cseq
+        self.index.essentials.cseq
     }
 
     /// Max-Forwards, if there is one.
     pub const fn max_forwards(&self) -> Option<u8> {
-        self.essentials.max_forwards
+        self.index.essentials.max_forwards
     }
 
     /// The method's token as it stands in CSeq: for extension methods, the only place a response has it.
@@ -251,22 +258,22 @@ impl Message {
     }
 
     pub(crate) fn field(&self, name: Name) -> Option<usize> {
-        let i = usize::from(self.first[name as usize]);
+        let i = usize::from(self.index.first[name as usize]);
         if i != NONE {
             return Some(i);
         }
         // The table of first occurrences covers the first 254 lines; Limits may allow more.
-        (NONE..self.fields.len()).find(|i| self.fields[*i].name == name)
+        (NONE..self.index.fields.len()).find(|i| self.index.fields[*i].name == name)
     }
 
     pub(crate) fn value_of(&self, i: usize) -> &[u8] {
-        &self.bytes[self.fields[i].value.range()]
+        &self.bytes[self.index.fields[i].value.range()]
     }
 
     /// The whole line of a field, folded lines and final CRLF included.
     pub(crate) fn line_of(&self, i: usize) -> Range<usize> {
-        let end = self.fields.get(i + 1).map_or(self.head_end, |next| next.line);
-        usize::from(self.fields[i].line)..usize::from(end)
+        let end = self.index.fields.get(i + 1).map_or(self.index.head_end, |next| next.line);
+        usize::from(self.index.fields[i].line)..usize::from(end)
     }
 }
 
@@ -275,9 +282,13 @@ pub(crate) const NONE: usize = 255;
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Header fields and bodies carry users' addresses and words: only the shape is shown.
-        match self.start {
-            StartLine::Request { method, .. } => write!(f, "Message({method}, {} header fields)", self.fields.len()),
-            StartLine::Response { status, .. } => write!(f, "Message({status}, {} header fields)", self.fields.len()),
+        match self.index.start {
+            StartLine::Request { method, .. } => {
+                write!(f, "Message({method}, {} header fields)", self.index.fields.len())
+            }
+            StartLine::Response { status, .. } => {
+                write!(f, "Message({status}, {} header fields)", self.index.fields.len())
+            }
         }
     }
 }
@@ -356,7 +367,7 @@ impl Request {
 
     /// The method.
     pub fn method(&self) -> Method {
-        match self.0.start {
+        match self.0.index.start {
             StartLine::Request { method, .. } => method,
             StartLine::Response { .. } => unreachable!("a Request is made from a request line only"),
         }
@@ -364,7 +375,7 @@ impl Request {
 
     /// The method's token as written: tells extension methods apart.
     pub fn method_token(&self) -> &[u8] {
-        match self.0.start {
+        match self.0.index.start {
             StartLine::Request { token, .. } => &self.0.bytes[token.range()],
             StartLine::Response { .. } => unreachable!("a Request is made from a request line only"),
         }
@@ -372,7 +383,7 @@ impl Request {
 
     /// The Request-URI as written.
     pub fn uri_text(&self) -> &[u8] {
-        match self.0.start {
+        match self.0.index.start {
             StartLine::Request { uri, .. } => &self.0.bytes[uri.range()],
             StartLine::Response { .. } => unreachable!("a Request is made from a request line only"),
         }
@@ -380,7 +391,7 @@ impl Request {
 
     /// The Request-URI.
     pub fn uri(&self) -> Uri<'_> {
-        self.0.essentials.uri.of(&self.0.bytes)
+        self.0.index.essentials.uri.of(&self.0.bytes)
     }
 
     /// The message.
@@ -392,7 +403,7 @@ impl Request {
 impl Response {
     /// The status code, 100 to 699.
     pub fn status(&self) -> u16 {
-        match self.0.start {
+        match self.0.index.start {
             StartLine::Response { status, .. } => status,
             StartLine::Request { .. } => unreachable!("a Response is made from a status line only"),
         }
@@ -400,7 +411,7 @@ impl Response {
 
     /// The reason phrase as written.
     pub fn reason_phrase(&self) -> &[u8] {
-        match self.0.start {
+        match self.0.index.start {
             StartLine::Response { reason, .. } => &self.0.bytes[reason.range()],
             StartLine::Request { .. } => unreachable!("a Response is made from a status line only"),
         }

@@ -7,6 +7,7 @@ const SPACE: u8 = 2;
 const HOST: u8 = 4;
 const URI_MARK: u8 = 8;
 const VALUE: u8 = 16;
+const NO_URI: u8 = 32;
 
 /// Character classes: token characters, linear white space (a folded line's CR and LF count), host characters, and
 /// characters that mean something in a URI or may not occur there.
@@ -28,7 +29,10 @@ static CLASS: [u8; 256] = {
         if class[c] & TOKEN != 0 || b >= 0x80 || is_loose_value_byte(b) {
             class[c] |= VALUE;
         }
-        if b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f | b'@' | b'%') {
+        if b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f) {
+            class[c] |= URI_MARK | NO_URI;
+        }
+        if matches!(b, b'@' | b'%' | b':' | b';' | b'?') {
             class[c] |= URI_MARK;
         }
         c += 1;
@@ -59,6 +63,10 @@ pub(crate) fn is_value_byte(b: u8) -> bool {
 
 pub(crate) fn is_uri_mark(b: u8) -> bool {
     CLASS[usize::from(b)] & URI_MARK != 0
+}
+
+pub(crate) fn is_forbidden_in_uri(b: u8) -> bool {
+    CLASS[usize::from(b)] & NO_URI != 0
 }
 
 /// Whether `text` is a non-empty token.

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use crate::host::{ip, same_host};
 use crate::message::Span;
-use crate::scan::{Scan, is_token_byte, is_uri_mark, trim};
+use crate::scan::{Scan, is_forbidden_in_uri, is_token_byte, is_uri_mark, trim};
 use crate::{ParseError, is_visual_separator};
 
 /// The scheme of a URI.
@@ -226,71 +226,60 @@ impl UriParts {
         if text.len() > usize::from(u16::MAX) {
             return Err(ParseError::new(usize::from(u16::MAX), "a shorter URI"));
         }
+        if let Some(scheme) = text.first_chunk::<4>()
+            && scheme.eq_ignore_ascii_case(b"sip:")
+        {
+            return UriParts::parse_sip(text, 4, Scheme::Sip);
+        }
         let colon = text.iter().position(|b| *b == b':').ok_or(ParseError::new(0, "a URI scheme and a colon"))?;
         let scheme = Scheme::from_bytes(&text[..colon]).ok_or(ParseError::new(0, "a URI scheme"))?;
-        let marks = Marks::find(text, colon + 1)?;
+        if matches!(scheme, Scheme::Sip | Scheme::Sips) {
+            return UriParts::parse_sip(text, colon + 1, scheme);
+        }
+        if let Some(at) = text.iter().position(|b| is_forbidden_in_uri(*b)) {
+            return Err(ParseError::new(at, FORBIDDEN));
+        }
         match scheme {
-            Scheme::Sip | Scheme::Sips => UriParts::parse_sip(text, colon + 1, scheme, &marks),
             Scheme::Tel => UriParts::parse_tel(text, colon + 1),
             Scheme::Other if colon + 1 == text.len() => Err(ParseError::new(colon + 1, "something after the scheme")),
-            Scheme::Other => Ok(UriParts::default()),
+            Scheme::Sip | Scheme::Sips | Scheme::Other => Ok(UriParts::default()),
         }
     }
 
     /// `[user[:password]@]host[:port][;params][?headers]`.
-    fn parse_sip(text: &[u8], start: usize, scheme: Scheme, marks: &Marks) -> Result<UriParts, ParseError> {
-        if marks.escapes {
-            check_escapes(text)?;
-        }
-        if marks.more_than_one {
-            return Err(ParseError::new(marks.at.unwrap_or(start), "one @"));
-        }
+    fn parse_sip(text: &[u8], start: usize, scheme: Scheme) -> Result<UriParts, ParseError> {
+        let marks = Marks::find(text, start)?;
         let mut parts = UriParts { scheme, ..UriParts::default() };
         let mut host_at = start;
         if let Some(at) = marks.at {
-            let colon = text[start..at].iter().position(|b| *b == b':').map(|i| i + start);
-            let user = Span::new(start, colon.unwrap_or(at));
+            let user = Span::new(start, marks.user_colon.unwrap_or(at));
             if user.range().is_empty() {
                 return Err(ParseError::new(start, "a user before the @"));
             }
             parts.user = Some(user);
-            parts.password = colon.map(|colon| Span::new(colon + 1, at));
+            parts.password = marks.user_colon.map(|colon| Span::new(colon + 1, at));
             host_at = at + 1;
         }
-        let mut scan = Scan::new(text);
+        let question = marks.question.unwrap_or(text.len());
+        let tail = marks.semicolon.unwrap_or(question);
+        let mut scan = Scan::new(&text[..tail]);
         scan.advance(host_at);
         scan.host()?;
         parts.host = Span::new(host_at, scan.at());
         parts.port = scan.port()?;
-        parts.parse_tail(text, scan.at())?;
-        Ok(parts)
-    }
-
-    fn parse_tail(&mut self, text: &[u8], at: usize) -> Result<(), ParseError> {
-        // Most have no parameters, and nothing behind the host.
-        if at == text.len() {
-            self.params = Span::new(at, at);
-            return Ok(());
+        if !scan.is_at_end() {
+            return Err(scan.error("; or ? or the end of the URI"));
         }
-        let question = memchr::memchr(b'?', &text[at..]).map(|i| i + at);
-        self.params = Span::new(at, question.unwrap_or(text.len()));
-        self.headers = question.map(|question| Span::new(question + 1, text.len()));
-        let params = &text[self.params.range()];
-        if params.first().is_some_and(|b| *b != b';') {
-            return Err(ParseError::new(at, "; or ? or the end of the URI"));
-        }
-        let mut count = 0;
-        for (name, _) in split_pairs(params, b';') {
-            count += 1;
-            if name.is_empty() {
-                return Err(ParseError::new(at, "the name of a URI parameter"));
-            }
+        parts.params = Span::new(tail, question);
+        parts.headers = marks.question.map(|question| Span::new(question + 1, text.len()));
+        if marks.has_nameless && question - tail > 1 {
+            return Err(ParseError::new(tail, "the name of a URI parameter"));
         }
         // Comparing two URIs takes time with the product of their parameters.
-        if count > MAX_PARAMS {
-            return Err(ParseError::new(at, "fewer URI parameters"));
+        if marks.params > MAX_PARAMS {
+            return Err(ParseError::new(tail, "fewer URI parameters"));
         }
-        Ok(())
+        Ok(parts)
     }
 
     /// `number[;params]`, the number global (`+…`) or local.
@@ -322,42 +311,60 @@ impl Scheme {
     }
 }
 
-/// What one look at every character of a URI finds.
+const FORBIDDEN: &str = "a character that may occur in a URI";
+
+/// What one look at every character of a `sip:` URI finds.
+#[derive(Default)]
 struct Marks {
-    /// The `@` after a user; its last one, but two make no `sip:` URI.
+    /// The `@` after a user.
     at: Option<usize>,
-    /// Whether there is one before it.
-    more_than_one: bool,
-    /// Whether there is a `%`.
-    escapes: bool,
+    /// The first colon before it.
+    user_colon: Option<usize>,
+    /// The first semicolon behind it, unless a question mark came before.
+    semicolon: Option<usize>,
+    /// The first question mark behind it.
+    question: Option<usize>,
+    /// How many parameters there are.
+    params: usize,
+    /// Whether one of them has no name.
+    has_nameless: bool,
 }
 
 impl Marks {
     fn find(text: &[u8], start: usize) -> Result<Marks, ParseError> {
-        let mut marks = Marks { at: None, more_than_one: false, escapes: false };
-        let mut i = start;
-        while let Some(b) = text.get(i) {
-            if is_uri_mark(*b) {
-                match b {
-                    b'@' => marks.more_than_one |= marks.at.replace(i).is_some(),
-                    b'%' => marks.escapes = true,
-                    _ => return Err(ParseError::new(i, "a character that may occur in a URI")),
+        let mut marks = Marks::default();
+        let mut colon = None;
+        let mut at = start;
+        while let Some(step) = text.get(at..).and_then(|rest| rest.iter().position(|b| is_uri_mark(*b))) {
+            at += step;
+            match text[at] {
+                b'@' if marks.at.is_some() => return Err(ParseError::new(at, "one @")),
+                // What stood before it belongs to the user, who may have semicolons and question marks.
+                b'@' => marks = Marks { at: Some(at), user_colon: colon, ..Marks::default() },
+                b':' => colon = colon.or(Some(at)),
+                b';' if marks.question.is_none() => {
+                    marks.semicolon = marks.semicolon.or(Some(at));
+                    marks.params += 1;
+                    marks.has_nameless |= matches!(text.get(at + 1), None | Some(b';' | b'=' | b'?'));
                 }
+                b'?' => marks.question = marks.question.or(Some(at)),
+                b';' => {}
+                b'%' => check_escape(text, at)?,
+                _ => return Err(ParseError::new(at, FORBIDDEN)),
             }
-            i += 1;
+            at += 1;
         }
         Ok(marks)
     }
 }
 
-fn check_escapes(text: &[u8]) -> Result<(), ParseError> {
-    for at in memchr::memchr_iter(b'%', text) {
-        let hex = text.get(at + 1..at + 3);
-        if !hex.is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)) {
-            return Err(ParseError::new(at, "two hexadecimal digits after %"));
-        }
+fn check_escape(text: &[u8], at: usize) -> Result<(), ParseError> {
+    let hex = text.get(at + 1..at + 3);
+    if hex.is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)) {
+        Ok(())
+    } else {
+        Err(ParseError::new(at, "two hexadecimal digits after %"))
     }
-    Ok(())
 }
 
 fn split_pairs(text: &[u8], separator: u8) -> impl Iterator<Item = (&[u8], &[u8])> {

@@ -1,4 +1,4 @@
-//! Reading a message allocates nothing, forwarding it twice: the changes and the result.
+//! Reading a message allocates once, for its index; forwarding it twice: the changes and the result.
 
 use bytes::Bytes;
 use sip::header::{AcceptContact, Contact, ContentType, CorrelationId, PServedUser, SessionExpires};
@@ -12,7 +12,7 @@ const SAMPLES: [&[u8]; 4] = [
 ];
 
 #[test]
-fn parsing_allocates_nothing() {
+fn parsing_allocates_once() {
     for bytes in SAMPLES.map(Bytes::from_static) {
         let info = allocation_counter::measure(|| {
             let message = Message::parse(bytes.clone(), &Limits::default()).unwrap();
@@ -30,7 +30,7 @@ fn parsing_allocates_nothing() {
             message.typed::<ContentType<'_>>().unwrap();
             message.header(Name::ConversationId).map(|id| CorrelationId::parse(id).unwrap());
         });
-        assert_eq!(info.count_total, 0);
+        assert_eq!(info.count_total, 1);
     }
 }
 
