@@ -96,7 +96,7 @@ fn uri(listener: &Listener, session_id: &str) -> MsrpUri {
 
 /// 128 random bits (RFC 4975 §14.1).
 fn draw_session_id(entropy: &mut Entropy) -> String {
-    format!("{}{}", entropy.tag(), entropy.tag())
+    entropy.tag() + &entropy.tag()
 }
 
 #[cfg(test)]

@@ -387,7 +387,9 @@ impl Participating {
             }
             ProxyEvent::Done { tag, .. } => self.relays.on_done(tag, now),
         };
-        if let Some((key, row)) = self.relays.take_changed().filter(|_| self.journal.is_on()) {
+        if self.journal.is_on()
+            && let Some((key, row)) = self.relays.take_changed()
+        {
             self.journal.keep(key, &row);
         }
         self.ended(ended);

@@ -76,7 +76,7 @@ impl Lines {
     /// Cuts a body into lines at LF; a CR before it belongs to the line end (RFC 8866 §5: parsers should take LF alone).
     pub(crate) fn cut(bytes: &[u8]) -> Result<Lines, ParseError> {
         check_length(bytes)?;
-        let mut lines = Vec::new();
+        let mut lines = Vec::with_capacity(memchr::memchr_iter(b'\n', bytes).count() + 1);
         let mut at = 0;
         for (content, whole) in lines_of(bytes) {
             lines.push(Line { content: at..at + content.len(), whole: at..at + whole.len() });

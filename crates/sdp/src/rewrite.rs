@@ -67,10 +67,11 @@ impl Rewrite {
 /// other media, too: those get a line of the media level that takes precedence. If no MSRP media is accepted, `o=` alone
 /// changes.
 pub fn rewrite(description: &SessionDescription, change: &Rewrite) -> Vec<u8> {
+    let address = in_address(change.address);
     let mut edit = Edit::new(description.lines());
-    edit.origin(change);
+    edit.origin(change, &address);
     if let Some(media) = description.msrp() {
-        edit.media(media.index, change);
+        edit.media(media.index, change, &address);
     }
     edit.print()
 }
@@ -107,13 +108,13 @@ impl<'a> Edit<'a> {
         Edit { lines, fates, added: Vec::new() }
     }
 
-    fn media(&mut self, index: usize, change: &Rewrite) {
+    fn media(&mut self, index: usize, change: &Rewrite, address: &str) {
         let media = self.lines.media(index);
         let session = if self.lines.media_count() == 1 { self.lines.session() } else { 0..0 };
         let own = Scope { media: media.clone(), session: 0..0 };
         let scope = Scope { media, session };
         self.m_line(scope.media.start, change);
-        self.connection(&scope, change.address);
+        self.connection(&scope, address);
         if !change.path.is_empty() {
             let path = change.path.iter().map(MsrpUri::as_str).collect::<Vec<_>>().join(" ");
             // RFC 4975 §8.2: a path belongs to a media description; one of the session level means nothing.
@@ -134,13 +135,12 @@ impl<'a> Edit<'a> {
     }
 
     /// `o=<username> <sess-id> <sess-version> <nettype> <addrtype> <unicast-address>`; a line of another shape is left alone.
-    fn origin(&mut self, change: &Rewrite) {
+    fn origin(&mut self, change: &Rewrite, address: &str) {
         let Some(line) = self.lines.session().find(|&n| self.lines.content(n).starts_with(b"o=")) else { return };
         let fields = self.lines.content(line).split(|&byte| byte == b' ').filter(|field| !field.is_empty());
         let &[username, session_id, version, _, _, _] = fields.collect::<Vec<_>>().as_slice() else { return };
         let own = change.origin.map(|id| [id.session_id, id.version].map(|number| number.to_string().into_bytes()));
         let [session_id, version] = own.as_ref().map_or([session_id, version], |own| own.each_ref().map(Vec::as_slice));
-        let address = in_address(change.address);
         self.fates[line] = Fate::Replaced([username, session_id, version, address.as_bytes()].join(&b' '));
     }
 
@@ -152,8 +152,8 @@ impl<'a> Edit<'a> {
     }
 
     /// Every `c=` in scope says the new address; one that is put in stands where the grammar has it, after `m=` and `i=`.
-    fn connection(&mut self, scope: &Scope, address: IpAddr) {
-        let text = [b"c=", in_address(address).as_bytes()].concat();
+    fn connection(&mut self, scope: &Scope, address: &str) {
+        let text = [b"c=", address.as_bytes()].concat();
         let mut is_there = false;
         for line in scope.iter().filter(|&n| self.lines.content(n).starts_with(b"c=")) {
             self.fates[line] = Fate::Replaced(text.clone());
@@ -232,7 +232,7 @@ impl<'a> Edit<'a> {
 
 /// `IN IP4 192.0.2.1`, `IN IP6 2001:db8::1`
 fn in_address(address: IpAddr) -> String {
-    format!("IN {} {address}", if address.is_ipv4() { "IP4" } else { "IP6" })
+    [if address.is_ipv4() { "IN IP4 " } else { "IN IP6 " }, &address.to_string()].concat()
 }
 
 fn is_attribute(content: &[u8], name: &str) -> bool {

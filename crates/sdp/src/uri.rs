@@ -53,9 +53,11 @@ impl MsrpUri {
     /// `+` `=` `/`; it is the secret of the session, so it should be hard to guess (RFC 4975 §14.1).
     pub fn new(tls: bool, address: IpAddr, port: u16, session_id: &str) -> MsrpUri {
         debug_assert!(session_id.bytes().all(is_session_id), "a session-id of ours keeps to the grammar");
-        let scheme = if tls { "msrps" } else { "msrp" };
+        let scheme = if tls { "msrps://" } else { "msrp://" };
+        let (open, close) = if address.is_ipv6() { ("[", "]:") } else { ("", ":") };
+        let (host, digits) = (address.to_string(), port.to_string());
         MsrpUri(Arc::new(Parts {
-            text: format!("{scheme}://{}/{session_id};tcp", std::net::SocketAddr::new(address, port)),
+            text: [scheme, open, &host, close, &digits, "/", session_id, ";tcp"].concat(),
             tls,
             userinfo: None,
             host: Host::Ip(address),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use sip::{Address, Edit, Method, Name, Request, Scheme, Uri, push_addr};
+use sip::{Address, Decimal, Edit, Method, Name, Request, Scheme, Uri, push_addr};
 use sip_tx::{Flow, Hop, Stack, Target};
 use wire::Transport;
 
@@ -103,13 +103,12 @@ impl Copy<'_> {
         }
 
         // 3. Max-Forwards. Validation has refused 0.
-        let mut digits = [0; 10];
         let left = request.max_forwards().map_or(70, |n| n.saturating_sub(1));
-        edit.set(Name::MaxForwards, decimal(u32::from(left), &mut digits));
+        edit.set(Name::MaxForwards, Decimal::new(u32::from(left)));
 
         // RFC 5393 §5.3.3: Max-Breadth.
         if let Some(breadth) = self.breadth {
-            edit.set(Name::MaxBreadth, decimal(breadth, &mut digits));
+            edit.set(Name::MaxBreadth, Decimal::new(breadth));
         }
 
         // 4. Record-Route.
@@ -125,7 +124,7 @@ impl Copy<'_> {
 
         // 9. Content-Length, without which a stream cannot be framed.
         if hop.transport.is_reliable() && !request.has(Name::ContentLength) {
-            edit.append(Name::ContentLength, decimal(request.body().len() as u32, &mut digits));
+            edit.append(Name::ContentLength, Decimal::new(request.body().len() as u32));
         }
         edit.finish()
     }
@@ -204,16 +203,4 @@ fn route_value(scheme: Scheme, user: &str, (transport, addr): (Transport, Socket
 /// Methods that Max-Breadth counts for: an ACK takes the way its INVITE was given.
 pub(crate) const fn has_breadth(method: Method) -> bool {
     !matches!(method, Method::Ack | Method::Cancel)
-}
-
-fn decimal(mut n: u32, digits: &mut [u8; 10]) -> &[u8] {
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            return &digits[at..];
-        }
-    }
 }

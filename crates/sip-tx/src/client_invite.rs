@@ -192,7 +192,7 @@ fn cancel(invite: &Request, reason: Option<&[u8]>) -> Bytes {
 }
 
 fn hop_by_hop(invite: &Request, method: Method) -> Builder {
-    let via = invite.values(Name::Via).next().unwrap_or_default();
+    let via = invite.top_via();
     Builder::request(method, invite.uri_text())
         .header(Name::Via, via)
         .header(Name::MaxForwards, "70")

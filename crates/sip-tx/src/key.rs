@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 
 use bytes::Bytes;
 use hashbrown::HashTable;
-use sip::{Either, Limits, Message, Method, Name, Request};
+use sip::{Either, Limits, Message, Method, Request};
 use sip_transport::ReturnPath;
 use smallvec::SmallVec;
 use wire::{Instant, Key};
@@ -37,7 +37,7 @@ fn with_method(request: &Request, method: &[u8]) -> ServerKey {
     } else {
         // RFC 3261 §17.2.3. The To tag is left out: the ACK has one that the INVITE had not, and requests that differ in
         // nothing else do not occur.
-        let top = request.values(Name::Via).next().unwrap_or_default();
+        let top = request.top_via();
         push(&mut key, &[b"2", request.uri_text(), request.from_tag(), request.call_id(), top, method]);
         key.extend_from_slice(&request.cseq().number.to_be_bytes());
     }

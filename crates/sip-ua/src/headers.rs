@@ -35,7 +35,8 @@ impl Headers {
     /// One more, of any name.
     #[must_use]
     pub fn with_named(mut self, name: &str, value: impl AsRef<[u8]>) -> Headers {
-        self.put(name, |line| line.extend_from_slice(value.as_ref()));
+        let value = value.as_ref();
+        self.put(name, value.len(), |line| line.extend_from_slice(value));
         self
     }
 
@@ -43,7 +44,7 @@ impl Headers {
     #[must_use]
     pub(crate) fn with_shown(mut self, name: Name, value: impl Display) -> Headers {
         // Writing to memory does not fail.
-        self.put(name.as_str(), |line| _ = write!(line, "{value}"));
+        self.put(name.as_str(), 0, |line| _ = write!(line, "{value}"));
         self
     }
 
@@ -79,7 +80,8 @@ impl Headers {
     }
 
     pub(crate) fn push(&mut self, name: Name, value: impl AsRef<[u8]>) {
-        self.put(name.as_str(), |line| line.extend_from_slice(value.as_ref()));
+        let value = value.as_ref();
+        self.put(name.as_str(), value.len(), |line| line.extend_from_slice(value));
     }
 
     /// Those of another list behind these.
@@ -127,7 +129,9 @@ impl Headers {
     }
 
     /// Adds a line. A value that ended it would let whoever chose it write header fields of his own: folding becomes spaces.
-    fn put(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
+    /// `room` is how many octets the value is known to need.
+    fn put(&mut self, name: &str, room: usize, value: impl FnOnce(&mut Vec<u8>)) {
+        self.lines.reserve(name.len() + COLON.len() + room + END.len());
         self.lines.extend_from_slice(name.as_bytes());
         self.lines.extend_from_slice(COLON);
         let start = self.lines.len();

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::{Message, Method, Name, Request, reason};
+use crate::{Decimal, Message, Method, Name, Request, reason};
 
 /// Prints a new message, header field by header field.
 pub struct Builder {
@@ -106,7 +106,8 @@ impl Builder {
     /// Ends the message with a body.
     pub fn body(mut self, content_type: impl AsRef<[u8]>, body: &[u8]) -> Bytes {
         self.parts(Name::ContentType.as_str(), &[content_type.as_ref()]);
-        self.out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+        self.parts(Name::ContentLength.as_str(), &[Decimal::new(body.len() as u32).as_bytes()]);
+        self.out.extend_from_slice(b"\r\n");
         self.out.extend_from_slice(body);
         Bytes::from(self.out)
     }
@@ -125,9 +126,8 @@ impl Builder {
         let first_end = request.field(Name::Via).map_or(0, |i| usize::from(request.index.fields[i].value.end));
         self.out.extend_from_slice(b"Via: ");
         for (place, text) in stamp.texts() {
-            let Some(place) = place.map(usize::from) else { continue };
             self.out.extend_from_slice(&request.bytes[at..place]);
-            self.out.extend_from_slice(text.as_bytes());
+            self.out.extend_from_slice(text);
             at = place;
         }
         self.out.extend_from_slice(&request.bytes[at..first_end]);

@@ -5,10 +5,39 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Writes a number in decimal.
 pub fn push_decimal(out: &mut String, n: u32) {
-    if n >= 10 {
-        push_decimal(out, n / 10);
+    out.extend(Decimal::new(n).as_bytes().iter().map(|digit| char::from(*digit)));
+}
+
+/// A number in decimal.
+#[derive(Clone, Copy, Debug)]
+pub struct Decimal {
+    digits: [u8; 10],
+    at: usize,
+}
+
+impl Decimal {
+    /// Writes a number.
+    pub const fn new(mut n: u32) -> Decimal {
+        let mut decimal = Decimal { digits: [b'0'; 10], at: 9 };
+        while n >= 10 {
+            decimal.digits[decimal.at] += (n % 10) as u8;
+            decimal.at -= 1;
+            n /= 10;
+        }
+        decimal.digits[decimal.at] += n as u8;
+        decimal
     }
-    out.push(char::from(b'0' + (n % 10) as u8));
+
+    /// As octets.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.digits[self.at..]
+    }
+}
+
+impl AsRef<[u8]> for Decimal {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
 }
 
 /// Writes an IP address as `Display` does, an IPv6 one without brackets.
@@ -37,6 +66,13 @@ pub fn push_addr(out: &mut String, addr: SocketAddr) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_are_displayed() {
+        for n in [0, 1, 9, 10, 99, 100, 65_535, 1_000_000_000, u32::MAX] {
+            assert_eq!(Decimal::new(n).as_bytes(), n.to_string().as_bytes());
+        }
+    }
 
     #[test]
     fn addresses_are_written_as_they_are_displayed() {

@@ -61,11 +61,9 @@ impl<'a> Edit<'a> {
     pub fn new(message: &'a Message) -> Edit<'a> {
         let mut edit = Edit { message, scratch: Vec::with_capacity(512), cuts: SmallVec::new(), body: None };
         // The last one put in at a place is printed first: `rport` may be the last parameter.
-        for (at, text) in message.stamp.iter().flat_map(|stamp| stamp.texts().into_iter().rev()) {
-            if let Some(at) = at.map(usize::from) {
-                let text = edit.text(&[text.as_bytes()]);
-                edit.cut(at..at, text);
-            }
+        for (at, text) in message.stamp.iter().flat_map(|stamp| stamp.texts().rev()) {
+            let text = edit.text(&[text]);
+            edit.cut(at..at, text);
         }
         edit
     }

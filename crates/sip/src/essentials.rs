@@ -15,6 +15,7 @@ pub(crate) struct Essentials {
     pub(crate) to_tag: Span,
     pub(crate) cseq: CSeq,
     pub(crate) max_forwards: Option<u8>,
+    pub(crate) top_via: Span,
     via: ViaSpans,
 }
 
@@ -87,7 +88,8 @@ impl Essentials {
         let mut keep = |e| _ = fault.get_or_insert(e);
         check_start_line(message).map(|uri| essentials.uri = uri).unwrap_or_else(&mut keep);
         check_single(message).unwrap_or_else(&mut keep);
-        via(message).map(|via| essentials.via = via).unwrap_or_else(&mut keep);
+        essentials.top_via = top_via(message);
+        via(message, essentials.top_via).map(|via| essentials.via = via).unwrap_or_else(&mut keep);
         cseq(message).map(|cseq| essentials.cseq = cseq).unwrap_or_else(&mut keep);
         match address(message, Name::From) {
             Ok((from, tag)) => (essentials.from, essentials.from_tag) = (from, tag),
@@ -163,13 +165,20 @@ fn span_of(message: &Message, part: &[u8]) -> Span {
     Span::new(start, start + part.len())
 }
 
-fn via(message: &Message) -> Result<ViaSpans, ParseError> {
+/// The topmost Via, whether it can be read or not.
+fn top_via(message: &Message) -> Span {
+    let value = message.header(Name::Via).unwrap_or_default();
+    span_of(message, Commas::new(value).next().unwrap_or_default())
+}
+
+fn via(message: &Message, top: Span) -> Result<ViaSpans, ParseError> {
     let (value, at) = required(message, Name::Via, "a Via header field")?;
-    let mut entries = Commas::new(&message.bytes[value.range()]);
-    let top = entries.next().unwrap_or_default();
-    let via = Via::parse(top).map_err(|e| e.shifted(at))?;
+    let via = Via::parse(&message.bytes[top.range()]).map_err(|e| e.shifted(at))?;
     // The other entries of the line came the same way, so they are held to the same grammar.
-    entries.try_for_each(|entry| Via::parse(entry).map(drop)).map_err(|e| e.shifted(at))?;
+    if top.end < value.end {
+        let mut others = Commas::new(&message.bytes[value.range()]).skip(1);
+        others.try_for_each(|entry| Via::parse(entry).map(drop)).map_err(|e| e.shifted(at))?;
+    }
     Ok(ViaSpans {
         transport: span_of(message, via.transport),
         host: span_of(message, via.host),

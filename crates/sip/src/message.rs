@@ -63,13 +63,16 @@ pub(crate) struct Index {
 }
 
 /// What the receiving transport adds to the topmost Via. Kept beside the bytes, printed when they are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Stamp {
     /// Where `=port` goes: after an `rport` without value.
-    pub(crate) rport_at: Option<u16>,
+    rport_at: Option<u16>,
     /// Where `;received=…` goes: the end of the Via entry.
-    pub(crate) end: u16,
-    pub(crate) source: SocketAddr,
+    end: u16,
+    /// The two, one after the other: written once, for answers and copies have them alike.
+    text: String,
+    /// Where the first of them ends.
+    port_end: usize,
 }
 
 /// A message that cannot be taken as SIP, with as much of it as could be indexed: enough, often, to answer it.
@@ -196,6 +199,11 @@ impl Message {
         self.index.essentials.via(&self.bytes)
     }
 
+    /// The topmost Via as written.
+    pub fn top_via(&self) -> &[u8] {
+        &self.bytes[self.index.essentials.top_via.range()]
+    }
+
     /// Records where a request really came from (RFC 3261 §18.2.1, RFC 3581 §4): responses and forwarded copies made from
     /// this message carry `received` (if sent-by says otherwise, or `rport` is there) and the value of `rport`.
     pub fn stamp_received(&mut self, source: SocketAddr) {
@@ -208,12 +216,11 @@ impl Message {
         if via.received().is_some() || (!asked && is_claimed()) {
             return;
         }
-        let base = self.bytes.as_ptr().addr();
-        let end_of = |part: &[u8]| (part.as_ptr().addr() + part.len() - base) as u16;
+        let end_of = |part: &[u8]| (self.offset_of(part) + part.len()) as u16;
         let is_rport = |(name, _): &(&[u8], _)| name.eq_ignore_ascii_case(b"rport");
         let rport_at = if asked { via.params.iter().find(is_rport).map(|(name, _)| end_of(name)) } else { None };
-        let end = end_of(self.values(Name::Via).next().unwrap_or_default());
-        self.stamp = Some(Stamp { rport_at, end, source });
+        let end = end_of(self.top_via());
+        self.stamp = Some(Stamp::new(rport_at, end, source));
     }
 
     /// From.
@@ -333,22 +340,29 @@ impl Message {
     }
 }
 
-/// `;received=` and an IPv6 address.
-const RECEIVED: usize = 10 + 39;
+/// `=` and a port, `;received=` and an IPv6 address.
+const LONGEST_STAMP: usize = 6 + 10 + 39;
 
 impl Stamp {
-    /// The two insertions, in order of place.
-    pub(crate) fn texts(&self) -> [(Option<u16>, String); 2] {
-        // RFC 5118 §4.5: an IPv6 address stands here without brackets.
-        let mut received = String::with_capacity(RECEIVED);
-        received.push_str(";received=");
-        push_ip(&mut received, self.source.ip().to_canonical());
-        let mut port = String::new();
-        if self.rport_at.is_some() {
-            port.push('=');
-            push_decimal(&mut port, self.source.port().into());
+    fn new(rport_at: Option<u16>, end: u16, source: SocketAddr) -> Stamp {
+        let mut text = String::with_capacity(LONGEST_STAMP);
+        if rport_at.is_some() {
+            text.push('=');
+            push_decimal(&mut text, source.port().into());
         }
+        let port_end = text.len();
+        // RFC 5118 §4.5: an IPv6 address stands here without brackets.
+        text.push_str(";received=");
+        push_ip(&mut text, source.ip().to_canonical());
+        Stamp { rport_at, end, text, port_end }
+    }
+
+    /// The insertions, in order of place.
+    pub(crate) fn texts(&self) -> impl DoubleEndedIterator<Item = (usize, &[u8])> {
+        let (port, received) = self.text.as_bytes().split_at(self.port_end);
         [(self.rport_at, port), (Some(self.end), received)]
+            .into_iter()
+            .filter_map(|(at, text)| at.map(|at| (usize::from(at), text)))
     }
 }
 

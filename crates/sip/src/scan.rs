@@ -174,13 +174,10 @@ impl<'a> Scan<'a> {
     }
 
     pub(crate) fn take_while(&mut self, mut wanted: impl FnMut(u8) -> bool) -> &'a [u8] {
-        let start = self.at;
-        while let Some(b) = self.text.get(self.at)
-            && wanted(*b)
-        {
-            self.at += 1;
-        }
-        &self.text[start..self.at]
+        let rest = self.rest();
+        let len = rest.iter().position(|b| !wanted(*b)).unwrap_or(rest.len());
+        self.at += len;
+        &rest[..len]
     }
 
     pub(crate) fn token(&mut self) -> Result<&'a [u8], ParseError> {

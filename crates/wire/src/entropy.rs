@@ -47,14 +47,15 @@ impl Entropy {
     pub fn uuid(&mut self) -> String {
         let high = self.u64() & 0xffff_ffff_ffff_0fff | 0x4000;
         let low = self.u64() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
-        format!(
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            high >> 32,
-            high >> 16 & 0xffff,
-            high & 0xffff,
-            low >> 48,
-            low & 0xffff_ffff_ffff
-        )
+        let digits = [hex(high), hex(low)].concat();
+        let mut uuid = String::with_capacity(36);
+        for part in [0..8, 8..12, 12..16, 16..20, 20..32] {
+            if part.start > 0 {
+                uuid.push('-');
+            }
+            uuid.extend(digits[part].iter().map(|digit| char::from(*digit)));
+        }
+        uuid
     }
 }
 
