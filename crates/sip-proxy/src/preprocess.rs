@@ -73,7 +73,7 @@ impl Preprocessed {
     }
 
     fn pop(&mut self, request: &Request, ours: &dyn Fn(&Uri<'_>) -> bool) -> Result<(), Reject> {
-        while let Some(top) = self.routes(request).next() {
+        for top in self.routes(request) {
             let top = address(top)?.uri();
             if !ours(&top) {
                 break;

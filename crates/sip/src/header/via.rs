@@ -76,7 +76,7 @@ impl<'a> Via<'a> {
 
     /// Host and port of sent-by, of an entry that may be no Via otherwise.
     pub fn sent_by(value: &'a [u8]) -> Option<(&'a [u8], Option<u16>)> {
-        let end = value.iter().position(|b| matches!(b, b';' | b',')).unwrap_or(value.len());
+        let end = memchr::memchr2(b';', b',', value).unwrap_or(value.len());
         let text = value[..end].trim_ascii();
         let start = text.iter().rposition(u8::is_ascii_whitespace).map_or(0, |at| at + 1);
         let mut scan = Scan::new(&text[start..]);
