@@ -71,6 +71,12 @@ const GROUP: &[u8] = b".group";
 
 /// What follows [`PREFIX`], which may be written with plain or escaped colons, in any case.
 fn after_prefix(mut text: &[u8]) -> Option<&[u8]> {
+    // Header fields have plain colons, feature tags have escaped ones.
+    if let Some((prefix, name)) = text.split_at_checked(PREFIX.len())
+        && prefix.eq_ignore_ascii_case(PREFIX.as_bytes())
+    {
+        return Some(name);
+    }
     for wanted in PREFIX.bytes() {
         text = match text {
             [b'%', b'3', b'a' | b'A', rest @ ..] if wanted == b':' => rest,

@@ -236,9 +236,10 @@ fn in_address(address: IpAddr) -> String {
 }
 
 fn is_attribute(content: &[u8], name: &str) -> bool {
-    let Some(rest) = content.strip_prefix(b"a=") else { return false };
-    let end = rest.iter().position(|&byte| byte == b':').unwrap_or(rest.len());
-    rest[..end].eq_ignore_ascii_case(name.as_bytes())
+    content.strip_prefix(b"a=").is_some_and(|rest| {
+        let (own, after) = rest.split_at(rest.len().min(name.len()));
+        matches!(after, [] | [b':', ..]) && own.eq_ignore_ascii_case(name.as_bytes())
+    })
 }
 
 #[cfg(test)]
