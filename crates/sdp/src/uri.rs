@@ -1,5 +1,6 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::ParseError;
@@ -40,13 +41,14 @@ pub struct MsrpUri(Arc<Parts>);
 struct Parts {
     text: String,
     tls: bool,
-    userinfo: Option<String>,
     host: Host,
     port: Option<u16>,
-    session_id: Option<String>,
-    transport: String,
-    params: Vec<String>,
+    userinfo: Option<Range<usize>>,
+    session_id: Option<Range<usize>>,
+    transport: Range<usize>,
 }
+
+const TRANSPORT: &str = "tcp";
 
 impl MsrpUri {
     /// A URI of our own, over TCP or over TLS. The session-id is drawn by the caller from letters, digits, `-` `.` `_` `~`
@@ -56,15 +58,17 @@ impl MsrpUri {
         let scheme = if tls { "msrps://" } else { "msrp://" };
         let (open, close) = if address.is_ipv6() { ("[", "]:") } else { ("", ":") };
         let (host, digits) = (address.to_string(), port.to_string());
+        let text = [scheme, open, &host, close, &digits, "/", session_id, ";", TRANSPORT].concat();
+        let transport = text.len() - TRANSPORT.len()..text.len();
+        let session_end = transport.start - 1;
         MsrpUri(Arc::new(Parts {
-            text: [scheme, open, &host, close, &digits, "/", session_id, ";tcp"].concat(),
             tls,
-            userinfo: None,
             host: Host::Ip(address),
             port: Some(port),
-            session_id: Some(session_id.to_owned()),
-            transport: "tcp".to_owned(),
-            params: Vec::new(),
+            userinfo: None,
+            session_id: Some(session_end - session_id.len()..session_end),
+            transport,
+            text,
         }))
     }
 
@@ -76,14 +80,12 @@ impl MsrpUri {
         let error = |part: &str, expected| ParseError { at: offset(text, part), expected };
 
         let (scheme, rest) = text.split_once("://").ok_or(error(text, "msrp:// or msrps://"))?;
-        let tls = match scheme.to_ascii_lowercase().as_str() {
-            "msrp" => false,
-            "msrps" => true,
-            _ => return Err(error(scheme, "the scheme msrp or msrps")),
-        };
+        let tls = scheme.eq_ignore_ascii_case("msrps");
+        if !tls && !scheme.eq_ignore_ascii_case("msrp") {
+            return Err(error(scheme, "the scheme msrp or msrps"));
+        }
         let (location, params) = rest.split_once(';').ok_or(ParseError { at: text.len(), expected: ";tcp" })?;
-        let mut params = params.split(';');
-        let transport = params.next().unwrap_or_default();
+        let transport = params.split(';').next().unwrap_or_default();
         if transport.is_empty() || !transport.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(error(transport, "a transport"));
         }
@@ -99,15 +101,15 @@ impl MsrpUri {
         };
         let (host, port) = host_and_port(place).ok_or(error(place, "a host, and a port"))?;
 
+        let range = |part: &str| offset(text, part)..offset(text, part) + part.len();
         Ok(MsrpUri(Arc::new(Parts {
-            text: text.to_owned(),
             tls,
-            userinfo: userinfo.map(str::to_owned),
             host,
             port,
-            session_id: session_id.map(str::to_owned),
-            transport: transport.to_owned(),
-            params: params.map(str::to_owned).collect(),
+            userinfo: userinfo.map(range),
+            session_id: session_id.map(range),
+            transport: range(transport),
+            text: text.to_owned(),
         })))
     }
 
@@ -127,7 +129,7 @@ impl MsrpUri {
 
     /// The part before `@`, which takes no part in comparison.
     pub fn userinfo(&self) -> Option<&str> {
-        self.0.userinfo.as_deref()
+        self.0.userinfo.clone().map(|part| &self.0.text[part])
     }
 
     /// The host.
@@ -150,17 +152,17 @@ impl MsrpUri {
 
     /// The session-id: a URI of a session has one, a URI of a relay may have none.
     pub fn session_id(&self) -> Option<&str> {
-        self.0.session_id.as_deref()
+        self.0.session_id.clone().map(|part| &self.0.text[part])
     }
 
     /// The transport, `tcp` in practice.
     pub fn transport(&self) -> &str {
-        &self.0.transport
+        &self.0.text[self.0.transport.clone()]
     }
 
     /// What follows the transport, each as it was written.
-    pub fn params(&self) -> &[String] {
-        &self.0.params
+    pub fn params(&self) -> impl Iterator<Item = &str> {
+        self.0.text[self.0.transport.end..].split(';').skip(1)
     }
 
     /// The URI as it came.
@@ -176,8 +178,8 @@ impl PartialEq for MsrpUri {
         self.0.tls == other.0.tls
             && self.0.host.matches(&other.0.host)
             && self.0.port == other.0.port
-            && self.0.session_id == other.0.session_id
-            && self.0.transport.eq_ignore_ascii_case(&other.0.transport)
+            && self.session_id() == other.session_id()
+            && self.transport().eq_ignore_ascii_case(other.transport())
     }
 }
 
@@ -255,7 +257,7 @@ mod tests {
         assert_eq!(uri.port(), Some(9000));
         assert_eq!(uri.session_id(), Some("s/1"));
         assert_eq!(uri.transport(), "tcp");
-        assert_eq!(uri.params(), ["a=b", "c"]);
+        assert_eq!(uri.params().collect::<Vec<_>>(), ["a=b", "c"]);
     }
 
     #[test]
