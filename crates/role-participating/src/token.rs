@@ -1,7 +1,7 @@
 use cpm::SessionCase;
 use sip::{Request, Uri};
 use sip_proxy::{Preprocessed, RouteKey};
-use wire::Entropy;
+use wire::{Entropy, hex};
 
 /// The mark in our Record-Route: by it, requests of a dialog find the served user's session again. The session case is in it
 /// as well, so that a restarted node still knows on which side it stands; and it is keyed, so that nobody outside the dialog
@@ -29,7 +29,7 @@ impl Token {
         let mut user = String::with_capacity(21);
         user.push_str(self.case.as_str());
         user.push('-');
-        user.extend((0..16).map(|at| char::from(b"0123456789abcdef"[(self.id >> (60 - 4 * at) & 0xf) as usize])));
+        user.push_str(std::str::from_utf8(&hex(self.id)).unwrap_or_default());
         user
     }
 

@@ -2,6 +2,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 use sip::{Name, Request};
+use wire::hex;
 
 /// What a request looked like when it came in, in 16 hexadecimal characters: the end of the branch of every copy that is
 /// forwarded. A request that comes back with all of it unchanged has looped; one that comes back changed is a spiral
@@ -24,8 +25,7 @@ impl Fingerprint {
             add(b"");
         }
         hasher.write_u32(request.cseq().number);
-        let hash = hasher.finish();
-        Fingerprint(std::array::from_fn(|i| b"0123456789abcdef"[(hash >> (60 - 4 * i) & 0xf) as usize]))
+        Fingerprint(hex(hasher.finish()))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

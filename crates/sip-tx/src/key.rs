@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use sip::{Either, Limits, Message, Method, Request};
 use sip_transport::ReturnPath;
 use smallvec::SmallVec;
-use wire::{Instant, Key};
+use wire::{Instant, Key, hex};
 
 use crate::event::{ClientId, ServerId};
 use crate::tombstones::{StoneId, Tombstones};
@@ -197,15 +197,11 @@ const PLACE: usize = 16;
 pub(crate) fn branch(id: ClientId, random: &[u8; 16], suffix: &str) -> String {
     let mut branch = String::with_capacity(COOKIE.len() + PLACE + random.len() + suffix.len());
     branch.push_str(COOKIE);
-    let place = id.0.to_bits();
-    branch.extend((0..PLACE).map(|i| hex_digit(place >> (60 - 4 * i))));
-    branch.extend(random.iter().map(|b| char::from(*b)));
+    for part in [&hex(id.0.to_bits()), random] {
+        branch.push_str(std::str::from_utf8(part).unwrap_or_default());
+    }
     branch.push_str(suffix);
     branch
-}
-
-fn hex_digit(bits: u64) -> char {
-    char::from(b"0123456789abcdef"[(bits & 0xf) as usize])
 }
 
 /// The client transaction that a branch of ours names; the caller compares the whole branch.

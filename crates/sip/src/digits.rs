@@ -49,8 +49,19 @@ pub fn push_ip(out: &mut String, ip: IpAddr) {
         if i > 0 {
             out.push('.');
         }
-        push_decimal(out, octet.into());
+        push_octet(out, octet);
     }
+}
+
+fn push_octet(out: &mut String, octet: u8) {
+    let digit = |n: u8| char::from(b'0' + n % 10);
+    if octet >= 100 {
+        out.push(digit(octet / 100));
+    }
+    if octet >= 10 {
+        out.push(digit(octet / 10));
+    }
+    out.push(digit(octet));
 }
 
 /// Writes address and port as `Display` does.

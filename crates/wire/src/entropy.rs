@@ -59,7 +59,8 @@ impl Entropy {
     }
 }
 
-fn hex(n: u64) -> [u8; 16] {
+/// 64 bits as 16 lower-case hexadecimal characters.
+pub fn hex(n: u64) -> [u8; 16] {
     std::array::from_fn(|i| b"0123456789abcdef"[(n >> (60 - 4 * i) & 0xf) as usize])
 }
 

@@ -16,7 +16,7 @@ mod timers;
 mod tls;
 
 pub use driver::{Driver, Effects};
-pub use entropy::Entropy;
+pub use entropy::{Entropy, hex};
 pub use histogram::Histogram;
 pub use node::{ConnId, Entry, Input, Node, Output, Transport};
 pub use once::OncePerMinute;
