@@ -2,7 +2,7 @@ use wire::Timestamp;
 
 use super::*;
 
-fn record(key: u64) -> SessionRecord {
+pub(super) fn record(key: u64) -> SessionRecord {
     SessionRecord {
         key,
         served_user: "sip:alice@home1.test".to_owned(),
