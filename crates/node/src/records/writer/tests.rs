@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 
 use super::super::logged;
-use super::super::tests::record;
 use super::*;
 
 /// Takes records unless it is away, and tells how many it was handed and whether it took them.
@@ -36,7 +35,7 @@ fn at(millis: u64) -> Instant {
 
 fn comes(writer: &mut Writer, key: u64) {
     writer.gauges.queued.comes();
-    writer.add(std::iter::once(record(key)));
+    writer.add(std::iter::once(SessionRecord::example(key)));
 }
 
 #[test]
@@ -73,7 +72,7 @@ fn a_sink_that_fails_is_left_alone_longer_and_longer_and_what_comes_meanwhile_is
 fn what_waits_is_handed_over_in_pieces_and_what_was_taken_is_not_offered_again() {
     let (sink, _, tried) = moody(false);
     let mut writer = Writer::new(vec![sink], Gauges::new());
-    writer.waiting = (0..=QUEUE as u64).map(record).collect();
+    writer.waiting = (0..=QUEUE as u64).map(SessionRecord::example).collect();
     assert_eq!(writer.feed(&|| at(0)).len(), QUEUE + 1);
     assert_eq!(writer.feed(&|| at(0)), [0; 0]);
     assert_eq!(tried.try_iter().collect::<Vec<_>>(), [(QUEUE, true), (1, true)]);
@@ -84,10 +83,10 @@ fn with_as_many_as_may_wait_the_thread_rests_and_at_the_end_it_tries_once_more_w
     let (sink, _, tried) = moody(true);
     let mut writer = Writer::new(vec![sink], Gauges::new());
     writer.pauses = [Duration::from_secs(3_600); 2];
-    writer.waiting = (0..WAITING as u64).map(record).collect();
+    writer.waiting = (0..WAITING as u64).map(SessionRecord::example).collect();
     writer.feed(&|| at(0));
     let ((send, queue), (stop, stopped)) = (sync_channel(QUEUE), sync_channel(0));
-    writer.gauges.queued.put(|| send.try_send(record(1)).map_err(drop)).unwrap();
+    writer.gauges.queued.put(|| send.try_send(SessionRecord::example(1)).map_err(drop)).unwrap();
     drop(send);
     // 1. It takes no more, and waits as long as it is to.
     let (clock, patience) = (Clock::start(), Duration::from_millis(20));
@@ -110,13 +109,13 @@ fn who_is_too_busy_to_hear_what_is_written_is_told_again() {
     let ((send, queue), (_stop, stopped)) = (sync_channel(2), sync_channel(0));
     let (told, tells) = channel();
     let mut send = Some(send);
-    writer.gauges.queued.put(|| send.as_ref().unwrap().try_send(record(1)).map_err(drop)).unwrap();
+    writer.gauges.queued.put(|| send.as_ref().unwrap().try_send(SessionRecord::example(1)).map_err(drop)).unwrap();
     let gauge = writer.gauges.queued.clone();
     writer.run(&queue, &stopped, |keys| {
         told.send(keys.to_vec()).unwrap();
         // Busy at first; the second record is the last.
         if let Some(send) = send.take() {
-            gauge.put(|| send.try_send(record(2)).map_err(drop)).unwrap();
+            gauge.put(|| send.try_send(SessionRecord::example(2)).map_err(drop)).unwrap();
             return false;
         }
         true
