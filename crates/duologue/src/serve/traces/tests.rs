@@ -86,3 +86,24 @@ fn what_is_behind_a_batch_that_was_refused_is_asked_for_when_the_process_ends() 
     exporter.with_pauses(&[AN_HOUR]).run();
     assert_eq!(counts.settled(), [1, exporter::BATCH as u64, 0]);
 }
+
+#[test]
+fn a_slow_collector_does_not_hold_the_end_of_the_process_up() {
+    let (asked, tries) = channel();
+    let (mut sink, stop, exporter, counts) = rig(move |_, patience| {
+        // It takes what it is given, as late as it may.
+        let (_nobody, never) = channel::<()>();
+        let _ = never.recv_timeout(patience);
+        let _ = asked.send(patience);
+        Posted::Taken { rejected: 0 }
+    });
+    let records: Vec<SessionRecord> = (0..MOST_WAITING as u64).map(SessionRecord::example).collect();
+    sink.add(&records).unwrap();
+    drop((sink, stop));
+    let last = Duration::from_millis(50);
+    exporter.with_last(last).run();
+    // One batch has all the time that there is.
+    assert_eq!(tries.iter().collect::<Vec<_>>(), [last]);
+    let (exported, failed) = (exporter::BATCH as u64, (MOST_WAITING - exporter::BATCH) as u64);
+    assert_eq!((counts.waiting().depth, counts.settled()), (0, [exported, failed, 0]));
+}
