@@ -1,14 +1,14 @@
+use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
 use hyper::{Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::runtime;
+
+use crate::exchange;
 
 /// How long an answer may take: longer than the server gives its nodes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -68,11 +68,8 @@ impl Client {
         method: &str,
         path: &str,
         body: Option<(&'static str, String)>,
-    ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error>> {
-        let stream = TcpStream::connect(self.server).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    ) -> Result<(StatusCode, Bytes), Box<dyn Error + Send + Sync>> {
         let mut request = Request::builder().method(Method::from_bytes(method.as_bytes())?).uri(path);
-        request = request.header(header::HOST, self.server.to_string());
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -81,15 +78,7 @@ impl Client {
             request = request.header(header::CONTENT_TYPE, kind);
         }
         let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())))?;
-        let exchange = async {
-            let answer = sender.send_request(request).await?;
-            let status = answer.status();
-            Ok::<_, hyper::Error>((status, answer.into_body().collect().await?.to_bytes()))
-        };
-        // The connection does the work of both directions as long as it is asked to.
-        tokio::select! {
-            answered = exchange => Ok(answered?),
-            ended = connection => Err(ended.err().map_or("the connection has ended".into(), Into::into)),
-        }
+        // An operator may want all that a server holds.
+        exchange(self.server, request, usize::MAX).await
     }
 }

@@ -9,6 +9,7 @@
 mod api;
 mod audit;
 mod client;
+mod exchange;
 mod guard;
 mod metrics;
 mod operator;
@@ -19,6 +20,7 @@ mod token;
 pub use api::description;
 pub use audit::AuditEntry;
 pub use client::{Client, ClientError};
+pub use exchange::exchange;
 pub use metrics::{Measurement, Value};
 pub use operator::{
     CloseError, NodeStatus, Operator, PcapError, Record, Registration, Session, SessionQuery, StoreProblem, Traffic,

@@ -41,6 +41,28 @@ pub struct SessionRecord {
     pub received: Traffic,
 }
 
+impl SessionRecord {
+    /// A minute between Alice and Bob, for the tests of whoever takes records.
+    pub fn example(key: u64) -> SessionRecord {
+        SessionRecord {
+            key,
+            served_user: "sip:alice@home1.test".to_owned(),
+            case: SessionCase::Originating,
+            peer: "sip:bob@home2.test".to_owned(),
+            conversation_id: "c1".to_owned(),
+            contribution_id: "d2".to_owned(),
+            media_path: MediaPath::On,
+            started: Timestamp::from_micros(1_000_000),
+            ended: Timestamp::from_micros(61_500_000),
+            closing: Closing::Peer,
+            cause: Some("SIP;cause=200;text=\"Bye\"".to_owned()),
+            bye: Some(200),
+            sent: Traffic { messages: 2, octets: 40 },
+            received: Traffic::default(),
+        }
+    }
+}
+
 /// Messages of one direction of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Traffic {

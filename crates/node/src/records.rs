@@ -1,18 +1,23 @@
 //! The file of session records: one line of JSON for each, rotated, each session once.
 
+mod losses;
+mod writer;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use cpim::DateTime;
 use cpm::{Closing, MediaPath, SessionCase, SessionRecord, Traffic};
-use engine::{Caller, Gauge, OnIdle};
+use engine::{CallError, Caller, Gauge, OnIdle};
 use role_participating::Participating;
 use serde::Serialize;
+
+use losses::Losses;
+use writer::Writer;
 
 /// Where the records of a participating function go.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,9 +42,6 @@ pub trait RecordSink: Send {
 /// Records that may wait for the file. What is beyond waits in the node.
 const QUEUE: usize = 4_096;
 
-/// When a file that could not be written is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
-
 /// Records that may wait for one that does not take them; what is beyond waits in the node.
 const WAITING: usize = 65_536;
 
@@ -48,7 +50,9 @@ pub(crate) struct Records {
     queue: Option<Receiver<SessionRecord>>,
     send: SyncSender<SessionRecord>,
     gauges: Gauges,
-    sinks: Vec<Sink>,
+    sinks: Vec<Box<dyn RecordSink>>,
+    /// Closed when the thread is to end.
+    stop: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -59,11 +63,10 @@ struct Gauges {
     waiting: Gauge,
 }
 
-/// One sink.
-struct Sink {
-    to: Box<dyn RecordSink>,
-    /// How many of the records that wait it has taken already.
-    taken: usize,
+impl Gauges {
+    fn new() -> Gauges {
+        Gauges { queued: Gauge::new("records_queued", QUEUE), waiting: Gauge::new("records_unwritten", WAITING) }
+    }
 }
 
 impl Records {
@@ -72,10 +75,8 @@ impl Records {
         let (send, queue) = sync_channel(QUEUE);
         let file = plan.map(RecordsFile::open).transpose()?;
         let file = file.map(|file| Box::new(file) as Box<dyn RecordSink>);
-        let sinks = file.into_iter().chain(others).map(|to| Sink { to, taken: 0 }).collect();
-        let gauges =
-            Gauges { queued: Gauge::new("records_queued", QUEUE), waiting: Gauge::new("records_unwritten", WAITING) };
-        Ok(Records { queue: Some(queue), send, gauges, sinks, thread: None })
+        let sinks = file.into_iter().chain(others).collect();
+        Ok(Records { queue: Some(queue), send, gauges: Gauges::new(), sinks, stop: None, thread: None })
     }
 
     /// The records that wait outside the node.
@@ -86,7 +87,7 @@ impl Records {
     /// Takes the node's records, for [`engine::Options::on_idle`].
     pub(crate) fn taker(&self) -> OnIdle<Participating> {
         let (send, queued) = (self.send.clone(), self.gauges.queued.clone());
-        let mut waits = None;
+        let (mut waits, mut losses) = (None, Losses::default());
         Box::new(move |pf| {
             while let Some(record) = waits.take().or_else(|| pf.take_record()) {
                 queued.comes();
@@ -95,29 +96,37 @@ impl Records {
                     Err(TrySendError::Full(record)) => {
                         queued.taken(1);
                         waits = Some(record);
-                        return;
+                        return losses.look(pf.totals().1);
                     }
                     Err(TrySendError::Disconnected(_)) => return,
                 }
             }
+            losses.end(pf.totals().1);
         })
     }
 
     /// Begins to write, and tells the node what is written.
     pub(crate) fn start(&mut self, name: &str, pf: Caller<Participating>) -> io::Result<()> {
         let Some(queue) = self.queue.take() else { return Ok(()) };
-        let sinks = std::mem::take(&mut self.sinks);
+        let writer = Writer::new(std::mem::take(&mut self.sinks), self.gauges.clone());
         // The node's end of the queue is the only one: when the engine is gone, the thread ends.
         let (unused, _) = sync_channel(0);
         self.send = unused;
-        let (thread, gauges) = (thread::Builder::new().name(format!("{name}-records")), self.gauges.clone());
-        self.thread = Some(thread.spawn(move || write(&queue, &gauges, sinks, &pf))?);
+        let (stop, stopped) = sync_channel(0);
+        self.stop = Some(stop);
+        let tell = move |keys: &[u64]| {
+            let keys = keys.to_vec();
+            pf.cast(move |pf, _| keys.into_iter().for_each(|key| pf.record_written(key))) != Err(CallError::Full)
+        };
+        let thread = thread::Builder::new().name(format!("{name}-records"));
+        self.thread = Some(thread.spawn(move || writer.run(&queue, &stopped, tell))?);
         Ok(())
     }
 }
 
 impl Drop for Records {
     fn drop(&mut self) {
+        self.stop = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -133,46 +142,6 @@ pub(crate) fn discard_records() -> OnIdle<Participating> {
             pf.record_written(record.key);
         }
     })
-}
-
-fn write(queue: &Receiver<SessionRecord>, gauges: &Gauges, mut sinks: Vec<Sink>, pf: &Caller<Participating>) {
-    let (mut waiting, mut written) = (Vec::new(), Vec::new());
-    let mut is_open = true;
-    while is_open || !waiting.is_empty() {
-        let idle = waiting.is_empty() && written.is_empty();
-        let first =
-            if idle { queue.recv().map_err(|_| RecvTimeoutError::Disconnected) } else { queue.recv_timeout(AGAIN) };
-        is_open = first != Err(RecvTimeoutError::Disconnected);
-        let room = WAITING.saturating_sub(waiting.len());
-        let before = waiting.len();
-        waiting.extend(first.into_iter().chain(queue.try_iter().take(room.min(QUEUE))));
-        gauges.queued.taken(waiting.len() - before);
-        gauges.waiting.set(waiting.len());
-
-        // Each sink is handed what it has not taken; what all have taken is written.
-        let mut is_stuck = false;
-        for sink in &mut sinks {
-            match sink.to.add(&waiting[sink.taken..]) {
-                Ok(()) => sink.taken = waiting.len(),
-                Err(error) => {
-                    is_stuck = true;
-                    tracing::error!(to = %sink.to.name(), %error, waiting = waiting.len(), "records cannot be written");
-                }
-            }
-        }
-        let everywhere = sinks.iter().map(|sink| sink.taken).min().unwrap_or(waiting.len());
-        sinks.iter_mut().for_each(|sink| sink.taken -= everywhere);
-        written.extend(waiting.drain(..everywhere).map(|record| record.key));
-        gauges.waiting.set(waiting.len());
-        if is_stuck && !is_open {
-            return;
-        }
-        let keys = written.clone();
-        if pf.cast(move |pf, _| keys.into_iter().for_each(|key| pf.record_written(key))) != Err(engine::CallError::Full)
-        {
-            written.clear();
-        }
-    }
 }
 
 impl RecordSink for RecordsFile {
@@ -325,6 +294,30 @@ impl Line<'_> {
             received: record.received,
         }
     }
+}
+
+/// What is logged meanwhile, a line each.
+#[cfg(test)]
+fn logged(work: impl FnOnce()) -> Vec<String> {
+    /// Takes a line at a time.
+    struct Lines(std::sync::mpsc::Sender<String>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            drop(self.0.send(String::from_utf8_lossy(line).trim_end().to_owned()));
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let (send, lines) = std::sync::mpsc::channel();
+    let to = move || Lines(send.clone());
+    let format = tracing_subscriber::fmt().with_writer(to).with_ansi(false).with_target(false).without_time();
+    tracing::subscriber::with_default(format.finish(), work);
+    lines.try_iter().collect()
 }
 
 #[cfg(test)]

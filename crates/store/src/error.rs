@@ -9,6 +9,11 @@ pub enum StoreError {
         "the database is not trusted: {0}; see `sslmode` and `sslrootcert` in the URL, and the certificate of the server"
     )]
     Untrusted(String),
+    /// It does not believe that we are who the configuration says, or does not let that one in. Waiting does not help.
+    #[error(
+        "the database does not let us in: {0}; see the user and the password in `url` of `[store]`, and whom the server lets in (pg_hba.conf)"
+    )]
+    Shut(String),
     /// The life that a lease was given to is over: another node has taken over, or the node was started again.
     #[error("node {0} has been replaced: another has taken over what it held, or it was started a second time")]
     Fenced(String),

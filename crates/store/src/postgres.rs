@@ -82,7 +82,7 @@ impl Postgres {
             return Err(why.clone());
         }
         let result = self.runtime.block_on(async {
-            let mut client = self.pool.get().await.map_err(|error| unconnected(&error))?;
+            let mut client = self.pool.get().await.map_err(unconnected)?;
             match tokio::time::timeout(ANSWER, work(&mut client)).await {
                 Ok(result) => {
                     if matches!(result, Err(StoreError::Away(_))) {
@@ -96,7 +96,7 @@ impl Postgres {
                 }
             }
         });
-        if let Err(error @ (StoreError::Away(_) | StoreError::Untrusted(_))) = &result {
+        if let Err(error @ (StoreError::Away(_) | StoreError::Untrusted(_) | StoreError::Shut(_))) = &result {
             *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some((now() + AWAY, error.clone()));
         }
         result
@@ -129,9 +129,24 @@ async fn migrate(client: &mut Object) -> Result<(), StoreError> {
 }
 
 /// Why there is no connection: what PostgreSQL or TLS says, without a word of the pool.
-fn unconnected(error: &PoolError) -> StoreError {
-    let PoolError::Backend(error) = error else { return StoreError::Away(reason(error)) };
-    if is_refused_by_tls(error) { StoreError::Untrusted(reason(error)) } else { StoreError::Away(reason(error)) }
+fn unconnected(error: PoolError) -> StoreError {
+    let PoolError::Backend(error) = error else { return StoreError::Away(reason(&error)) };
+    if is_refused_by_tls(&error) {
+        StoreError::Untrusted(reason(&error))
+    } else if is_not_let_in(&error) {
+        StoreError::Shut(reason(&error))
+    } else {
+        error_of(error)
+    }
+}
+
+/// Whether it is a matter of who we are (SQLSTATE class 28), of a password that there is not, or of how to prove that we have it.
+fn is_not_let_in(error: &tokio_postgres::Error) -> bool {
+    match error.code() {
+        Some(code) => code.code().starts_with("28"),
+        // The kinds of the error have no other names.
+        None => ["authentication error", "invalid configuration"].contains(&&*error.to_string()),
+    }
 }
 
 /// Whether TLS says no, and not the network below it.

@@ -37,7 +37,10 @@ impl Sqlite {
         let at = |error: rusqlite::Error| match error_of(error) {
             StoreError::Away(why) => StoreError::Away(format!("{}: {why}", path.display())),
             StoreError::Refused(why) => StoreError::Refused(format!("{}: {why}", path.display())),
-            other @ (StoreError::Untrusted(_) | StoreError::Fenced(_) | StoreError::Unreadable(_)) => other,
+            other @ (StoreError::Untrusted(_)
+            | StoreError::Shut(_)
+            | StoreError::Fenced(_)
+            | StoreError::Unreadable(_)) => other,
         };
         let mut connection = Connection::open(path).map_err(at)?;
         connection.busy_timeout(BUSY).map_err(at)?;

@@ -17,6 +17,8 @@ const NAME: &str = "db.test";
 
 const CURE: &str = "; see `sslmode` and `sslrootcert` in the URL, and the certificate of the server";
 
+const WHO: &str = "; see the user and the password in `url` of `[store]`, and whom the server lets in (pg_hba.conf)";
+
 impl Stage {
     fn set() -> Stage {
         let (lease, folder) = (Loopback::lease(), tempfile::tempdir().unwrap());
@@ -109,6 +111,20 @@ fn a_server_that_is_not_there_is_named_once() {
     assert_eq!(away.matches("error connecting to server").count(), 1, "{away}");
 }
 
+#[test]
+fn a_server_that_does_not_know_our_user_or_our_database_is_not_called_away() {
+    let lease = Loopback::lease();
+    let server = Postgres::start(lease.at(5432));
+    let refused = |from: &str, to: &str| {
+        let url = server.url().replace(from, to);
+        store::open(&Locator::parse(&url).unwrap()).err().unwrap()
+    };
+    let user = refused("duologue@", "nobody@");
+    assert_eq!(user, StoreError::Shut("db error: FATAL: role \"nobody\" does not exist".to_owned()));
+    let database = refused("/postgres", "/nothing");
+    assert_eq!(database, StoreError::Refused("db error: FATAL: database \"nothing\" does not exist".to_owned()));
+}
+
 /// Nobody in the middle has the same certificate: the password is good for this connection alone (RFC 5802 §6, RFC 5929 §4).
 #[test]
 fn a_password_is_bound_to_the_connection() {
@@ -118,8 +134,15 @@ fn a_password_is_bound_to_the_connection() {
     stage.open("proven:secret", NAME, "verify-full", bound).unwrap().ping().unwrap();
     let refused = |user: &str, mode: &str, roots: &str| stage.open(user, NAME, mode, roots).err().unwrap().to_string();
     let wrong = refused("proven:wrong", "verify-full", bound);
-    assert!(wrong.contains("password authentication failed"), "{wrong}");
+    let begins = "the database does not let us in: ";
+    assert!(wrong.starts_with(&format!("{begins}db error: FATAL: password authentication failed")), "{wrong}");
+    assert!(wrong.ends_with(WHO), "{wrong}");
+    let none = refused("proven", "verify-full", bound);
+    assert_eq!(none, format!("{begins}invalid configuration: password missing{WHO}"));
     // Who asks for the binding gets it or nothing: not from a server that asks for no password.
     let unbound = refused("duologue", "verify-full", bound);
-    assert!(unbound.contains("channel binding"), "{unbound}");
+    assert!(unbound.starts_with(begins) && unbound.contains("channel binding"), "{unbound}");
+    // Who must come over TLS and does not.
+    let bare = refused("proven:secret", "disable", "");
+    assert!(bare.starts_with(begins) && bare.contains("pg_hba.conf rejects connection"), "{bare}");
 }

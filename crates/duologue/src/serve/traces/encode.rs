@@ -144,7 +144,6 @@ fn number(key: &str, value: u64) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::record;
     use super::*;
 
     fn spans(batch: &[Ended]) -> Value {
@@ -157,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_span_is_as_collectors_read_it_and_names_no_user() {
-        let mut record = record(0x1f);
+        let mut record = SessionRecord::example(0x1f);
         record.cause = Some("SIP ; text=\"bye, sip:alice@home1.test\"; cause=200".to_owned());
         let sent = spans(&[ended("pf-a", record)]);
         let resource = &sent["resourceSpans"][0];
@@ -193,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_functions_of_a_session_are_in_one_trace_with_spans_of_their_own() {
-        let (a, mut b, mut other) = (record(1), record(1), record(2));
+        let (a, mut b, mut other) = (SessionRecord::example(1), SessionRecord::example(1), SessionRecord::example(2));
         b.case = SessionCase::Terminating;
         other.contribution_id = "d2c1".to_owned();
         other.conversation_id = String::new();
@@ -204,7 +203,7 @@ mod tests {
         assert_ne!(a.0, other.0);
 
         // Without a Contribution-ID nothing is known to belong together.
-        let mut nameless = [record(1), record(2)];
+        let mut nameless = [SessionRecord::example(1), SessionRecord::example(2)];
         nameless.iter_mut().for_each(|record| record.contribution_id.clear());
         assert_ne!(trace_id("pf-a", &nameless[0]), trace_id("pf-a", &nameless[1]));
         assert_ne!(trace_id("pf-a", &nameless[0]), trace_id("pf-b", &nameless[0]));
@@ -212,14 +211,18 @@ mod tests {
 
     #[test]
     fn each_node_is_a_resource() {
-        let sent = spans(&[ended("pf-b", record(1)), ended("pf-a", record(2)), ended("pf-b", record(3))]);
+        let sent = spans(&[
+            ended("pf-b", SessionRecord::example(1)),
+            ended("pf-a", SessionRecord::example(2)),
+            ended("pf-b", SessionRecord::example(3)),
+        ]);
         let counts = |i: usize| sent["resourceSpans"][i]["scopeSpans"][0]["spans"].as_array().map(Vec::len);
         assert_eq!([counts(0), counts(1), counts(2)], [Some(1), Some(2), None]);
     }
 
     #[test]
     fn a_session_that_was_lost_is_an_error_and_off_the_media_path_nothing_is_counted() {
-        let mut record = record(1);
+        let mut record = SessionRecord::example(1);
         record.closing = Closing::Lost;
         record.media_path = MediaPath::Off;
         let span = span("pf-a", &record);

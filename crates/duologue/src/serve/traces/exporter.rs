@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use engine::Clock;
+use wire::Instant;
 
 use super::post::Posted;
 use super::{Counts, Ended, encode};
@@ -19,6 +20,9 @@ const LINGER: Duration = Duration::from_millis(500);
 /// How long the collector may take for a batch, and when the process ends.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it may take for all that waits then, a batch that is under way not counted.
+const LAST: Duration = Duration::from_secs(3);
 
 /// How long a batch that was not taken waits for its next try; behind the last one it is given up.
 const PAUSES: [Duration; 8] = [
@@ -39,7 +43,10 @@ pub(super) struct Exporter<P> {
     counts: Arc<Counts>,
     post: P,
     pauses: Vec<Duration>,
+    last: Duration,
     clock: Clock,
+    /// Until when the collector is asked, once the process ends.
+    until: Option<Instant>,
     /// Whether the last try found nobody who takes anything, and the log knows: it is told of the first and of the end of all.
     is_away: bool,
     /// Whether the last try was refused, and the log knows.
@@ -48,8 +55,9 @@ pub(super) struct Exporter<P> {
 
 impl<P: FnMut(Vec<u8>, Duration) -> Posted> Exporter<P> {
     pub(super) fn new(queue: Receiver<Ended>, stopped: Receiver<()>, counts: Arc<Counts>, post: P) -> Exporter<P> {
-        let pauses = PAUSES.to_vec();
-        Exporter { queue, stopped, counts, post, pauses, clock: Clock::start(), is_away: false, refuses: false }
+        let (pauses, clock) = (PAUSES.to_vec(), Clock::start());
+        let (last, until, is_away, refuses) = (LAST, None, false, false);
+        Exporter { queue, stopped, counts, post, pauses, last, clock, until, is_away, refuses }
     }
 
     #[cfg(test)]
@@ -58,8 +66,15 @@ impl<P: FnMut(Vec<u8>, Duration) -> Posted> Exporter<P> {
         self
     }
 
+    #[cfg(test)]
+    pub(super) const fn with_last(mut self, last: Duration) -> Exporter<P> {
+        self.last = last;
+        self
+    }
+
     /// Exports until nobody hands over records any more.
     pub(super) fn run(mut self) {
+        let mut left_over = 0;
         while let Some(batch) = self.batch() {
             let count = batch.len();
             let rejected = self.export(&encode::request(&batch), count);
@@ -67,6 +82,12 @@ impl<P: FnMut(Vec<u8>, Duration) -> Posted> Exporter<P> {
             self.counts.exported.fetch_add((count - rejected) as u64, Ordering::Relaxed);
             self.counts.failed.fetch_add(rejected as u64, Ordering::Relaxed);
             self.counts.waiting.taken(count);
+            if self.until.is_some() {
+                left_over += rejected;
+            }
+        }
+        if left_over > 0 {
+            tracing::warn!(spans = left_over, "stopping, and the collector has not taken all spans");
         }
     }
 
@@ -86,12 +107,12 @@ impl<P: FnMut(Vec<u8>, Duration) -> Posted> Exporter<P> {
     fn export(&mut self, body: &[u8], count: usize) -> usize {
         let mut tries = 0;
         loop {
-            let ends = self.pause(Duration::ZERO);
+            let left = self.left();
             // When the process ends, a collector that is away is not asked for each batch.
-            if ends && self.is_away && tries == 0 {
+            if left.is_some_and(|left| left.is_zero() || self.is_away && tries == 0) {
                 return count;
             }
-            match (self.post)(body.to_vec(), if ends { LAST_PATIENCE } else { PATIENCE }) {
+            match (self.post)(body.to_vec(), left.map_or(PATIENCE, |left| left.min(LAST_PATIENCE))) {
                 Posted::Taken { rejected } => return self.taken(rejected),
                 Posted::Refused(why) => {
                     self.refused(&why);
@@ -99,7 +120,7 @@ impl<P: FnMut(Vec<u8>, Duration) -> Posted> Exporter<P> {
                 }
                 Posted::Again(why) => self.away(&why),
             }
-            let Some(pause) = self.pauses.get(tries).copied().filter(|_| !ends) else { return count };
+            let Some(pause) = self.pauses.get(tries).copied().filter(|_| left.is_none()) else { return count };
             self.pause(pause);
             tries += 1;
         }
@@ -128,6 +149,15 @@ impl<P: FnMut(Vec<u8>, Duration) -> Posted> Exporter<P> {
         if !std::mem::replace(&mut self.is_away, true) {
             tracing::warn!(%why, "the collector does not take traces; they wait, and too many are dropped");
         }
+    }
+
+    /// The time that the collector has left, once the process ends.
+    fn left(&mut self) -> Option<Duration> {
+        let now = self.clock.at();
+        if self.until.is_none() && self.pause(Duration::ZERO) {
+            self.until = Some(now + self.last);
+        }
+        self.until.map(|until| until.saturating_since(now))
     }
 
     /// Waits, and says whether the process ends: then at once.

@@ -1,16 +1,12 @@
 //! Speaks HTTP to the collector: a request and a connection for each batch.
 
 use std::error::Error;
-use std::pin::pin;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::runtime::{self, Runtime};
 
 use super::TracesPlan;
@@ -52,24 +48,11 @@ impl Collector {
     }
 
     async fn exchange(&self, body: Vec<u8>) -> Result<(StatusCode, Bytes), Box<dyn Error + Send + Sync>> {
-        let stream = TcpStream::connect(self.plan.address).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let request = Request::post(&self.plan.path)
-            .header(header::HOST, self.plan.address.to_string())
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, concat!("duologue/", env!("CARGO_PKG_VERSION")))
             .body(Full::new(Bytes::from(body)))?;
-        let mut exchange = pin!(async {
-            let answer = sender.send_request(request).await?;
-            let status = answer.status();
-            Ok((status, Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await?.to_bytes()))
-        });
-        // The connection does the work of both directions as long as it is asked to. Where the collector closes it behind its
-        // answer, it may end first: whatever was to come has come by then.
-        tokio::select! {
-            answered = &mut exchange => answered,
-            _ended = connection => exchange.await,
-        }
+        admin::exchange(self.plan.address, request, LONGEST_ANSWER).await
     }
 }
 

@@ -1,30 +1,8 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use cpm::{Closing, MediaPath, SessionCase, Traffic};
-use wire::Timestamp;
-
 use super::post::Posted;
 use super::*;
-
-pub(super) fn record(key: u64) -> SessionRecord {
-    SessionRecord {
-        key,
-        served_user: "sip:alice@home1.test".to_owned(),
-        case: SessionCase::Originating,
-        peer: "sip:bob@home2.test".to_owned(),
-        conversation_id: "c1".to_owned(),
-        contribution_id: "d2".to_owned(),
-        media_path: MediaPath::On,
-        started: Timestamp::from_micros(1_000_000),
-        ended: Timestamp::from_micros(61_500_000),
-        closing: Closing::Peer,
-        cause: Some("SIP;cause=200;text=\"Bye\"".to_owned()),
-        bye: Some(200),
-        sent: Traffic { messages: 2, octets: 40 },
-        received: Traffic::default(),
-    }
-}
 
 const AN_HOUR: Duration = Duration::from_secs(3_600);
 
@@ -50,10 +28,10 @@ fn with_the_collector_away_nobody_waits_and_what_has_no_room_is_dropped_and_coun
     });
     let exporter = exporter.with_pauses(&[AN_HOUR]);
     let thread = thread::spawn(|| exporter.run());
-    sink.add(&[record(0)]).unwrap();
+    sink.add(&[SessionRecord::example(0)]).unwrap();
     // From here on it waits for its second try.
     tries.recv().unwrap();
-    let records: Vec<SessionRecord> = (1..=MOST_WAITING as u64 + 100).map(record).collect();
+    let records: Vec<SessionRecord> = (1..=MOST_WAITING as u64 + 100).map(SessionRecord::example).collect();
     sink.add(&records).unwrap();
     assert_eq!((counts.waiting().depth, counts.settled()), (MOST_WAITING + 1, [0, 0, 100]));
 
@@ -76,7 +54,7 @@ fn a_batch_is_sent_again_until_it_is_taken() {
         seen.send(body).unwrap();
         answers.pop().unwrap()
     });
-    sink.add(&[record(1), record(2), record(3)]).unwrap();
+    sink.add(&[SessionRecord::example(1), SessionRecord::example(2), SessionRecord::example(3)]).unwrap();
     drop(sink);
     exporter.with_pauses(&[Duration::ZERO; 2]).run();
     let bodies: Vec<Vec<u8>> = bodies.iter().collect();
@@ -87,13 +65,13 @@ fn a_batch_is_sent_again_until_it_is_taken() {
 #[test]
 fn a_batch_is_given_up_behind_the_last_pause_and_at_once_when_it_is_refused() {
     let (mut sink, _stop, exporter, counts) = rig(away);
-    sink.add(&[record(1), record(2)]).unwrap();
+    sink.add(&[SessionRecord::example(1), SessionRecord::example(2)]).unwrap();
     drop(sink);
     exporter.with_pauses(&[Duration::ZERO; 3]).run();
     assert_eq!(counts.settled(), [0, 2, 0]);
 
     let (mut sink, _stop, exporter, counts) = rig(|_, _| Posted::Refused("400".to_owned()));
-    sink.add(&[record(1)]).unwrap();
+    sink.add(&[SessionRecord::example(1)]).unwrap();
     drop(sink);
     exporter.with_pauses(&[AN_HOUR]).run();
     assert_eq!((counts.waiting().depth, counts.settled()), (0, [0, 1, 0]));
@@ -103,8 +81,29 @@ fn a_batch_is_given_up_behind_the_last_pause_and_at_once_when_it_is_refused() {
 fn what_is_behind_a_batch_that_was_refused_is_asked_for_when_the_process_ends() {
     let mut answers = vec![Posted::Taken { rejected: 0 }, Posted::Refused("413".to_owned())];
     let (mut sink, stop, exporter, counts) = rig(move |_, _| answers.pop().unwrap());
-    sink.add(&vec![record(1); exporter::BATCH + 1]).unwrap();
+    sink.add(&vec![SessionRecord::example(1); exporter::BATCH + 1]).unwrap();
     drop((sink, stop));
     exporter.with_pauses(&[AN_HOUR]).run();
     assert_eq!(counts.settled(), [1, exporter::BATCH as u64, 0]);
+}
+
+#[test]
+fn a_slow_collector_does_not_hold_the_end_of_the_process_up() {
+    let (asked, tries) = channel();
+    let (mut sink, stop, exporter, counts) = rig(move |_, patience| {
+        // It takes what it is given, as late as it may.
+        let (_nobody, never) = channel::<()>();
+        let _ = never.recv_timeout(patience);
+        let _ = asked.send(patience);
+        Posted::Taken { rejected: 0 }
+    });
+    let records: Vec<SessionRecord> = (0..MOST_WAITING as u64).map(SessionRecord::example).collect();
+    sink.add(&records).unwrap();
+    drop((sink, stop));
+    let last = Duration::from_millis(50);
+    exporter.with_last(last).run();
+    // One batch has all the time that there is.
+    assert_eq!(tries.iter().collect::<Vec<_>>(), [last]);
+    let (exported, failed) = (exporter::BATCH as u64, (MOST_WAITING - exporter::BATCH) as u64);
+    assert_eq!((counts.waiting().depth, counts.settled()), (0, [exported, failed, 0]));
 }
