@@ -1,7 +1,7 @@
-use bytes::Bytes;
 use hashbrown::HashMap;
 use wire::Now;
 
+use crate::outgoing::Slice;
 use crate::{
     ByteRange, Endpoint, Event, Failure, FailureReport, IncomingId, MessageId, OutgoingId, Outline, SessionId, Status,
 };
@@ -84,7 +84,9 @@ impl Bridge {
         };
         match event {
             Event::Started { incoming, outline, .. } => self.on_started(side, incoming, *outline, endpoint, now),
-            Event::Piece { incoming, data, .. } => self.on_piece(incoming, data, endpoint, now),
+            Event::Piece { incoming, data, plain, .. } => {
+                self.on_piece(incoming, Slice { data, plain }, endpoint, now);
+            }
             Event::Complete { incoming, .. } => self.on_complete(incoming, endpoint, now),
             Event::Incomplete { incoming, .. } => self.on_incomplete(incoming, endpoint, now),
             Event::WantsMore { outgoing, .. } => self.hold(outgoing, false, endpoint, now),
@@ -116,9 +118,9 @@ impl Bridge {
         }
     }
 
-    fn on_piece(&mut self, incoming: IncomingId, data: Bytes, endpoint: &mut Endpoint, now: Now) {
+    fn on_piece(&mut self, incoming: IncomingId, slice: Slice, endpoint: &mut Endpoint, now: Now) {
         if let Some(outgoing) = self.incoming.get(&incoming).copied()
-            && !endpoint.push(outgoing, data, now)
+            && !endpoint.push_slice(outgoing, slice, now)
         {
             self.hold(outgoing, true, endpoint, now);
         }

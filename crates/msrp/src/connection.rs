@@ -159,6 +159,11 @@ impl Connection {
         }
     }
 
+    /// Whether it is read, has nothing to read or to write, and stands between two chunks of ours.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.told_to_stop && self.inbox.is_empty() && self.ready.is_empty() && self.open.is_none()
+    }
+
     /// When something is due on it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let transaction = self.transactions.front().and_then(|transaction| transaction.deadline);

@@ -56,7 +56,7 @@ impl<At: Copy + Default> Cutter<At> {
                 self.current = Some(Cut { at: self.since, head: *head, body, flag: Flag::Complete });
                 None
             }
-            Frame::Body(piece) => {
+            Frame::Body { data: piece, .. } => {
                 if let Some(current) = &mut self.current {
                     let room = self.keep.saturating_sub(current.body.len());
                     current.body.extend_from_slice(&piece[..piece.len().min(room)]);

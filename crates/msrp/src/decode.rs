@@ -1,15 +1,10 @@
-use std::sync::LazyLock;
-
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::memmem::Finder;
 use smallvec::SmallVec;
 
 use crate::frame::{Flag, Frame};
+use crate::hyphens;
 use crate::parse::{self, StartLine};
 use crate::{HeadLimits, ParseError};
-
-/// What every end-line begins with, and the line break before it.
-static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n-------"));
 
 /// How much of a head that came in pieces is gathered at a time.
 const GATHER: usize = 1024;
@@ -55,6 +50,16 @@ struct HeadEnd {
     len: usize,
     /// The flag of the end-line that ended it; `None` is a blank line, before a body.
     flag: Option<Flag>,
+}
+
+/// Octets of a body that stand together.
+struct Stretch {
+    /// How many. If no end-line follows, what may be the start of one does.
+    len: usize,
+    /// There are no seven hyphens in a row in them.
+    plain: bool,
+    /// The end-line that follows, and its length.
+    end: Option<(Flag, usize)>,
 }
 
 /// What octets that start like an end-line are.
@@ -228,30 +233,41 @@ impl Decoder {
                 return None;
             }
         }
-        let text = &input[..];
-        let mut ends = END.find_iter(text);
-        let hold = loop {
-            let Some(at) = ends.next() else { break self.possible_start(text) };
-            match self.end_line(&text[at..]) {
-                Match::End(flag, len) if at == 0 => {
-                    self.count(len);
-                    input.advance(len);
-                    self.state = State::Between;
-                    return Some(Frame::End(flag));
-                }
-                Match::End(..) => {
-                    self.count(at);
-                    return Some(Frame::Body(input.split_to(at)));
-                }
-                Match::Partial => break at,
-                Match::No => {}
+        let Stretch { len, plain, end } = self.stretch(input);
+        match end {
+            Some((flag, line)) if len == 0 => {
+                self.count(line);
+                input.advance(line);
+                self.state = State::Between;
+                return Some(Frame::End(flag));
             }
-        };
+            Some(_) => {
+                self.count(len);
+                return Some(Frame::Body { data: input.split_to(len), plain });
+            }
+            None => {}
+        }
         self.count(input.len());
-        let body = input.split_to(hold);
+        let data = input.split_to(len);
         self.held = SmallVec::from_slice(input);
         input.clear();
-        (!body.is_empty()).then_some(Frame::Body(body))
+        (!data.is_empty()).then_some(Frame::Body { data, plain })
+    }
+
+    /// How much of `text`, which nothing was held before, is body.
+    fn stretch(&self, text: &[u8]) -> Stretch {
+        let mut plain = true;
+        for row in hyphens::rows(text) {
+            if let Some(len) = row.start.checked_sub(2) {
+                match self.end_line(&text[len..]) {
+                    Match::End(flag, line) => return Stretch { len, plain, end: Some((flag, line)) },
+                    Match::Partial => return Stretch { len, plain, end: None },
+                    Match::No => {}
+                }
+            }
+            plain = false;
+        }
+        Stretch { len: self.possible_start(text), plain, end: None }
     }
 
     /// Goes on with octets that were held because they may be the start of the end-line.
@@ -276,15 +292,15 @@ impl Decoder {
                 self.held.truncate(had);
                 let next = memchr::memchr(b'\r', &self.held[1..]).map_or(had, |at| at + 1);
                 let lent = self.borrowed.min(next);
-                let body = Bytes::copy_from_slice(&self.held[lent..next]);
+                let data = Bytes::copy_from_slice(&self.held[lent..next]);
                 self.borrowed -= lent;
                 self.held.drain(..next);
-                (!body.is_empty()).then_some(Frame::Body(body))
+                (!data.is_empty()).then_some(Frame::Body { data, plain: false })
             }
         }
     }
 
-    /// What `text`, which starts with a CR, is.
+    /// What `text` is, which starts where an end-line would.
     fn end_line(&self, text: &[u8]) -> Match {
         let len = self.mark.len();
         if text.len() < len {

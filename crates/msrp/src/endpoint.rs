@@ -357,6 +357,10 @@ impl Endpoint {
         for transaction in waiting.filter(|transaction| transaction.mark <= written) {
             transaction.deadline = Some(deadline);
         }
+        // There is room for more, but nothing that waits for it.
+        if link.is_at_rest() {
+            return self.arm_connection(conn);
+        }
         self.process(conn, now);
         self.settle(conn, now);
     }

@@ -39,8 +39,8 @@ impl Outline {
     /// The value of `Content-Type`.
     pub fn content_type(&self) -> Option<&str> {
         let text = std::str::from_utf8(&self.mime).ok()?;
-        let fields = text.split("\r\n").filter_map(|line| line.split_once(':'));
-        fields.filter(|(name, _)| name.eq_ignore_ascii_case("Content-Type")).map(|(_, value)| value.trim()).last()
+        let mut fields = text.rsplit('\n').filter_map(|line| line.split_once(':'));
+        fields.find(|(name, _)| name.eq_ignore_ascii_case("Content-Type")).map(|(_, value)| value.trim())
     }
 }
 
@@ -106,6 +106,9 @@ pub enum Event {
         at: u64,
         /// The octets, a slice of what was read.
         data: Bytes,
+        /// There are no seven hyphens in a row in them, so that they hold no end-line, whatever its identifier. False when
+        /// that is not known.
+        plain: bool,
     },
     /// All octets have come. With [`Confirm::ByCaller`](crate::Confirm::ByCaller) it must be accepted or refused.
     Complete {

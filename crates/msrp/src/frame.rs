@@ -39,8 +39,13 @@ impl Flag {
 pub enum Frame {
     /// A request or response begins.
     Head(Box<Head>),
-    /// Octets of its body, never empty; a slice of what was read.
-    Body(Bytes),
+    /// Octets of its body.
+    Body {
+        /// The octets, never none; a slice of what was read.
+        data: Bytes,
+        /// Seven hyphens in a row were searched and not found in them: no end-line can stand there. False says nothing.
+        plain: bool,
+    },
     /// Its end-line.
     End(Flag),
 }

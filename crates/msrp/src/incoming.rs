@@ -21,8 +21,17 @@ pub(crate) enum Misfit {
     Contradiction,
 }
 
-/// Octets with the place of the first, in order.
-pub(crate) type Pieces = SmallVec<[(u64, Bytes); 2]>;
+/// Octets that are next, with the place of the first.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) at: u64,
+    pub(crate) data: Bytes,
+    /// They are known to hold no seven hyphens in a row.
+    pub(crate) plain: bool,
+}
+
+/// Octets in their order.
+pub(crate) type Pieces = SmallVec<[Piece; 2]>;
 
 /// A message that is coming in, in chunks that may overlap and change places (RFC 4975 §7.3.1). Its octets are handed on at
 /// once and in order, so of octets that come twice the first count.
@@ -82,8 +91,9 @@ impl Incoming {
     }
 
     /// Takes octets and gives out those that are next. `reorder` bounds what is kept.
-    pub(crate) fn put(&mut self, at: u64, mut piece: Bytes, reorder: usize) -> Result<Pieces, Misfit> {
-        let end = at.checked_add(piece.len() as u64 - 1).ok_or(Misfit::TooLarge)?;
+    pub(crate) fn put(&mut self, piece: Piece, reorder: usize) -> Result<Pieces, Misfit> {
+        let Piece { at, mut data, plain } = piece;
+        let end = at.checked_add(data.len() as u64 - 1).ok_or(Misfit::TooLarge)?;
         if end > self.max_size {
             return Err(Misfit::TooLarge);
         }
@@ -92,13 +102,13 @@ impl Incoming {
         }
         let mut pieces = Pieces::new();
         if at > self.next {
-            self.hold(at, &piece, reorder)?;
+            self.hold(at, &data, reorder)?;
             return Ok(pieces);
         }
         if end >= self.next {
-            let _known = piece.split_to((self.next - at) as usize);
+            let _known = data.split_to((self.next - at) as usize);
             self.next = end + 1;
-            pieces.push((end + 1 - piece.len() as u64, piece));
+            pieces.push(Piece { at: end + 1 - data.len() as u64, data, plain });
             self.release(&mut pieces);
         }
         Ok(pieces)
@@ -159,7 +169,7 @@ impl Incoming {
             let end = at + piece.len() as u64 - 1;
             if end >= self.next {
                 let fresh = piece.freeze().slice((self.next - at) as usize..);
-                pieces.push((self.next, fresh));
+                pieces.push(Piece { at: self.next, data: fresh, plain: false });
                 self.next = end + 1;
             }
         }
@@ -181,9 +191,13 @@ mod tests {
         Incoming::new(session, MessageId::parse("id-1").unwrap(), 1000, false, Instant::ZERO)
     }
 
+    fn piece(at: u64, octets: &[u8]) -> Piece {
+        Piece { at, data: Bytes::copy_from_slice(octets), plain: true }
+    }
+
     fn put(message: &mut Incoming, at: u64, text: &str) -> String {
-        let pieces = message.put(at, Bytes::copy_from_slice(text.as_bytes()), 100).unwrap();
-        pieces.iter().map(|(_, piece)| String::from_utf8_lossy(piece).into_owned()).collect()
+        let pieces = message.put(piece(at, text.as_bytes()), 100).unwrap();
+        pieces.iter().map(|piece| String::from_utf8_lossy(&piece.data).into_owned()).collect()
     }
 
     #[test]
@@ -214,12 +228,12 @@ mod tests {
         let mut fixed = message();
         fixed.on_chunk(&range(1, Some(5))).unwrap();
         assert_eq!(fixed.on_chunk(&range(1, Some(6))), Err(Misfit::Contradiction));
-        assert_eq!(fixed.put(4, Bytes::from_static(b"abc"), 100), Err(Misfit::Contradiction));
+        assert_eq!(fixed.put(piece(4, b"abc"), 100).map(drop), Err(Misfit::Contradiction));
         assert_eq!(fixed.on_last(4), Err(Misfit::Contradiction));
         assert_eq!(message().on_chunk(&range(1, Some(1001))), Err(Misfit::TooLarge));
-        assert_eq!(message().put(1000, Bytes::from_static(b"ab"), 100), Err(Misfit::TooLarge));
-        assert_eq!(message().put(u64::MAX, Bytes::from_static(b"ab"), 100), Err(Misfit::TooLarge));
-        assert_eq!(message().put(2, Bytes::from(vec![0; 101]), 100), Err(Misfit::TooScattered));
+        assert_eq!(message().put(piece(1000, b"ab"), 100).map(drop), Err(Misfit::TooLarge));
+        assert_eq!(message().put(piece(u64::MAX, b"ab"), 100).map(drop), Err(Misfit::TooLarge));
+        assert_eq!(message().put(piece(2, &[0; 101]), 100).map(drop), Err(Misfit::TooScattered));
         let mut late = message();
         put(&mut late, 5, "x");
         assert_eq!(late.on_last(4), Err(Misfit::Contradiction));
@@ -232,7 +246,7 @@ mod tests {
         for n in 0..MAX_GAPS as u64 {
             put(&mut message, 3 + 2 * n, "x");
         }
-        assert_eq!(message.put(500, Bytes::from_static(b"x"), 100), Err(Misfit::TooScattered));
+        assert_eq!(message.put(piece(500, b"x"), 100).map(drop), Err(Misfit::TooScattered));
     }
 
     proptest! {
@@ -245,10 +259,9 @@ mod tests {
             let mut got = Vec::new();
             let all = cuts.iter().map(|(from, len)| (*from, (from + len).min(60))).chain([(0, 60)]);
             for (from, to) in all {
-                let piece = Bytes::copy_from_slice(&body[from..to]);
-                for (at, piece) in message.put(from as u64 + 1, piece, 1000).unwrap() {
-                    prop_assert_eq!(at as usize, got.len() + 1);
-                    got.extend_from_slice(&piece);
+                for piece in message.put(piece(from as u64 + 1, &body[from..to]), 1000).unwrap() {
+                    prop_assert_eq!(piece.at as usize, got.len() + 1);
+                    got.extend_from_slice(&piece.data);
                 }
             }
             prop_assert_eq!(got, body);

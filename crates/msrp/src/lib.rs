@@ -17,6 +17,7 @@ mod frame;
 mod grammar;
 mod head;
 mod history;
+mod hyphens;
 mod id;
 mod incoming;
 mod link;

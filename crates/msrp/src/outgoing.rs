@@ -30,8 +30,28 @@ pub(crate) struct Outgoing {
     total: Option<u64>,
     /// The next octet to write.
     next: u64,
-    queue: VecDeque<Bytes>,
+    queue: VecDeque<Slice>,
     queued: usize,
+}
+
+/// Octets of a message, as they lie.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Slice {
+    pub(crate) data: Bytes,
+    /// They are known to hold no seven hyphens in a row, and so no end-line.
+    pub(crate) plain: bool,
+}
+
+impl From<Bytes> for Slice {
+    fn from(data: Bytes) -> Slice {
+        Slice { data, plain: false }
+    }
+}
+
+impl Slice {
+    fn split_to(&mut self, len: usize) -> Slice {
+        Slice { data: self.data.split_to(len), ..*self }
+    }
 }
 
 impl Outgoing {
@@ -62,10 +82,10 @@ impl Outgoing {
     }
 
     /// Takes octets from the source. False when they are more than announced.
-    pub(crate) fn push(&mut self, data: Bytes) -> bool {
-        if !data.is_empty() {
-            self.queued += data.len();
-            self.queue.push_back(data);
+    pub(crate) fn push(&mut self, slice: Slice) -> bool {
+        if !slice.data.is_empty() {
+            self.queued += slice.data.len();
+            self.queue.push_back(slice);
         }
         self.total.is_none_or(|total| self.next - 1 + self.queued as u64 <= total)
     }
@@ -106,32 +126,33 @@ impl Outgoing {
     }
 
     /// Takes the next octets, at most `max`, as they lie.
-    pub(crate) fn take(&mut self, max: usize) -> Bytes {
-        let Some(front) = self.queue.front_mut() else { return Bytes::new() };
-        let data = if front.len() > max { front.split_to(max) } else { self.queue.pop_front().unwrap_or_default() };
-        self.queued -= data.len();
-        self.next += data.len() as u64;
-        data
+    pub(crate) fn take(&mut self, max: usize) -> Slice {
+        let Some(front) = self.queue.front_mut() else { return Slice::default() };
+        let is_long = front.data.len() > max;
+        let slice = if is_long { front.split_to(max) } else { self.queue.pop_front().unwrap_or_default() };
+        self.queued -= slice.data.len();
+        self.next += slice.data.len() as u64;
+        slice
     }
 
     /// Takes the next `len` octets in one piece.
-    pub(crate) fn gather(&mut self, len: usize) -> Bytes {
+    pub(crate) fn gather(&mut self, len: usize) -> Slice {
         let first = self.take(len);
-        if first.len() == len {
+        if first.data.len() == len {
             return first;
         }
         let mut all = BytesMut::with_capacity(len);
-        all.extend_from_slice(&first);
+        all.extend_from_slice(&first.data);
         while all.len() < len {
-            all.extend_from_slice(&self.take(len - all.len()));
+            all.extend_from_slice(&self.take(len - all.len()).data);
         }
-        all.freeze()
+        all.freeze().into()
     }
 
     /// Puts octets back that were taken last and not written.
-    pub(crate) fn put_back(&mut self, data: Bytes) {
-        self.queued += data.len();
-        self.next -= data.len() as u64;
-        self.queue.push_front(data);
+    pub(crate) fn put_back(&mut self, slice: Slice) {
+        self.queued += slice.data.len();
+        self.next -= slice.data.len() as u64;
+        self.queue.push_front(slice);
     }
 }

@@ -110,8 +110,9 @@ fn field(text: &[u8], at: usize, end: usize) -> Result<Field, ParseError> {
 /// `utf8text` without control characters but HTAB: a bare CR or LF is no end of a line here, and so has no place.
 fn is_text(text: &[u8]) -> bool {
     // Looks at every octet, so that the compiler can look at many at a time.
-    let is_odd = |odd: bool, byte: &u8| odd | (byte.is_ascii_control() & (*byte != b'\t'));
-    !text.iter().fold(false, is_odd) && std::str::from_utf8(text).is_ok()
+    let look = |(odd, all): (bool, u8), byte: &u8| (odd | (byte.is_ascii_control() & (*byte != b'\t')), all | *byte);
+    let (odd, all) = text.iter().fold((false, 0), look);
+    !odd && (all.is_ascii() || std::str::from_utf8(text).is_ok())
 }
 
 const fn span(start: usize, end: usize) -> Span {

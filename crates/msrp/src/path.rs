@@ -2,9 +2,9 @@
 
 use sdp::MsrpUri;
 
-/// The first URI of a path.
-pub(crate) fn first(path: &str) -> &str {
-    path.split_ascii_whitespace().next().unwrap_or_default()
+/// The first URI of a path, as octets.
+pub(crate) fn first(path: &[u8]) -> &[u8] {
+    path.split(u8::is_ascii_whitespace).find(|uri| !uri.is_empty()).unwrap_or_default()
 }
 
 /// The last URI of a path: the far end's.

@@ -7,8 +7,8 @@ use wire::Entropy;
 
 use crate::frame::Flag;
 use crate::head::{Head, Method, Name, Start};
-use crate::path;
 use crate::{ByteRange, HeadLimits, Status};
+use crate::{hyphens, path};
 
 /// A transaction identifier of ours: 64 random bits as 16 hexadecimal characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -21,7 +21,7 @@ impl TransactionId {
             let id = TransactionId(entropy.token());
             // RFC 4975 §7.1: the end-line may not occur in the body, so draw again. Not even without the line break
             // before it, because there are receivers that look for less (erratum 4177).
-            if memchr::memmem::find(body, &id.mark()).is_none() {
+            if !id.is_in(body) {
                 return id;
             }
         }
@@ -32,13 +32,15 @@ impl TransactionId {
         &self.0
     }
 
-    /// Seven hyphens and the identifier: what may not occur in a body.
-    pub(crate) fn mark(&self) -> [u8; 23] {
-        let mut mark = [b'-'; 23];
-        mark[7..].copy_from_slice(&self.0);
-        mark
+    /// Whether seven hyphens and the identifier, which may not occur in a body, do in `text`.
+    pub(crate) fn is_in(&self, text: &[u8]) -> bool {
+        // The last seven of however many count: the identifier begins with none.
+        hyphens::rows(text).any(|row| text[row.end..].starts_with(&self.0))
     }
 }
+
+/// Octets of seven hyphens and an identifier of ours.
+pub(crate) const MARK: usize = 23;
 
 /// Prints `MSRP id METHOD`, the start line of a request.
 pub fn request_line(out: &mut BytesMut, id: &TransactionId, method: &str) {
@@ -93,13 +95,12 @@ pub fn response(request: &Head, status: Status, limits: &HeadLimits) -> Option<B
 /// The same for a request whose paths are known to be paths.
 pub(crate) fn answer(request: &Head, status: Status) -> Option<Bytes> {
     let Start::Request(method @ (Method::Send | Method::Auth | Method::Other)) = request.start() else { return None };
-    let (to, from) = (request.value(Name::ToPath)?, request.value(Name::FromPath)?);
+    let (to, from) = (request.raw(Name::ToPath)?, request.raw(Name::FromPath)?);
     let back = if method == Method::Send { path::first(from) } else { from };
     let mut out = BytesMut::with_capacity(96 + back.len() + to.len());
     lines(&mut out, &[b"MSRP ", request.transaction_id(), b" "]);
     write!(out, "{status}\r\n").expect("a buffer in memory takes everything");
-    field(&mut out, "To-Path", back);
-    field(&mut out, "From-Path", path::first(to));
+    lines(&mut out, &[b"To-Path: ", back, b"\r\nFrom-Path: ", path::first(to), b"\r\n"]);
     end_line(&mut out, request.transaction_id(), Flag::Complete);
     Some(out.freeze())
 }
@@ -127,8 +128,27 @@ mod tests {
     fn an_identifier_whose_mark_is_in_the_body_is_drawn_again() {
         let mut same = Entropy::from_seed(5);
         let (first, second) = (TransactionId(same.token()), TransactionId(same.token()));
-        let body = [b"x".as_slice(), &first.mark(), b"y"].concat();
+        let body = [b"x-------".as_slice(), first.as_bytes(), b"y"].concat();
         assert_eq!(TransactionId::draw(&mut Entropy::from_seed(5), &body), second);
         assert_eq!(TransactionId::draw(&mut Entropy::from_seed(5), &body[2..]), first);
+    }
+
+    #[test]
+    fn a_mark_is_found_after_any_number_of_hyphens_and_before_anything() {
+        let id = TransactionId(*b"0123456789abcdef");
+        for (text, is_in) in [
+            ("-------0123456789abcdef", true),
+            ("--------0123456789abcdef", true),
+            ("---------------------0123456789abcdef-------", true),
+            ("a-------b-------0123456789abcdefc", true),
+            ("-------0123456789abcde-------0123456789abcdef", true),
+            ("------0123456789abcdef", false),
+            ("-------0123456789abcde", false),
+            ("------- 0123456789abcdef", false),
+            ("--------------------------------", false),
+            ("", false),
+        ] {
+            assert_eq!(id.is_in(text.as_bytes()), is_in, "{text}");
+        }
     }
 }

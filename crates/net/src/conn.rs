@@ -48,8 +48,10 @@ pub(crate) struct Conn {
     pub(crate) broken: bool,
     /// The kernel took something since this was last looked at.
     pub(crate) progress: bool,
-    /// It stands in the queue of those that may have something for the node.
+    /// It stands in the queue of those that may have something to read.
     pub(crate) in_ready: bool,
+    /// It stands in the queue of those that have something written to be told of.
+    pub(crate) in_written: bool,
     /// The kernel may have something to read. It says so only once (edge triggered), so this outlasts a time without reading.
     pub(crate) readable: bool,
     /// The node wants to hear more. When it does not, the connection stays registered: what comes in wakes us only until
@@ -90,6 +92,7 @@ impl Conn {
             broken: false,
             progress: false,
             in_ready: false,
+            in_written: false,
             readable: false,
             reading: true,
             erred: false,

@@ -13,8 +13,11 @@ pub(crate) struct Effects {
     pub(crate) probe: Probe,
     /// What the node is to be told before anything more is read.
     pub(crate) pending: VecDeque<Input>,
-    /// Who may have something to read, or for a connection, to report as written. A source leaves only after the kernel said that it has nothing: readiness is
-    /// reported once (edge triggered).
+    /// Connections of which the kernel took something that the node has not been told of. It is told before anything is read:
+    /// what the report is about has just been at hand, which it would not be when all others have had their turn.
+    pub(crate) written: VecDeque<Key>,
+    /// Who may have something to read. A source leaves only after the kernel said that it has nothing: readiness is reported
+    /// once (edge triggered).
     pub(crate) ready: VecDeque<Source>,
     pub(crate) deadlines: TimerQueue<Deadline>,
 }
@@ -57,6 +60,7 @@ impl Effects {
             counters: Counters::default(),
             probe: Probe::default(),
             pending: VecDeque::new(),
+            written: VecDeque::new(),
             ready: VecDeque::new(),
             deadlines: TimerQueue::new(),
         }

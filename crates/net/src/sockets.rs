@@ -139,7 +139,8 @@ impl Sockets {
 
     /// Whether [`Sockets::next_input`] may have something without waiting.
     pub fn has_inputs(&self) -> bool {
-        !self.table.fx.pending.is_empty() || !self.table.fx.ready.is_empty()
+        let fx = &self.table.fx;
+        !fx.pending.is_empty() || !fx.written.is_empty() || !fx.ready.is_empty()
     }
 
     /// How long what is read now has waited at most, if the kernel tells: only datagrams are left to read, so many that one call
@@ -253,8 +254,9 @@ impl Table {
 
     fn next_input(&mut self) -> Option<Input> {
         for _ in 0..READS {
-            if let Some(input) = self.fx.pending.pop_front() {
-                return Some(input);
+            let told = self.fx.pending.pop_front().or_else(|| self.streams.next_written(&mut self.fx));
+            if told.is_some() {
+                return told;
             }
             let source = *self.fx.ready.front()?;
             match self.read(source) {

@@ -225,11 +225,12 @@ impl Streams {
     fn flush_conn(&mut self, key: Key, fx: &mut Effects) {
         let Some(conn) = self.conn(key) else { return };
         conn.flush(fx);
+        if conn.owned && conn.written > 0 && !std::mem::replace(&mut conn.in_written, true) {
+            fx.written.push_back(key);
+        }
         if conn.broken {
             // What the peer sent before it broke is read first; reading then finds the end.
             self.mark_readable(key, fx);
-        } else if conn.owned && conn.written > 0 {
-            self.mark_ready(key, fx);
         }
         self.finish_if_flushed(key, fx);
     }
@@ -330,14 +331,23 @@ impl Streams {
         }
     }
 
-    /// Reports what was written, or reads once from the connection.
+    /// The next report of what was written.
+    pub(crate) fn next_written(&mut self, fx: &mut Effects) -> Option<Input> {
+        while let Some(key) = fx.written.pop_front() {
+            let Some(conn) = self.conn(key) else { continue };
+            conn.in_written = false;
+            let octets = std::mem::take(&mut conn.written);
+            if octets > 0 && conn.owned {
+                return Some(Input::Written { conn: conn.id, octets });
+            }
+        }
+        None
+    }
+
+    /// Reads once from the connection.
     pub(crate) fn read(&mut self, key: Key, pool: &mut ReadPool, fx: &mut Effects) -> Step {
         let Some(conn) = self.conn(key) else { return Step::Done };
         let id = conn.id;
-        let octets = std::mem::take(&mut conn.written);
-        if octets > 0 && conn.owned {
-            return Step::Input(Input::Written { conn: id, octets });
-        }
         if !conn.reading && (conn.broken || conn.erred) {
             self.fail(key, fx);
             return Step::Done;

@@ -363,6 +363,20 @@ fn a_busy_peer_does_not_starve_a_quiet_one() {
 }
 
 #[test]
+fn what_the_kernel_took_is_reported_before_the_next_connection_is_read() {
+    let mut host = host();
+    let (_silent, conn) = host.peer();
+    let mut talkers = [host.peer().0, host.peer().0];
+    for talker in &mut talkers {
+        talker.write_all(b"x").unwrap();
+    }
+    assert!(matches!(host.input(), Input::Stream { .. }));
+    host.write(conn, "y");
+    assert_eq!(host.sockets.next_input(), Some(Input::Written { conn, octets: 1 }));
+    assert!(matches!(host.input(), Input::Stream { .. }));
+}
+
+#[test]
 fn what_the_kernel_took_is_reported_once_and_no_more_than_that() {
     let mut host = Host::new(Limits { write_queue: 64 << 20, ..Limits::default() });
     let (mut peer, conn) = host.peer();

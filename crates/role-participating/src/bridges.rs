@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use cpm::{Closing, END_TO_END, ServedUser, Service};
+use hashbrown::HashMap;
 use sdp::{Connector, SessionDescription};
 use sip::{Name, Request, Response};
 use sip_proxy::Preprocessed;
@@ -25,7 +26,8 @@ use crate::{Participating, close};
 pub(crate) struct Bridges {
     bridges: Slab<Box<Bridge>>,
     legs: BTreeMap<SessionKey, (Key, Leg)>,
-    media: BTreeMap<msrp::SessionId, Key>,
+    /// Looked up for all that happens to a message, and never walked in an order that matters.
+    media: HashMap<msrp::SessionId, Key, foldhash::fast::RandomState>,
     /// By the served user.
     users: BTreeMap<String, BTreeSet<Key>>,
     /// Until when messages may be under way in a session that is being closed.
@@ -135,10 +137,9 @@ impl Bridges {
         self.media.get(&session).copied()
     }
 
-    /// The messages that a session of the media plane belongs to.
-    pub(crate) fn relay_of(&mut self, session: msrp::SessionId) -> Option<(Key, &mut msrp::Bridge)> {
-        let key = *self.media.get(&session)?;
-        Some((key, self.bridges.get_mut(key)?.relay.as_mut()?))
+    /// The messages of a bridge.
+    pub(crate) fn relay(&mut self, key: Key) -> Option<&mut msrp::Bridge> {
+        self.bridges.get_mut(key)?.relay.as_mut()
     }
 
     /// Something has moved in a bridge: if it is being closed, it may go on.

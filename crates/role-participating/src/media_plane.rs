@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use hashbrown::HashMap;
 use msrp::{Confirm, Endpoint, Event, IncomingId, Link, Listeners, Remedy, SessionOptions, Status};
 use sdp::{Connector, MsrpMedia, SessionDescription};
 use sip::Method;
@@ -31,8 +32,8 @@ pub(crate) struct MediaPlane {
     listeners: Listeners,
     /// Connections opened so far.
     opened: u64,
-    /// Each in memory of its own: the nodes of the map are half empty.
-    sides: BTreeMap<msrp::SessionId, Box<Side>>,
+    /// Each in memory of its own: the map is half empty. Never walked.
+    sides: HashMap<msrp::SessionId, Box<Side>, foldhash::fast::RandomState>,
     /// Messages whose content has not been seen yet.
     screens: BTreeMap<IncomingId, Screen>,
     /// When something is due about a connection.
@@ -59,7 +60,7 @@ impl MediaPlane {
             endpoint: Endpoint::new(msrp::Options { messages: MESSAGES, ..msrp::Options::default() }, entropy),
             listeners,
             opened: 0,
-            sides: BTreeMap::new(),
+            sides: HashMap::default(),
             screens: BTreeMap::new(),
             timers: TimerQueue::new(),
             remedies: VecDeque::new(),
@@ -279,7 +280,7 @@ impl Participating {
     pub(crate) fn on_msrp_event(&mut self, event: Event, now: Now) {
         let Some(key) = self.bridges.bridge_of(event.session()) else { return };
         self.watch_media(key, &event, now);
-        let Some((key, relay)) = self.bridges.relay_of(event.session()) else { return };
+        let Some(relay) = self.bridges.relay(key) else { return };
         let far = relay.sides().into_iter().find(|side| *side != event.session());
         if let (Event::Started { incoming, .. }, Some(far)) = (&event, far)
             && !self.media.has_way(far, now)

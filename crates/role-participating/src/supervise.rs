@@ -97,8 +97,20 @@ const TYPING: &str = "application/im-iscomposing+xml";
 
 /// Whether the start of a message is CPIM around an isComposing notification.
 fn carries_typing(start: &[u8]) -> bool {
-    cpim::Envelope::parse_start(start).is_ok_and(|envelope| envelope.content().is(TYPING))
+    may_carry_typing(start) && cpim::Envelope::parse_start(start).is_ok_and(|envelope| envelope.content().is(TYPING))
 }
+
+/// Whether it is worth reading an envelope for. A notification is short, and its type ends like this wherever it stands: most
+/// messages need not be read.
+fn may_carry_typing(start: &[u8]) -> bool {
+    let ends_type = |at: usize| start[at..].get(..SUFFIX.len()).is_some_and(|end| end.eq_ignore_ascii_case(SUFFIX));
+    start.len() > SHORT || memchr::memchr_iter(SUFFIX[0], start).any(ends_type)
+}
+
+/// The end of [`TYPING`].
+const SUFFIX: &[u8] = b"+xml";
+/// Octets of the longest piece that is searched before its envelope is read.
+const SHORT: usize = 4096;
 
 impl Participating {
     /// A session on the media path is up, by the caller's ACK: from here on it is watched.
@@ -186,6 +198,8 @@ mod tests {
         assert!(carries_typing(cpim("application/im-isComposing+xml").as_bytes()));
         assert!(carries_typing(cpim("application/im-iscomposing+xml; charset=utf-8").as_bytes()));
         assert!(!carries_typing(cpim("text/plain").as_bytes()));
-        assert!(!carries_typing(b"junk"));
+        assert!(!carries_typing(b"junk") && !carries_typing(b"+xm") && !carries_typing(b"1 + 1 +xml"));
+        let long = cpim("application/im-iscomposing+xml") + &"x".repeat(2 * SHORT);
+        assert!(carries_typing(long.as_bytes()));
     }
 }

@@ -42,6 +42,10 @@ impl fmt::Display for MediaTypes {
 
 /// Whether two entries have a type in common.
 fn overlap(ours: &str, theirs: &str) -> bool {
+    // Mostly both are written the same way.
+    if ours.eq_ignore_ascii_case(theirs) {
+        return true;
+    }
     let (ours, theirs) = (split(ours), split(theirs));
     same(ours.0, theirs.0) && same(ours.1, theirs.1)
 }

@@ -21,8 +21,9 @@ fn push(seen: &mut Vec<Seen>, frame: Frame) {
             let start = format!("{} {:?}", text(head.transaction_id()), head.start());
             seen.push(Seen::Head(start, fields, head.fault().map(|fault| fault.at)));
         }
-        Frame::Body(piece) => {
+        Frame::Body { data: piece, plain } => {
             assert!(!piece.is_empty());
+            assert!(!plain || hyphens::rows(&piece).next().is_none(), "hyphens in {piece:?}");
             if let Some(Seen::Body(body)) = seen.last_mut() {
                 body.extend_from_slice(&piece);
             } else {
@@ -227,9 +228,25 @@ fn a_whole_head_and_its_body_are_not_copied() {
     while let Ok(Some(frame)) = decoder.next(&mut input) {
         match frame {
             Frame::Head(head) => assert!(within(head.transaction_id())),
-            Frame::Body(piece) => assert!(within(&piece)),
+            Frame::Body { data: piece, .. } => assert!(within(&piece)),
             Frame::End(_) => {}
         }
+    }
+}
+
+#[test]
+fn a_body_without_seven_hyphens_in_a_row_is_known_to_be_plain_and_another_is_not() {
+    for (body, expected) in [("a\r\n------b", true), ("a------- b", false), ("-------", false)] {
+        let mut input = Bytes::from(send(body.as_bytes()));
+        let mut decoder = Decoder::new(HeadLimits::default());
+        let frames = std::iter::from_fn(|| decoder.next(&mut input).unwrap());
+        let plain: Vec<_> = frames
+            .filter_map(|frame| match frame {
+                Frame::Body { plain, .. } => Some(plain),
+                Frame::Head(_) | Frame::End(_) => None,
+            })
+            .collect();
+        assert_eq!(plain, [expected], "{body}");
     }
 }
 

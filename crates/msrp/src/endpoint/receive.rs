@@ -7,7 +7,7 @@ use super::Endpoint;
 use crate::connection::{ReadChunk, Route, Target};
 use crate::frame::{Flag, Frame};
 use crate::head::{Head, Method, Name, Start};
-use crate::incoming::{Incoming, Misfit};
+use crate::incoming::{Incoming, Misfit, Piece};
 use crate::session::Outcome;
 use crate::{
     ByteRange, Confirm, Event, FailureReport, IncomingId, Incomplete, MessageId, Outline, SessionId, Status, path,
@@ -80,7 +80,7 @@ impl Endpoint {
             link.inbox_octets -= before - front.len();
             match frame {
                 Ok(Some(Frame::Head(head))) => self.on_head(conn, head, now),
-                Ok(Some(Frame::Body(data))) => self.on_body(conn, data, now),
+                Ok(Some(Frame::Body { data, plain })) => self.on_body(conn, data, plain, now),
                 Ok(Some(Frame::End(flag))) => self.on_end(conn, flag, now),
                 Ok(None) => drop(link.inbox.pop_front()),
                 Err(_) => {
@@ -257,7 +257,7 @@ impl Endpoint {
         })
     }
 
-    fn on_body(&mut self, conn: ConnId, data: Bytes, now: Now) {
+    fn on_body(&mut self, conn: ConnId, data: Bytes, plain: bool, now: Now) {
         let Some(chunk) = self.connections.get_mut(&conn).and_then(|link| link.chunk.as_mut()) else { return };
         let (at, end) = (chunk.next, chunk.end);
         let last = at.saturating_add(data.len() as u64 - 1);
@@ -275,17 +275,23 @@ impl Endpoint {
         let result = if end.is_some_and(|end| last > end) {
             Err(Misfit::Contradiction)
         } else {
-            message.put(at, data, self.options.reorder)
+            message.put(Piece { at, data, plain }, self.options.reorder)
         };
         match result {
             Ok(pieces) => {
                 let stats = self.sessions.get_mut(session.0).map(|known| &mut known.stats);
-                let octets: usize = pieces.iter().map(|(_, data)| data.len()).sum();
+                let octets: usize = pieces.iter().map(|piece| piece.data.len()).sum();
                 if let Some(stats) = stats {
                     stats.octets_received += octets as u64;
                 }
                 let pieces = pieces.into_iter();
-                self.events.extend(pieces.map(|(at, data)| Event::Piece { session, incoming, at, data }));
+                self.events.extend(pieces.map(|Piece { at, data, plain }| Event::Piece {
+                    session,
+                    incoming,
+                    at,
+                    data,
+                    plain,
+                }));
             }
             Err(misfit) => {
                 if let Some(chunk) = self.connections.get_mut(&conn).and_then(|link| link.chunk.as_mut()) {

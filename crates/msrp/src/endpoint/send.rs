@@ -6,8 +6,9 @@ use wire::{ConnId, Now};
 use super::{Endpoint, Heard};
 use crate::connection::Sent;
 use crate::frame::Flag;
+use crate::grammar::is_token_char;
 use crate::head::{Head, Start};
-use crate::outgoing::{Outgoing, SMALL};
+use crate::outgoing::{Outgoing, SMALL, Slice};
 use crate::print::{self, TransactionId};
 use crate::{ByteRange, Event, Failure, FailureReport, MessageId, OutgoingId, Outline, SendError, SessionId, Status};
 
@@ -23,7 +24,7 @@ impl Endpoint {
         let outline = Outline { total: Some(body.len() as u64), ..outline };
         let outgoing = self.begin(session, outline)?;
         if let Some(message) = self.outgoing.get_mut(outgoing.0) {
-            message.push(body);
+            message.push(body.into());
         }
         self.finish(outgoing, now);
         Ok(outgoing)
@@ -61,8 +62,13 @@ impl Endpoint {
     /// Adds octets to a message. False asks the source to wait for [`Event::WantsMore`]; what it gives all the same is kept.
     /// More octets than announced fail the message.
     pub fn push(&mut self, outgoing: OutgoingId, data: Bytes, now: Now) -> bool {
+        self.push_slice(outgoing, data.into(), now)
+    }
+
+    /// The same for octets that something is known of.
+    pub(crate) fn push_slice(&mut self, outgoing: OutgoingId, slice: Slice, now: Now) -> bool {
         let Some(message) = self.outgoing.get_mut(outgoing.0).filter(|message| !message.finished) else { return true };
-        if !message.push(data) {
+        if !message.push(slice) {
             self.abort(outgoing, now);
             return true;
         }
@@ -221,16 +227,50 @@ fn print_fields(paths: &[u8], id: &MessageId, outline: &Outline) -> Bytes {
 
 /// Whether these are whole lines of header fields, so that nothing in them can end the head.
 fn is_mime(mime: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(mime) else { return false };
-    let is_plain = |line: &str| match line.is_ascii() {
-        true => !line.bytes().any(|byte| byte.is_ascii_control()),
-        false => !line.contains(char::is_control),
-    };
-    let is_field = |line: &str| {
-        let name = line.split_once(':').map_or("", |(name, _)| name);
-        let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic());
-        is_name && name.bytes().all(crate::grammar::is_token_char) && is_plain(line)
-    };
-    let mut lines = text.split_inclusive('\n').map(|line| line.strip_suffix("\r\n"));
-    !text.is_empty() && lines.all(|line| line.is_some_and(is_field))
+    let Some(lines) = mime.strip_suffix(b"\n") else { return false };
+    lines.split(|byte| *byte == b'\n').all(|line| line.strip_suffix(b"\r").is_some_and(is_field))
+}
+
+/// Whether a line is a header field of UTF-8 without control characters.
+fn is_field(line: &[u8]) -> bool {
+    let Some(colon) = memchr::memchr(b':', line) else { return false };
+    let (name, value) = line.split_at(colon);
+    let is_name = name.first().is_some_and(u8::is_ascii_alphabetic) && name.iter().copied().all(is_token_char);
+    is_name && is_plain(value)
+}
+
+fn is_plain(value: &[u8]) -> bool {
+    if value.is_ascii() {
+        return !value.iter().any(u8::is_ascii_control);
+    }
+    std::str::from_utf8(value).is_ok_and(|text| !text.contains(char::is_control))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mime_header_fields_are_whole_lines_with_a_name_and_no_control_characters() {
+        for (mime, is_fine) in [
+            ("Content-Type: text/plain\r\n", true),
+            ("Content-ID:\r\nContent-Type: text/plain; n=\u{e9}\r\n", true),
+            ("", false),
+            ("\r\n", false),
+            ("\n", false),
+            ("Content-Type: text/plain", false),
+            ("Content-Type: text/plain\n", false),
+            ("Content-Type: text/plain\r\n\r\n", false),
+            ("Content-Type: a\r\nContent-Type\r\n", false),
+            ("Content Type: text/plain\r\n", false),
+            ("1: text/plain\r\n", false),
+            (": text/plain\r\n", false),
+            ("Content-Type: text\t/plain\r\n", false),
+            ("Content-Type: text\r/plain\r\n", false),
+            ("Content-Type: \u{e9}\u{85}\r\n", false),
+        ] {
+            assert_eq!(is_mime(mime.as_bytes()), is_fine, "{mime:?}");
+        }
+        assert!(!is_mime(b"Content-Type: \xff\r\n"));
+    }
 }

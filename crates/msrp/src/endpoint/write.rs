@@ -6,8 +6,8 @@ use wire::{ConnId, Now, Output};
 use super::Endpoint;
 use crate::connection::{OpenChunk, Sent, Transaction};
 use crate::frame::Flag;
-use crate::outgoing::{Outgoing, SMALL};
-use crate::print::{self, TransactionId};
+use crate::outgoing::{Outgoing, SMALL, Slice};
+use crate::print::{self, MARK, TransactionId};
 use crate::{ByteRange, Event, FailureReport, OutgoingId, SessionId};
 
 /// What is written of a large chunk before another message gets its turn.
@@ -125,8 +125,8 @@ impl Endpoint {
     fn write_small_chunk(&mut self, conn: ConnId, outgoing: OutgoingId, len: usize, now: Now) {
         let Some(message) = self.outgoing.get_mut(outgoing.0) else { return };
         let range = message.range(Some(len));
-        let body = message.gather(len);
-        let id = TransactionId::draw(&mut self.entropy, &body);
+        let Slice { data: body, plain } = message.gather(len);
+        let id = TransactionId::draw(&mut self.entropy, if plain { b"" } else { &body });
         let mut text = chunk_head(message, &id, &range, len);
         text.extend_from_slice(b"\r\n");
         text.extend_from_slice(&body);
@@ -147,7 +147,7 @@ impl Endpoint {
         let slice = message.take(SLICE.min(room).min(message.chunk - written));
         let mut head = None;
         let open = link.open.get_or_insert_with(|| {
-            let id = TransactionId::draw(&mut self.entropy, &slice);
+            let id = TransactionId::draw(&mut self.entropy, if slice.plain { b"" } else { &slice.data });
             head = Some(chunk_head(message, &id, &range, 0));
             OpenChunk { outgoing, id, octets: 0, tail: Vec::new() }
         });
@@ -163,8 +163,8 @@ impl Endpoint {
             head.extend_from_slice(b"\r\n");
             self.write(conn, head.freeze(), now);
         }
-        if !slice.is_empty() {
-            self.write(conn, slice, now);
+        if !slice.data.is_empty() {
+            self.write(conn, slice.data, now);
         }
         if is_over {
             self.end_open_chunk(conn, flag, now);
@@ -220,14 +220,14 @@ impl Endpoint {
 
 impl OpenChunk {
     /// Adds octets, unless the end-line would occur in the body.
-    fn admits(&mut self, slice: &[u8]) -> bool {
-        let mark = self.id.mark();
-        let overlap = slice.len().min(mark.len() - 1);
+    fn admits(&mut self, slice: &Slice) -> bool {
+        let Slice { data: slice, plain } = slice;
+        let overlap = slice.len().min(MARK - 1);
         let mut seam = std::mem::take(&mut self.tail);
         let tail = seam.len();
         seam.extend_from_slice(&slice[..overlap]);
-        let find = |text: &[u8]| memchr::memmem::find(text, &mark).is_some();
-        if find(&seam) || find(slice) {
+        // An end-line may also begin in one slice and end in the next.
+        if self.id.is_in(&seam) || (!plain && self.id.is_in(slice)) {
             seam.truncate(tail);
             self.tail = seam;
             return false;
@@ -235,7 +235,7 @@ impl OpenChunk {
         if slice.len() > overlap {
             seam = slice[slice.len() - overlap..].to_vec();
         } else {
-            seam.drain(..seam.len().saturating_sub(mark.len() - 1));
+            seam.drain(..seam.len().saturating_sub(MARK - 1));
         }
         self.tail = seam;
         self.octets += slice.len();
@@ -260,14 +260,18 @@ mod tests {
     #[test]
     fn a_chunk_ends_before_its_end_line_occurs_in_it_however_it_is_cut() {
         let id = TransactionId::draw(&mut wire::Entropy::from_seed(1), b"");
-        let body = [b"some octets, then ".as_slice(), &id.mark(), b" and more"].concat();
-        let end = 18 + id.mark().len();
+        let body = [b"some octets, then -------".as_slice(), id.as_bytes(), b" and more"].concat();
+        let end = 18 + MARK;
         for size in 1..body.len() {
             let outgoing = OutgoingId(wire::Slab::new().insert(()));
             let mut open = OpenChunk { outgoing, id, octets: 0, tail: Vec::new() };
-            let refused = body.chunks(size).position(|slice| !open.admits(slice));
+            let slices = body.chunks(size).map(|octets| Slice {
+                data: Bytes::copy_from_slice(octets),
+                plain: crate::hyphens::rows(octets).next().is_none(),
+            });
+            let refused = slices.into_iter().position(|slice| !open.admits(&slice));
             assert_eq!(refused, Some((end - 1) / size), "in pieces of {size}");
-            assert!(open.octets < end && open.tail.len() < id.mark().len());
+            assert!(open.octets < end && open.tail.len() < MARK);
         }
     }
 }
