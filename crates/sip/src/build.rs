@@ -70,6 +70,12 @@ impl Builder {
         self
     }
 
+    /// Adds a header field whose value is in pieces.
+    pub fn header_of(mut self, name: Name, pieces: &[&[u8]]) -> Builder {
+        self.parts(name.as_str(), pieces);
+        self
+    }
+
     /// Adds a header field of any name.
     pub fn named(mut self, name: &str, value: impl AsRef<[u8]>) -> Builder {
         self.parts(name, &[value.as_ref()]);

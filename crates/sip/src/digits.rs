@@ -11,6 +11,35 @@ pub fn push_decimal(out: &mut String, n: u32) {
     out.push(char::from(b'0' + (n % 10) as u8));
 }
 
+/// A number in decimal, for a header field that is put together of pieces.
+#[derive(Clone, Copy, Debug)]
+pub struct Decimal {
+    digits: [u8; Decimal::MAX],
+    start: usize,
+}
+
+impl Decimal {
+    /// Digits of the greatest number.
+    const MAX: usize = 20;
+
+    /// Writes a number.
+    pub fn of(mut n: u64) -> Decimal {
+        let (mut digits, mut start) = ([b'0'; Decimal::MAX], Decimal::MAX - 1);
+        digits[start] += (n % 10) as u8;
+        while n >= 10 {
+            n /= 10;
+            start -= 1;
+            digits[start] += (n % 10) as u8;
+        }
+        Decimal { digits, start }
+    }
+
+    /// The digits.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.digits[self.start..]
+    }
+}
+
 /// Writes an IP address as `Display` does, an IPv6 one without brackets.
 pub fn push_ip(out: &mut String, ip: IpAddr) {
     let IpAddr::V4(v4) = ip else {
@@ -37,6 +66,13 @@ pub fn push_addr(out: &mut String, addr: SocketAddr) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_are_displayed() {
+        for n in [0, 7, 10, 99, 100, 3600, 4_294_967_296, u64::MAX] {
+            assert_eq!(Decimal::of(n).as_bytes(), n.to_string().as_bytes());
+        }
+    }
 
     #[test]
     fn addresses_are_written_as_they_are_displayed() {

@@ -28,7 +28,7 @@ mod uri;
 pub use address::Address;
 pub use build::Builder;
 pub use cutter::Cutter;
-pub use digits::{push_addr, push_decimal, push_ip};
+pub use digits::{Decimal, push_addr, push_decimal, push_ip};
 pub use edit::Edit;
 pub use error::{Limits, ParseError};
 pub use frame::{Frame, frame};
