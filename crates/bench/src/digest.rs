@@ -20,7 +20,7 @@ pub(crate) const PASSWORD: &str = "secret";
 
 impl Challenge {
     /// Reads the first challenge of a 401 that MD5 answers.
-    pub(crate) fn read(response: &[u8]) -> Option<Challenge> {
+    pub fn read(response: &[u8]) -> Option<Challenge> {
         let mut all = scan::lines(response).filter(|line| line.is("WWW-Authenticate"));
         let text = all.find_map(|line| {
             let text = std::str::from_utf8(line.value).ok()?;

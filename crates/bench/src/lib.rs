@@ -28,7 +28,7 @@ pub use digest::Challenge;
 pub use load::{Held, Load, Options, Outcome, Pace, Work};
 pub use media::{Plan as MediaPlan, compare as compare_media, json as media_json, table as media_table};
 pub use message::message_figures;
-pub use messages::{CallId, Dialog, Parties};
+pub use messages::{CallId, DOMAIN, Dialog, Parties, users};
 pub use null::null;
 pub use profile::profile;
 pub use report::{json, machine, table, write_section};

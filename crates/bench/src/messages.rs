@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-use crate::digest::Challenge;
+use crate::digest::{Challenge, PASSWORD};
 use crate::scan;
 
 /// Who talks.
@@ -254,13 +254,17 @@ impl Parties {
 const ICSI: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.session";
 const ICSI_ESCAPED: &str = "urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.session";
 
-/// The users that register.
-pub(crate) const SUBSCRIBERS: u32 = 1000;
+/// How many users register.
+const SUBSCRIBERS: u32 = 1000;
 /// The domain of every user.
-pub(crate) const DOMAIN: &str = "ims.example";
+pub const DOMAIN: &str = "ims.example";
 
-/// The name of a user that registers.
-pub(crate) fn subscriber(number: u32) -> String {
+/// The users who register, and their passwords.
+pub fn users() -> impl Iterator<Item = (String, &'static str)> {
+    (0..SUBSCRIBERS).map(|number| (subscriber(number), PASSWORD))
+}
+
+fn subscriber(number: u32) -> String {
     format!("user{}", number % SUBSCRIBERS)
 }
 

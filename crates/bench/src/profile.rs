@@ -27,7 +27,7 @@ struct Cost {
 /// Runs calls through our server under callgrind, and tells by crate and by function where their instructions go.
 pub fn profile() -> Result<String> {
     let mut out = String::new();
-    for workload in [Workload::W1, Workload::W2] {
+    for workload in [Workload::W1, Workload::W2, Workload::W5] {
         let (calls, costs) = run(workload)?;
         write(&mut out, workload, calls, &costs);
     }

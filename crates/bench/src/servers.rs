@@ -8,8 +8,7 @@ use std::time::Duration;
 use interop::{Loopback, Process, Transport, binary, fill, require};
 use tempfile::TempDir;
 
-use crate::digest::PASSWORD;
-use crate::messages::{SUBSCRIBERS, subscriber};
+use crate::messages::users;
 use crate::workload::Workload;
 
 /// What stands between caller and callee.
@@ -200,8 +199,7 @@ fn bounded_with(lifetime: Duration, grace: Duration) -> Command {
 
 /// The users of [`crate::messages`], as the configuration has them.
 fn subscribers() -> String {
-    let user = |number| format!("{} = {{ password = \"{PASSWORD}\" }}\n", subscriber(number));
-    (0..SUBSCRIBERS).map(user).collect()
+    users().map(|(name, password)| format!("{name} = {{ password = \"{password}\" }}\n")).collect()
 }
 
 pub(crate) fn write(file: &Path, text: &str) {

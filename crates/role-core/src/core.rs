@@ -29,12 +29,17 @@ pub struct Core {
     pub(crate) kept: Kept,
     /// Our address as it stands in URIs that we hand out.
     pub(crate) host: String,
+    /// The same for each transport, in their order.
+    hosts: [String; 3],
     pub(crate) trigger: Option<SocketAddr>,
     pub(crate) key: RouteKey,
     /// Requests that pretended to be of a dialog.
     pub(crate) forged: u64,
     pub(crate) once: OncePerMinute,
 }
+
+/// All of them, in the order of [`Core::place`].
+const TRANSPORTS: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
 /// What becomes of a request.
 #[expect(
@@ -65,6 +70,10 @@ impl Core {
             }
         }
         let (forged, once) = (0, OncePerMinute::default());
+        let hosts = TRANSPORTS.map(|transport| {
+            let addr = stack.transports().local(transport);
+            addr.map_or_else(|| host.clone(), |addr| addr.to_string())
+        });
         Core {
             key,
             forged,
@@ -77,6 +86,7 @@ impl Core {
             series: Series::new(),
             kept: Kept::default(),
             host,
+            hosts,
             trigger,
         }
     }
@@ -170,14 +180,13 @@ impl Core {
 
     /// Where this core is found over a transport: host and port, and the parameter that a URI needs besides. Over one without
     /// a listener it is where it is found at all.
-    pub(crate) fn place(&self, transport: Transport) -> (String, &'static str) {
-        let addr = self.stack.transports().local(transport);
-        let param = match transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-            Transport::Tls => ";transport=tls",
-        };
-        (addr.map_or_else(|| self.host.clone(), |addr| addr.to_string()), param)
+    pub(crate) const fn place(&self, transport: Transport) -> (&str, &'static str) {
+        let [udp, tcp, tls] = &self.hosts;
+        match transport {
+            Transport::Udp => (udp.as_str(), ""),
+            Transport::Tcp => (tcp.as_str(), ";transport=tcp"),
+            Transport::Tls => (tls.as_str(), ";transport=tls"),
+        }
     }
 
     pub(crate) fn is_home(&self, uri: &Uri<'_>) -> bool {
@@ -329,6 +338,6 @@ impl Node for Core {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.stack.poll_timeout(), self.proxy.poll_timeout(), self.location.next_expiry()].into_iter().flatten().min()
+        [self.stack.poll_timeout(), self.proxy.poll_timeout(), self.location.next_look()].into_iter().flatten().min()
     }
 }

@@ -11,7 +11,7 @@ use crate::origin::Origin;
 impl Core {
     /// The telephone number in a URI, `+…` and digits only.
     pub(crate) fn number_of(&self, uri: &Uri<'_>) -> Option<String> {
-        let user = uri.user()?;
+        let user = uri.user().filter(|user| user.contains(&b'+'))?;
         let digits: String =
             user.iter().map(|b| char::from(*b)).filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
         (digits.starts_with('+') && digits[1..].bytes().all(|b| b.is_ascii_digit())).then_some(digits)
@@ -19,13 +19,32 @@ impl Core {
 
     /// The address-of-record of the subscriber that a URI names.
     pub(crate) fn user_at(&self, uri: &Uri<'_>) -> Option<String> {
-        if let Some(aor) = self.number_of(uri).and_then(|n| self.config.numbers.get(&n)) {
-            let known = Uri::parse(aor.as_bytes()).ok()?;
-            return self.is_home(&known).then(|| aor.clone());
+        let is_subscriber = |aor: &String| {
+            let name = aor.strip_prefix("sip:").and_then(|aor| aor.split_once('@'));
+            name.is_some_and(|(name, _)| self.config.subscribers.contains_key(name))
+        };
+        match self.numbered(uri) {
+            Some(aor) => aor,
+            None => self.home_aor(uri).filter(is_subscriber),
         }
-        let aor = aor(uri);
-        let name = aor.strip_prefix("sip:")?.split_once('@')?.0;
-        (self.is_home(uri) && self.config.subscribers.contains_key(name)).then_some(aor)
+    }
+
+    /// The address-of-record that a URI would name if there were such a subscriber: for who looks for the subscriber anyway.
+    pub(crate) fn possible_user_at(&self, uri: &Uri<'_>) -> Option<String> {
+        self.numbered(uri).unwrap_or_else(|| self.home_aor(uri))
+    }
+
+    /// Whom a telephone number stands for, which may be nobody of ours; `None` if the URI is not one that we know.
+    fn numbered(&self, uri: &Uri<'_>) -> Option<Option<String>> {
+        let aor = self.number_of(uri).and_then(|n| self.config.numbers.get(&n))?;
+        let is_ours = Uri::parse(aor.as_bytes()).is_ok_and(|known| self.is_home(&known));
+        Some(is_ours.then(|| aor.clone()))
+    }
+
+    /// A URI of our domain with a user part, as an address-of-record.
+    fn home_aor(&self, uri: &Uri<'_>) -> Option<String> {
+        let is_one = self.is_home(uri) && uri.is_sip() && uri.user().is_some();
+        is_one.then(|| aor(uri))
     }
 
     /// RFC 3325 §5 and RFC 6050 §4: what the client prefers is asserted if it may say so, what it asserts itself is dropped.

@@ -146,7 +146,7 @@ impl Core {
             Err(error) => return tracing::error!(%error, "a registration of an earlier life cannot be read"),
         };
         let bindings = row.bindings.into_iter().filter_map(|binding| binding.into_binding(now)).collect();
-        self.location.set(row.aor, bindings);
+        self.location.set(&row.aor, bindings);
     }
 
     /// Changes of registrations that could not be kept, since the start.

@@ -10,11 +10,20 @@ use wire::Instant;
 /// Where the users of a domain can be reached: their bindings (RFC 3261 §10).
 #[derive(Debug, Default)]
 pub(crate) struct Location {
-    users: BTreeMap<String, Vec<Binding>>,
-    /// When the first binding of each user expires.
-    expiries: BTreeSet<(Instant, String)>,
+    users: BTreeMap<String, User>,
+    /// When each user is looked at next.
+    looks: BTreeSet<(Instant, String)>,
     /// Where the contacts are ([`sip::Uri::place`]), and whose they are.
     places: BTreeSet<(Vec<u8>, String)>,
+}
+
+/// A user with bindings.
+#[derive(Debug)]
+struct User {
+    bindings: Vec<Binding>,
+    /// When the first binding expires, or before: most bindings are refreshed, and a look in vain for each that was costs less
+    /// than to put off the look with each refresh.
+    look: Instant,
 }
 
 /// A contact of a user, and the way its REGISTER came.
@@ -108,26 +117,28 @@ impl Binding {
 
     fn is_same(&self, uri: &sip::Uri<'_>, instance: Option<&[u8]>) -> bool {
         let same_device = instance.is_some() && self.instance.as_deref() == instance;
-        same_device || sip::Uri::parse(&self.uri).is_ok_and(|u| u.matches(uri))
+        // A refresh has the same text.
+        same_device || self.uri == uri.as_bytes() || sip::Uri::parse(&self.uri).is_ok_and(|u| u.matches(uri))
     }
 }
 
 impl Location {
     /// The bindings of a user that have not expired, most preferred first.
     pub(crate) fn bindings(&self, aor: &str, now: Instant) -> Vec<&Binding> {
-        let mut found: Vec<_> = self.users.get(aor).into_iter().flatten().filter(|b| b.expires_at > now).collect();
+        let mut found: Vec<_> = self.of(aor).iter().filter(|b| b.expires_at > now).collect();
         found.sort_by_key(|b| std::cmp::Reverse(b.q));
         found
     }
 
     /// All bindings that have not expired, by user.
     pub(crate) fn all(&self, now: Instant) -> impl Iterator<Item = (&str, &Binding)> {
-        let users = self.users.iter().flat_map(|(aor, list)| list.iter().map(|binding| (aor.as_str(), binding)));
+        let users =
+            self.users.iter().flat_map(|(aor, user)| user.bindings.iter().map(|binding| (aor.as_str(), binding)));
         users.filter(move |(_, binding)| binding.expires_at > now)
     }
 
     pub(crate) fn is_registered(&self, aor: &str, now: Instant) -> bool {
-        self.users.get(aor).is_some_and(|list| list.iter().any(|b| b.expires_at > now))
+        self.of(aor).iter().any(|b| b.expires_at > now)
     }
 
     /// The binding whose contact a request is aimed at: its URI is the Request-URI of requests inside a dialog. Anybody may
@@ -150,77 +161,96 @@ impl Location {
         now: Instant,
         change: impl FnOnce(&mut Bindings) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut bindings = Bindings(self.users.get(aor).cloned().unwrap_or_default());
-        bindings.0.retain(|b| b.expires_at > now);
+        let mut bindings = Bindings(self.of(aor).iter().filter(|b| b.expires_at > now).cloned().collect());
         change(&mut bindings)?;
-        self.set(aor.to_owned(), bindings.0);
+        self.set(aor, bindings.0);
         Ok(())
     }
 
     /// A user has these bindings from now on.
-    pub(crate) fn set(&mut self, aor: String, bindings: Vec<Binding>) {
+    pub(crate) fn set(&mut self, aor: &str, bindings: Vec<Binding>) {
         let first = bindings.iter().map(|b| b.expires_at).min();
-        self.place(&aor, &bindings);
-        let was = if bindings.is_empty() { self.users.remove(&aor) } else { self.users.insert(aor.clone(), bindings) };
-        let was = was.iter().flatten().map(|b| b.expires_at).min();
-        if was == first {
-            return;
-        }
-        if let Some(was) = was {
-            self.expiries.remove(&(was, aor.clone()));
-        }
-        if let Some(first) = first {
-            self.expiries.insert((first, aor));
+        let Some(user) = self.users.get_mut(aor) else {
+            return if let Some(first) = first {
+                self.add(aor, bindings, first)
+            };
+        };
+        place(&mut self.places, aor, &user.bindings, &bindings);
+        match first {
+            // It may be later than the look: then that finds nothing, and another one is due.
+            Some(first) if first >= user.look => user.bindings = bindings,
+            Some(first) => {
+                self.looks.remove(&(user.look, aor.to_owned()));
+                self.looks.insert((first, aor.to_owned()));
+                *user = User { bindings, look: first };
+            }
+            None => {
+                self.looks.remove(&(user.look, aor.to_owned()));
+                self.users.remove(aor);
+            }
         }
     }
 
-    /// The contacts of a user are where these bindings say from now on.
-    fn place(&mut self, aor: &str, bindings: &[Binding]) {
-        let known = self.users.get(aor).map_or(&[][..], Vec::as_slice);
-        // A refresh changes no place, and most changes are refreshes.
-        if known.iter().map(|b| &b.uri).eq(bindings.iter().map(|b| &b.uri)) {
-            return;
-        }
-        for place in known.iter().filter_map(Binding::place) {
-            self.places.remove(&(place, aor.to_owned()));
-        }
-        self.places.extend(bindings.iter().filter_map(Binding::place).map(|place| (place, aor.to_owned())));
+    /// A user has bindings who had none.
+    fn add(&mut self, aor: &str, bindings: Vec<Binding>, first: Instant) {
+        place(&mut self.places, aor, &[], &bindings);
+        self.looks.insert((first, aor.to_owned()));
+        self.users.insert(aor.to_owned(), User { bindings, look: first });
     }
 
     /// The bindings of a user as they are, expired ones among them.
     pub(crate) fn of(&self, aor: &str) -> &[Binding] {
-        self.users.get(aor).map_or(&[], Vec::as_slice)
+        self.users.get(aor).map_or(&[], |user| &user.bindings)
     }
 
     /// Forgets what has expired. Returns the users that have no binding left.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<String> {
         let mut gone = Vec::new();
-        while let Some((first, aor)) = self.expiries.pop_first() {
-            if first > now {
-                self.expiries.insert((first, aor));
-                break;
-            }
-            let mut left = self.of(&aor).to_vec();
-            left.retain(|b| b.expires_at > now);
-            if left.is_empty() {
+        while self.next_look().is_some_and(|look| look <= now) {
+            let Some((_, aor)) = self.looks.pop_first() else { break };
+            let left: Vec<Binding> = self.of(&aor).iter().filter(|b| b.expires_at > now).cloned().collect();
+            if let (Some(user), Some(first)) = (self.users.get_mut(&aor), left.iter().map(|b| b.expires_at).min()) {
+                user.look = first;
+                self.looks.insert((first, aor.clone()));
+            } else {
                 gone.push(aor.clone());
             }
-            self.set(aor, left);
+            self.set(&aor, left);
         }
         gone
     }
 
     /// What must hold after every input; looked at in debug builds only.
     pub(crate) fn check_invariants(&self) {
-        debug_assert!(self.users.values().all(|list| !list.is_empty()), "a user without bindings is not kept");
-        debug_assert_eq!(self.expiries.len(), self.users.len(), "every user is looked at in time");
+        debug_assert!(
+            self.users.values().all(|user| user
+                .bindings
+                .iter()
+                .map(|b| b.expires_at)
+                .min()
+                .is_some_and(|at| at >= user.look)),
+            "a user without bindings is not kept, and one with bindings is looked at in time"
+        );
+        debug_assert_eq!(self.looks.len(), self.users.len(), "every user is looked at");
         debug_assert!(self.places.iter().all(|(_, aor)| self.users.contains_key(aor)), "no place outlives its user");
     }
 
-    /// When the next binding expires.
-    pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.expiries.first().map(|(first, _)| *first)
+    /// When a user is looked at next: [`Location::expire`].
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.looks.first().map(|(first, _)| *first)
     }
+}
+
+/// The contacts of a user who had some are where these bindings say from now on.
+fn place(places: &mut BTreeSet<(Vec<u8>, String)>, aor: &str, known: &[Binding], bindings: &[Binding]) {
+    // A refresh changes no place, and most changes are refreshes.
+    if known.iter().map(|b| &b.uri).eq(bindings.iter().map(|b| &b.uri)) {
+        return;
+    }
+    for place in known.iter().filter_map(Binding::place) {
+        places.remove(&(place, aor.to_owned()));
+    }
+    places.extend(bindings.iter().filter_map(Binding::place).map(|place| (place, aor.to_owned())));
 }
 
 /// The bindings of one user, while they are being changed.
@@ -235,10 +265,16 @@ pub(crate) struct Sequence<'a> {
 }
 
 impl Bindings {
-    /// Adds a binding or refreshes one.
-    pub(crate) fn bind(&mut self, binding: Binding, max: usize) -> Result<(), Stale> {
-        let uri = sip::Uri::parse(&binding.uri).ok();
-        let known = self.0.iter().position(|b| uri.is_some_and(|u| b.is_same(&u, binding.instance.as_deref())));
+    /// Adds a binding of this URI and device, or refreshes it: `make` is shown the one that is there.
+    pub(crate) fn bind(
+        &mut self,
+        uri: &sip::Uri<'_>,
+        instance: Option<&[u8]>,
+        max: usize,
+        make: impl FnOnce(Option<&Binding>) -> Binding,
+    ) -> Result<(), Stale> {
+        let known = self.0.iter().position(|b| b.is_same(uri, instance));
+        let binding = make(known.map(|i| &self.0[i]));
         match known {
             Some(i) => {
                 self.0[i].check_order(Sequence { call_id: &binding.call_id, cseq: binding.cseq })?;
@@ -301,11 +337,35 @@ mod tests {
         }
     }
 
+    fn bind_one(bindings: &mut Bindings, binding: Binding, max: usize) -> Result<(), Stale> {
+        let (uri, instance) = (binding.uri.clone(), binding.instance.clone());
+        bindings.bind(&sip::Uri::parse(&uri).unwrap(), instance.as_deref(), max, |_| binding)
+    }
+
+    #[test]
+    fn a_look_that_comes_too_early_finds_nothing_and_is_due_again() {
+        let mut location = Location::default();
+        let (aor, at) = ("sip:a@x", |seconds| Instant::ZERO + Duration::from_secs(seconds));
+        for (cseq, until) in [(1, 60), (2, 90), (3, 80)] {
+            let refresh = binding("sip:a@10.0.0.1:5070", cseq, until);
+            location.change(aor, at(0), |bindings| bind_one(bindings, refresh, 2)).unwrap();
+            assert_eq!(location.next_look(), Some(at(60)));
+        }
+        assert!(location.expire(at(60)).is_empty() && location.is_registered(aor, at(60)));
+        assert_eq!(location.next_look(), Some(at(80)));
+        let shorter = binding("sip:a@10.0.0.1:5070", 4, 70);
+        location.change(aor, at(61), |bindings| bind_one(bindings, shorter, 2)).unwrap();
+        assert_eq!(location.next_look(), Some(at(70)));
+        location.check_invariants();
+        assert_eq!(location.expire(at(70)), [aor]);
+        assert_eq!(location.next_look(), None);
+    }
+
     #[test]
     fn bindings_are_refreshed_in_order_and_expire() {
         let mut location = Location::default();
         let (now, aor) = (Instant::ZERO, "sip:a@x");
-        let mut bind = |binding| location.change(aor, now, |bindings| bindings.bind(binding, 2));
+        let mut bind = |binding| location.change(aor, now, |bindings| bind_one(bindings, binding, 2));
         assert_eq!(bind(binding("sip:a@10.0.0.1:5070", 1, 60)), Ok(()));
         assert_eq!(bind(binding("sip:a@10.0.0.1:5070", 1, 60)), Err(Stale::OutOfOrder));
         assert_eq!(bind(binding("sip:a@10.0.0.1:5070", 2, 90)), Ok(()));
@@ -316,7 +376,7 @@ mod tests {
         assert_eq!(location.bindings(aor, later).len(), 1);
         assert_eq!(location.expire(now + Duration::from_secs(90)), [aor]);
         assert!(!location.is_registered(aor, now));
-        assert_eq!(location.next_expiry(), None);
+        assert_eq!(location.next_look(), None);
     }
 
     #[test]
@@ -324,7 +384,7 @@ mod tests {
         let mut location = Location::default();
         let device = |uri, cseq| Binding { instance: Some(Bytes::from_static(b"urn:x")), ..binding(uri, cseq, 60) };
         for moved in [device("sip:a@10.0.0.1:5070", 1), device("sip:a@10.0.0.9:5071", 2)] {
-            location.change("sip:a@x", Instant::ZERO, |bindings| bindings.bind(moved, 9)).unwrap();
+            location.change("sip:a@x", Instant::ZERO, |bindings| bind_one(bindings, moved, 9)).unwrap();
         }
         assert_eq!(location.bindings("sip:a@x", Instant::ZERO).len(), 1);
     }
@@ -334,7 +394,7 @@ mod tests {
         let mut location = Location::default();
         let now = Instant::ZERO;
         for (aor, uri) in [("sip:a@x", "sip:a@10.0.0.1:5070"), ("sip:b@x", "sip:b@10.0.0.1:5070;transport=tcp")] {
-            location.change(aor, now, |bindings| bindings.bind(binding(uri, 1, 60), 2)).unwrap();
+            location.change(aor, now, |bindings| bind_one(bindings, binding(uri, 1, 60), 2)).unwrap();
         }
         let found = |location: &Location, uri: &str, user| {
             let uri = sip::Uri::parse(uri.as_bytes()).unwrap();
@@ -348,26 +408,26 @@ mod tests {
         assert_eq!(found(&location, "sip:a@10.0.0.1:5070", Some("sip:b@x")), None);
         assert_eq!(found(&location, "sip:a@10.0.0.1:5071", None), None);
 
-        location.set("sip:a@x".to_owned(), vec![binding("sip:a@10.0.0.9:5070", 2, 60)]);
+        location.set("sip:a@x", vec![binding("sip:a@10.0.0.9:5070", 2, 60)]);
         assert_eq!(found(&location, "sip:a@10.0.0.1:5070", None), None);
         assert!(found(&location, "sip:a@10.0.0.9:5070", None).is_some());
         location.expire(now + Duration::from_secs(60));
-        assert_eq!((location.places.len(), location.users.len(), location.expiries.len()), (0, 0, 0));
+        assert_eq!((location.places.len(), location.users.len(), location.looks.len()), (0, 0, 0));
     }
 
     #[test]
     fn a_change_that_fails_halfway_changes_nothing() {
         let mut location = Location::default();
         let (now, aor) = (Instant::ZERO, "sip:a@x");
-        location.change(aor, now, |bindings| bindings.bind(binding("sip:a@10.0.0.1:5070", 5, 60), 2)).unwrap();
+        location.change(aor, now, |bindings| bind_one(bindings, binding("sip:a@10.0.0.1:5070", 5, 60), 2)).unwrap();
         let late = Sequence { call_id: b"c", cseq: 5 };
         let outcome = location.change(aor, now, |bindings| {
-            bindings.bind(binding("sip:a@10.0.0.2:5070", 1, 60), 2)?;
+            bind_one(bindings, binding("sip:a@10.0.0.2:5070", 1, 60), 2)?;
             bindings.unbind_all(late)
         });
         assert_eq!(outcome, Err(Stale::OutOfOrder));
         assert_eq!(location.bindings(aor, now).len(), 1);
         let gone = location.change(aor, now, |bindings| bindings.unbind_all(Sequence { cseq: 6, ..late }));
-        assert_eq!((gone, location.next_expiry()), (Ok(()), None));
+        assert_eq!((gone, location.next_look()), (Ok(()), None));
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use sip::header::{Contact, ContactAddress};
-use sip::{Builder, Name, Request};
+use sip::{Builder, Decimal, Name, Request};
 use sip_tx::{Flow, Incoming};
 use sip_ua::Reject;
 use sip_ua::digest::{Authenticator, Check, Side};
+use smallvec::SmallVec;
 use wire::{Entropy, Now, Transport};
 
 use crate::location::{Binding, Bindings, Sequence, Stale};
@@ -53,7 +55,7 @@ impl Core {
     }
 
     /// The steps of RFC 3261 §10.3. Returns whose registration it is, and the 200.
-    fn registered(&mut self, request: &Request, flow: &Flow, now: Now) -> Result<(String, bytes::Bytes), Reject> {
+    fn registered(&mut self, request: &Request, flow: &Flow, now: Now) -> Result<(String, Bytes), Reject> {
         // 1. The domain is ours: whoever called us has seen to it.
         // 2. Extensions.
         let is_known = |tag: &&[u8]| tag.eq_ignore_ascii_case(b"path") || tag.eq_ignore_ascii_case(b"outbound");
@@ -64,15 +66,15 @@ impl Core {
         }
 
         // 5. The address-of-record, before authentication: whom else could the credentials be for?
-        let aor = self.user_at(&request.to().uri());
+        let aor = self.possible_user_at(&request.to().uri());
 
         // 3. and 4. Who registers, and whether it is the user. Who asks for a user that there is not is challenged like
         //    everybody else, or the answers would tell which users there are.
-        self.authenticate(request, aor.as_deref().unwrap_or_default(), now)?;
+        let number = self.authenticate(request, aor.as_deref().unwrap_or_default(), now)?;
         let aor = aor.ok_or(Reject::new(404))?;
 
         // 6. and 7. The contacts. All are read before any is changed.
-        let contacts: Vec<_> =
+        let contacts: SmallVec<[_; 1]> =
             request.values(Name::Contact).map(Contact::parse).collect::<Result<_, _>>().map_err(malformed)?;
         match contacts.as_slice() {
             [Contact::Star] if request.header(Name::Expires) == Some(b"0") => {
@@ -85,22 +87,25 @@ impl Core {
         }
 
         // 8. All bindings, and the way for what the user sends.
-        let answer = self.registration_answer(request, &aor, now);
+        let answer = self.registration_answer(request, &aor, number.as_deref(), now);
         Ok((aor, answer))
     }
 
-    fn authenticate(&mut self, request: &Request, aor: &str, now: Now) -> Result<(), Reject> {
+    /// Returns the telephone number of the user, if there is one.
+    fn authenticate(&mut self, request: &Request, aor: &str, now: Now) -> Result<Option<String>, Reject> {
         let name = name_of(aor);
         let authenticator = &mut self.registrar.authenticator;
         // IMS clients write the private identity `user@domain` as user name.
         let is_user = |user: &str| user == name || aor.strip_prefix("sip:") == Some(user);
         let subscribers = &self.config.subscribers;
+        let mut number = None;
         let secret_of = |claimed: &str| {
             let subscriber = subscribers.get(name).filter(|_| is_user(claimed))?;
+            number = subscriber.number.as_ref();
             Some(subscriber.private.as_ref().filter(|_| claimed != name).unwrap_or(&subscriber.secret))
         };
         match authenticator.check(request, Side::Server, now, secret_of) {
-            Check::Granted { .. } => Ok(()),
+            Check::Granted { .. } => Ok(number.cloned()),
             Check::Missing { stale } => Err(authenticator.demand(Side::Server, stale, now)),
             Check::Refused => Err(because(403, "these credentials are not the user's")),
         }
@@ -115,7 +120,7 @@ impl Core {
         now: Now,
     ) -> Result<(), Reject> {
         let bounds = self.config.registration;
-        let asked: Vec<_> =
+        let asked: SmallVec<[_; 1]> =
             contacts.iter().filter_map(Contact::address).map(|c| (c, self.interval(&c, request))).collect();
         if asked.iter().any(|(_, interval)| !interval.is_zero() && *interval < bounds.min_expires) {
             return Err(Reject::new(423).with(Name::MinExpires, bounds.min_expires.as_secs().to_string()));
@@ -125,7 +130,8 @@ impl Core {
                 if interval.is_zero() {
                     bindings.unbind(&contact.uri(), contact.instance(), sequence(request))?;
                 } else {
-                    bindings.bind(binding(contact, request, flow, *interval, now), bounds.max_contacts)?;
+                    let make = |known: Option<&Binding>| binding(contact, known, request, flow, *interval, now);
+                    bindings.bind(&contact.uri(), contact.instance(), bounds.max_contacts, make)?;
                 }
             }
             Ok(())
@@ -143,20 +149,27 @@ impl Core {
         asked.unwrap_or(bounds.default_expires).min(bounds.max_expires)
     }
 
-    fn registration_answer(&mut self, request: &Request, aor: &str, now: Now) -> bytes::Bytes {
+    fn registration_answer(&mut self, request: &Request, aor: &str, number: Option<&str>, now: Now) -> Bytes {
         let tag = self.stack.entropy().tag();
         let mut answer: Builder = request.respond(200, &tag);
         for binding in self.location.bindings(aor, now.at) {
-            let left = (binding.expires_at - now.at).as_secs();
-            let instance =
-                binding.instance.as_ref().map(|i| format!(";+sip.instance=\"<{}>\"", String::from_utf8_lossy(i)));
-            let uri = String::from_utf8_lossy(&binding.uri);
-            answer = answer.header(Name::Contact, format!("<{uri}>;expires={left}{}", instance.unwrap_or_default()));
+            let left = Decimal::of((binding.expires_at - now.at).as_secs());
+            let [before, instance, after] = match &binding.instance {
+                Some(instance) => [&b";+sip.instance=\"<"[..], instance, b">\""],
+                None => [&b""[..]; 3],
+            };
+            let pieces = [b"<", &*binding.uri, b">;expires=", left.as_bytes(), before, instance, after];
+            answer = answer.header_of(Name::Contact, &pieces);
         }
         let (host, param) = self.place(request_transport(request));
-        answer = answer.copied(request, Name::Path);
-        answer = answer.header(Name::ServiceRoute, format!("<sip:{host}{param};lr;orig>"));
-        self.associated(aor).into_iter().fold(answer, |answer, uri| answer.header(Name::PAssociatedUri, uri)).finish()
+        answer = answer
+            .copied(request, Name::Path)
+            .header_of(Name::ServiceRoute, &[b"<sip:", host.as_bytes(), param.as_bytes(), b";lr;orig>"])
+            .header_of(Name::PAssociatedUri, &[b"<", aor.as_bytes(), b">"]);
+        if let Some(number) = number {
+            answer = answer.header_of(Name::PAssociatedUri, &[b"<tel:", number.as_bytes(), b">"]);
+        }
+        answer.finish()
     }
 }
 
@@ -168,21 +181,41 @@ fn request_transport(request: &Request) -> Transport {
     named.unwrap_or(Transport::Udp)
 }
 
-fn binding(contact: &ContactAddress<'_>, request: &Request, flow: &Flow, interval: Duration, now: Now) -> Binding {
+/// The binding that a REGISTER asks for. Of the one that it refreshes it shares what has not changed.
+fn binding(
+    contact: &ContactAddress<'_>,
+    known: Option<&Binding>,
+    request: &Request,
+    flow: &Flow,
+    interval: Duration,
+    now: Now,
+) -> Binding {
     // Copies: a binding outlives the block of memory that its datagram shares with others.
-    let copy = bytes::Bytes::copy_from_slice;
-    let params = contact.address().params();
+    let copy = Bytes::copy_from_slice;
+    let kept = |known: Option<&Bytes>, text: &[u8]| known.filter(|known| **known == *text).cloned();
+    let (uri, call_id, instance) = (contact.uri().as_bytes(), request.call_id(), contact.instance());
+    let entry = [b"<", uri, b">", contact.address().params().as_bytes()];
     Binding {
-        uri: copy(contact.uri().as_bytes()),
-        contact: [b"<", contact.uri().as_bytes(), b">", params.as_bytes()].concat().into(),
-        instance: contact.instance().map(copy),
+        uri: kept(known.map(|b| &b.uri), uri).unwrap_or_else(|| copy(uri)),
+        contact: known
+            .map(|b| &b.contact)
+            .filter(|known| is_joined(known, &entry))
+            .cloned()
+            .unwrap_or_else(|| entry.concat().into()),
+        instance: instance
+            .map(|text| kept(known.and_then(|b| b.instance.as_ref()), text).unwrap_or_else(|| copy(text))),
         q: contact.q().unwrap_or(sip::header::Qvalue::ONE).thousandths(),
         expires_at: now.at + interval,
-        call_id: copy(request.call_id()),
+        call_id: kept(known.map(|b| &b.call_id), call_id).unwrap_or_else(|| copy(call_id)),
         cseq: request.cseq().number,
         path: request.values(Name::Path).map(copy).collect(),
         flow: *flow,
     }
+}
+
+/// Whether a text consists of these parts.
+fn is_joined(text: &[u8], parts: &[&[u8]]) -> bool {
+    parts.iter().try_fold(text, |rest, part| rest.strip_prefix(*part)).is_some_and(<[u8]>::is_empty)
 }
 
 fn sequence(request: &Request) -> Sequence<'_> {

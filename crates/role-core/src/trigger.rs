@@ -38,7 +38,7 @@ impl Core {
         // It comes back over the transport on which it leaves.
         let transport = transport_of(uri);
         let (host, param) = self.place(transport);
-        let routes = [format!("<{uri};lr>"), format!("<{}{param}>", odi.uri(&host))];
+        let routes = [format!("<{uri};lr>"), format!("<{}{param}>", odi.uri(host))];
         let state = if is_registered { "reg" } else { "unreg" };
         edits.set(Name::PServedUser, format!("<{}>;sescase={};regstate={state}", served.aor, served.case.as_str()));
         Plan {

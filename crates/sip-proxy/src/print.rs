@@ -104,11 +104,11 @@ impl Copy<'_> {
 
         // 3. Max-Forwards. Validation has refused 0.
         let left = request.max_forwards().map_or(70, |n| n.saturating_sub(1));
-        edit.set(Name::MaxForwards, Decimal::new(u32::from(left)));
+        edit.set(Name::MaxForwards, Decimal::of(left.into()));
 
         // RFC 5393 §5.3.3: Max-Breadth.
         if let Some(breadth) = self.breadth {
-            edit.set(Name::MaxBreadth, Decimal::new(breadth));
+            edit.set(Name::MaxBreadth, Decimal::of(breadth.into()));
         }
 
         // 4. Record-Route.
@@ -124,7 +124,7 @@ impl Copy<'_> {
 
         // 9. Content-Length, without which a stream cannot be framed.
         if hop.transport.is_reliable() && !request.has(Name::ContentLength) {
-            edit.append(Name::ContentLength, Decimal::new(request.body().len() as u32));
+            edit.append(Name::ContentLength, Decimal::of(request.body().len() as u64));
         }
         edit.finish()
     }

@@ -70,6 +70,12 @@ impl Builder {
         self
     }
 
+    /// Adds a header field whose value is in pieces.
+    pub fn header_of(mut self, name: Name, pieces: &[&[u8]]) -> Builder {
+        self.parts(name.as_str(), pieces);
+        self
+    }
+
     /// Adds a header field of any name.
     pub fn named(mut self, name: &str, value: impl AsRef<[u8]>) -> Builder {
         self.parts(name, &[value.as_ref()]);
@@ -106,7 +112,7 @@ impl Builder {
     /// Ends the message with a body.
     pub fn body(mut self, content_type: impl AsRef<[u8]>, body: &[u8]) -> Bytes {
         self.parts(Name::ContentType.as_str(), &[content_type.as_ref()]);
-        self.parts(Name::ContentLength.as_str(), &[Decimal::new(body.len() as u32).as_bytes()]);
+        self.parts(Name::ContentLength.as_str(), &[Decimal::of(body.len() as u64).as_bytes()]);
         self.out.extend_from_slice(b"\r\n");
         self.out.extend_from_slice(body);
         Bytes::from(self.out)

@@ -5,32 +5,35 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Writes a number in decimal.
 pub fn push_decimal(out: &mut String, n: u32) {
-    out.extend(Decimal::new(n).as_bytes().iter().map(|digit| char::from(*digit)));
+    out.extend(Decimal::of(n.into()).as_bytes().iter().map(|digit| char::from(*digit)));
 }
 
-/// A number in decimal.
+/// A number in decimal, for a header field that is put together of pieces.
 #[derive(Clone, Copy, Debug)]
 pub struct Decimal {
-    digits: [u8; 10],
-    at: usize,
+    digits: [u8; Decimal::MAX],
+    start: usize,
 }
 
 impl Decimal {
+    /// Digits of the greatest number.
+    const MAX: usize = 20;
+
     /// Writes a number.
-    pub const fn new(mut n: u32) -> Decimal {
-        let mut decimal = Decimal { digits: [b'0'; 10], at: 9 };
+    pub fn of(mut n: u64) -> Decimal {
+        let (mut digits, mut start) = ([b'0'; Decimal::MAX], Decimal::MAX - 1);
+        digits[start] += (n % 10) as u8;
         while n >= 10 {
-            decimal.digits[decimal.at] += (n % 10) as u8;
-            decimal.at -= 1;
             n /= 10;
+            start -= 1;
+            digits[start] += (n % 10) as u8;
         }
-        decimal.digits[decimal.at] += n as u8;
-        decimal
+        Decimal { digits, start }
     }
 
-    /// As octets.
+    /// The digits.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.digits[self.at..]
+        &self.digits[self.start..]
     }
 }
 
@@ -80,8 +83,8 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_they_are_displayed() {
-        for n in [0, 1, 9, 10, 99, 100, 65_535, 1_000_000_000, u32::MAX] {
-            assert_eq!(Decimal::new(n).as_bytes(), n.to_string().as_bytes());
+        for n in [0, 7, 10, 99, 100, 3600, 4_294_967_296, u64::MAX] {
+            assert_eq!(Decimal::of(n).as_bytes(), n.to_string().as_bytes());
         }
     }
 

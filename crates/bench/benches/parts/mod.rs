@@ -1,10 +1,12 @@
 //! The parts: what is run, and the most that it may cost.
 
+mod core;
 mod node;
 
 use bench::{CallId, Dialog, Parties};
 use flow::MediaPath;
 
+use self::core::Registrar;
 use self::node::{Bench, Step};
 
 /// A part of a workload.
@@ -16,13 +18,17 @@ pub(crate) struct Part {
     pub(crate) run: fn(u32),
 }
 
-pub(crate) const PARTS: [Part; 5] = [
+pub(crate) const PARTS: [Part; 6] = [
     Part { name: "set-up-off-path", bound: 112_000, run: |calls| sessions(calls, MediaPath::Off, Measure::SetUp) },
     Part { name: "close-off-path", bound: 60_000, run: |calls| sessions(calls, MediaPath::Off, Measure::Close) },
     Part { name: "set-up-on-path", bound: 312_000, run: |calls| sessions(calls, MediaPath::On, Measure::SetUp) },
     Part { name: "close-on-path", bound: 73_000, run: |calls| sessions(calls, MediaPath::On, Measure::Close) },
     Part { name: "message", bound: 66_000, run: messages },
+    Part { name: "register", bound: 44_000, run: registrations },
 ];
+
+/// Who registers in turn.
+const USERS: u32 = 100;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Measure {
@@ -60,5 +66,14 @@ fn messages(calls: u32) {
         let answer = bench.request(&out, Step::Measured).expect("a 200 to the MESSAGE");
         assert!(answer.starts_with(b"SIP/2.0 200"));
         bench.pass_time();
+    }
+}
+
+/// Registrations at the core: each user is challenged once, and refreshes with a growing count.
+fn registrations(calls: u32) {
+    let mut core = Registrar::new(USERS);
+    for turn in 0..calls + USERS {
+        core.register(CallId { slot: turn % USERS, turn });
+        core.pass_time();
     }
 }

@@ -25,11 +25,11 @@ pub(crate) struct Bench {
 }
 
 /// Between two calls.
-const INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const INTERVAL: Duration = Duration::from_millis(100);
 /// Between two messages.
 const MOMENT: Duration = Duration::from_micros(50);
 
-type Datagrams = VecDeque<(SocketAddr, Bytes)>;
+pub(super) type Datagrams = VecDeque<(SocketAddr, Bytes)>;
 
 impl Bench {
     pub(crate) fn new(media_path: MediaPath) -> Bench {
@@ -88,32 +88,36 @@ impl Bench {
     }
 
     fn now(&self) -> Now {
-        Now { at: self.at, utc: Timestamp::from_micros(self.at.as_nanos() / 1000) }
+        now(self.at)
     }
+}
+
+pub(super) fn now(at: Instant) -> Now {
+    Now { at, utc: Timestamp::from_micros(at.as_nanos() / 1000) }
 }
 
 /// What counts: an input and everything that comes of it.
 #[inline(never)]
-pub(crate) fn measured(node: &mut Participating, input: Input, now: Now) -> Datagrams {
+pub(crate) fn measured<N: Node>(node: &mut N, input: Input, now: Now) -> Datagrams {
     take(node, input, now)
 }
 
 /// The same, not counted. Something must tell it apart, or the linker makes one function of the two.
 #[inline(never)]
-fn plain(node: &mut Participating, input: Input, now: Now) -> Datagrams {
+pub(super) fn plain<N: Node>(node: &mut N, input: Input, now: Now) -> Datagrams {
     std::hint::black_box(&input);
     take(node, input, now)
 }
 
 /// The end of transactions, which counts nowhere.
 #[inline(never)]
-fn timers(node: &mut Participating, now: Now) {
+pub(super) fn timers<N: Node>(node: &mut N, now: Now) {
     node.handle_timeout(now);
     while node.poll_output().is_some() {}
 }
 
 #[inline(always)]
-fn take(node: &mut Participating, input: Input, now: Now) -> Datagrams {
+fn take<N: Node>(node: &mut N, input: Input, now: Now) -> Datagrams {
     node.handle_input(input, now);
     let mut sent = Datagrams::new();
     while let Some(output) = node.poll_output() {

@@ -160,7 +160,7 @@ impl Known {
             realm: &self.realm,
             nonce: &self.nonce,
             uri,
-            response: response.as_bytes(),
+            response: &response,
             algorithm: self.names_algorithm.then_some(algorithm),
             cnonce: (self.qop || self.session).then_some(cnonce.as_bytes()),
             opaque: self.opaque.as_deref(),

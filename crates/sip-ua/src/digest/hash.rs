@@ -1,6 +1,10 @@
+use std::ops::Deref;
+
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use sip::header::Algorithm;
+use smallvec::SmallVec;
+use subtle::ConstantTimeEq as _;
 
 /// The algorithms that we use, the stronger one last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -16,7 +20,7 @@ pub(super) struct Inputs<'a> {
     /// `…-sess`: A1 is bound to the nonces.
     pub(super) session: bool,
     /// H(user:realm:password).
-    pub(super) secret: &'a str,
+    pub(super) secret: &'a [u8],
     pub(super) nonce: &'a [u8],
     pub(super) cnonce: &'a [u8],
     /// The nonce count as written and the word of the quality of protection, if there is one.
@@ -46,57 +50,98 @@ impl Hash {
         }
     }
 
-    /// The hash of the parts joined by colons, in lower-case hexadecimal.
-    pub(super) fn joined(self, parts: &[&[u8]]) -> String {
+    /// The hash of the parts joined by colons.
+    pub(super) fn joined(self, parts: &[&[u8]]) -> Hex {
+        // In one piece: to hash many small ones costs more than to put them together.
+        let mut text: SmallVec<[u8; USUAL]> = SmallVec::new();
+        for (i, part) in parts.iter().enumerate() {
+            if i > 0 {
+                text.push(b':');
+            }
+            text.extend_from_slice(part);
+        }
         match self {
-            Hash::Md5 => hash::<Md5>(parts),
-            Hash::Sha256 => hash::<Sha256>(parts),
+            Hash::Md5 => Hex::of(&Md5::digest(&text)),
+            Hash::Sha256 => Hex::of(&Sha256::digest(&text)),
         }
     }
 }
 
-fn hash<D: Digest>(parts: &[&[u8]]) -> String {
-    let mut digest = D::new();
-    for (i, part) in parts.iter().enumerate() {
-        if i > 0 {
-            digest.update(b":");
+/// Octets of nearly everything that is hashed.
+const USUAL: usize = 256;
+
+/// A hash in lower-case hexadecimal.
+#[derive(Clone, Copy)]
+pub(super) struct Hex {
+    digits: [u8; Hex::MAX],
+    len: usize,
+}
+
+impl Hex {
+    /// Digits of the longest hash.
+    const MAX: usize = 64;
+
+    fn of(hash: &[u8]) -> Hex {
+        let mut digits = [0; Hex::MAX];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(hash) {
+            pair.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
         }
-        digest.update(part);
+        Hex { digits, len: 2 * hash.len() }
     }
-    hex(&digest.finalize())
+
+    /// The digits as text.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(self).into_owned()
+    }
+
+    /// Whether these are the digits, in any case. The time that it takes does not tell where they differ.
+    pub(super) fn is(&self, given: &[u8]) -> bool {
+        let mut same = given.len().ct_eq(&self.len);
+        for (ours, theirs) in self.chunks(WORD).zip(given.chunks(WORD)) {
+            same &= word(ours).ct_eq(&word(theirs));
+        }
+        same.into()
+    }
+}
+
+/// Digits that are compared at once.
+const WORD: usize = 8;
+
+/// Up to eight digits in lower case as a number.
+fn word(digits: &[u8]) -> u64 {
+    let mut word = [0; WORD];
+    word.iter_mut().zip(digits).for_each(|(to, digit)| *to = digit.to_ascii_lowercase());
+    u64::from_ne_bytes(word)
+}
+
+impl Deref for Hex {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.digits[..self.len]
+    }
 }
 
 impl Inputs<'_> {
     /// The `response` of credentials.
-    pub(super) fn response(&self) -> String {
-        let hash = self.hash;
-        let secret = self.secret.as_bytes();
+    pub(super) fn response(&self) -> Hex {
+        let (hash, secret) = (self.hash, self.secret);
         let bound = self.session.then(|| hash.joined(&[secret, self.nonce, self.cnonce]));
-        let secret = bound.as_ref().map_or(secret, |bound| bound.as_bytes());
+        let secret = bound.as_deref().unwrap_or(secret);
         let request = hash.joined(&[self.method, self.uri]);
         match self.qop {
             // RFC 2069, for servers that offer no qop.
-            None => hash.joined(&[secret, self.nonce, request.as_bytes()]),
-            Some((nc, qop)) => hash.joined(&[secret, self.nonce, nc, self.cnonce, qop, request.as_bytes()]),
+            None => hash.joined(&[secret, self.nonce, &request]),
+            Some((nc, qop)) => hash.joined(&[secret, self.nonce, nc, self.cnonce, qop, &request]),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut digits = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            digits.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
-    }
-    digits
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn example<'a>(hash: Hash, secret: &'a str, nonce: &'a [u8], cnonce: &'a [u8]) -> Inputs<'a> {
+    fn example<'a>(hash: Hash, secret: &'a [u8], nonce: &'a [u8], cnonce: &'a [u8]) -> Inputs<'a> {
         let qop = Some((&b"00000001"[..], &b"auth"[..]));
         let (method, uri) = (&b"GET"[..], &b"/dir/index.html"[..]);
         Inputs { hash, session: false, secret, nonce, cnonce, qop, method, uri }
@@ -106,7 +151,7 @@ mod tests {
     fn the_example_of_rfc_2617_3_5() {
         let secret = Hash::Md5.joined(&[b"Mufasa", b"testrealm@host.com", b"Circle Of Life"]);
         let inputs = example(Hash::Md5, &secret, b"dcd98b7102dd2f0e8b11d0f600bfb0c093", b"0a4f113b");
-        assert_eq!(inputs.response(), "6629fae49393a05397450978507c4ef1");
+        assert_eq!(inputs.response().text(), "6629fae49393a05397450978507c4ef1");
     }
 
     #[test]
@@ -118,8 +163,27 @@ mod tests {
             (Hash::Sha256, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
         ] {
             let secret = hash.joined(&[b"Mufasa", b"http-auth@example.org", b"Circle of Life"]);
-            assert_eq!(example(hash, &secret, nonce, cnonce).response(), response);
+            assert_eq!(example(hash, &secret, nonce, cnonce).response().text(), response);
         }
+    }
+
+    #[test]
+    fn digits_are_compared_to_their_last_in_any_case() {
+        for hash in [Hash::Md5, Hash::Sha256] {
+            let hex = hash.joined(&[b"a", b"b"]);
+            let text = hex.text();
+            assert!(hex.is(text.as_bytes()) && hex.is(text.to_uppercase().as_bytes()));
+            for at in 0..text.len() {
+                let mut other = text.clone().into_bytes();
+                other[at] = if other[at] == b'0' { b'1' } else { b'0' };
+                assert!(!hex.is(&other) && !hex.is(&text.as_bytes()[..at]), "{at}");
+            }
+            assert!(!hex.is(format!("{text}0").as_bytes()) && !hex.is(b""));
+        }
+        assert_eq!(
+            Hash::Md5.joined(&[&[b'x'; 300], b""]).text(),
+            Hash::Md5.joined(&[&[&[b'x'; 300], &b":"[..]].concat()]).text()
+        );
     }
 
     #[test]
@@ -128,8 +192,8 @@ mod tests {
         let plain = example(Hash::Md5, &secret, b"n", b"c");
         let bound = Inputs { session: true, ..plain };
         let other = Inputs { cnonce: b"d", ..bound };
-        assert_ne!(plain.response(), bound.response());
-        assert_ne!(bound.response(), other.response());
+        assert_ne!(plain.response().text(), bound.response().text());
+        assert_ne!(bound.response().text(), other.response().text());
         assert_eq!(Hash::of(Algorithm::AkaV1Md5), None);
         assert_eq!(Hash::of(Algorithm::Sha256Sess), Some((Hash::Sha256, true)));
     }

@@ -13,8 +13,8 @@ pub(super) struct Nonces {
     secret: Redacted<String>,
     salt: Entropy,
     lifetime: Duration,
-    /// The counts seen with each nonce in use. Nonces sort by their age, since the time comes first.
-    used: BTreeMap<Vec<u8>, Counts>,
+    /// The nonces in use: by time and salt, so by age.
+    used: BTreeMap<(u64, u64), Used>,
     /// Nonces made up to this second count as too old: what was known of some of them had to be dropped.
     floor: u64,
     capacity: usize,
@@ -29,6 +29,47 @@ pub(super) enum Age {
     Old,
     /// Not made with our secret.
     Foreign,
+}
+
+/// A nonce in use.
+#[derive(Debug)]
+struct Used {
+    proof: [u8; PROOF],
+    counts: Counts,
+}
+
+/// A nonce taken apart, ours or one that looks like ours.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    /// Time and salt as they are printed.
+    head: &'a [u8],
+    time: u64,
+    salt: u64,
+    proof: &'a [u8; PROOF],
+}
+
+impl<'a> Parts<'a> {
+    fn of(nonce: &'a [u8]) -> Option<Parts<'a>> {
+        let (head, proof) = nonce.split_at_checked(TIME + SALT)?;
+        let (time, salt) = head.split_at(TIME);
+        Some(Parts { head, time: number(time)?, salt: number(salt)?, proof: proof.try_into().ok()? })
+    }
+
+    const fn key(&self) -> (u64, u64) {
+        (self.time, self.salt)
+    }
+}
+
+/// A number in hexadecimal as we print it, in lower case.
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number, digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u64::from(value))
+    })
 }
 
 /// The last count of a nonce and which of the 64 before it were seen: requests may overtake each other on UDP.
@@ -58,16 +99,17 @@ impl Nonces {
 
     pub(super) fn make(&mut self, now: Now) -> String {
         let head = format!("{:0TIME$x}{}", now.utc.as_secs(), self.salt.tag());
-        let proof = self.proof(head.as_bytes());
+        let proof = String::from_utf8_lossy(&self.proof(head.as_bytes())).into_owned();
         head + &proof
     }
 
     /// Hashed twice with the secret, so that a proof cannot be extended.
-    fn proof(&self, head: &[u8]) -> String {
+    fn proof(&self, head: &[u8]) -> [u8; PROOF] {
         let secret = self.secret.0.as_bytes();
         let inner = Hash::Sha256.joined(&[secret, head]);
-        let mut proof = Hash::Sha256.joined(&[secret, inner.as_bytes()]);
-        proof.truncate(PROOF);
+        let whole = Hash::Sha256.joined(&[secret, &inner]);
+        let mut proof = [0; PROOF];
+        proof.copy_from_slice(&whole[..PROOF]);
         proof
     }
 
@@ -81,19 +123,26 @@ impl Nonces {
 
     /// When one of our nonces was made.
     fn made_at(&self, nonce: &[u8]) -> Option<u64> {
-        let (head, proof) = nonce.split_at_checked(TIME + SALT).filter(|(_, proof)| proof.len() == PROOF)?;
+        let parts = Parts::of(nonce)?;
         // One that is in use has been proved before.
-        let is_ours = self.used.contains_key(nonce) || bool::from(self.proof(head).as_bytes().ct_eq(proof));
-        is_ours.then(|| time_of(nonce)).flatten()
+        let is_in_use = self.used.get(&parts.key()).is_some_and(|used| used.proof == *parts.proof);
+        let is_ours = is_in_use || bool::from(self.proof(parts.head).ct_eq(parts.proof));
+        is_ours.then_some(parts.time)
     }
 
     /// Notes a count; `false` if it was seen before, or is too far behind to know.
+    ///
+    /// The nonce must be one of ours: see [`Nonces::age`].
     pub(super) fn count(&mut self, nonce: &[u8], nc: u32, now: Now) -> bool {
-        if let Some(counts) = self.used.get_mut(nonce) {
-            return counts.note(nc);
+        let Some(parts) = Parts::of(nonce) else { return false };
+        if let Some(used) = self.used.get_mut(&parts.key()) {
+            return used.counts.note(nc);
         }
         self.make_room(now);
-        self.used.entry(nonce.to_vec()).or_default().note(nc)
+        let mut used = Used { proof: *parts.proof, counts: Counts::default() };
+        let is_new = used.counts.note(nc);
+        self.used.insert(parts.key(), used);
+        is_new
     }
 
     fn make_room(&mut self, now: Now) {
@@ -101,16 +150,12 @@ impl Nonces {
             return;
         }
         let oldest = now.utc.as_secs().saturating_sub(self.lifetime.as_secs());
-        self.used = self.used.split_off(format!("{oldest:0TIME$x}").as_bytes());
+        self.used = self.used.split_off(&(oldest, 0));
         while self.used.len() >= self.capacity {
-            let Some((nonce, _)) = self.used.pop_first() else { return };
-            self.floor = self.floor.max(time_of(&nonce).unwrap_or(0));
+            let Some(((time, _), _)) = self.used.pop_first() else { return };
+            self.floor = self.floor.max(time);
         }
     }
-}
-
-fn time_of(nonce: &[u8]) -> Option<u64> {
-    u64::from_str_radix(std::str::from_utf8(nonce.get(..TIME)?).ok()?, 16).ok()
 }
 
 impl Counts {

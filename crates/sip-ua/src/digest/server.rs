@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use sip::header::{Credentials, DigestChallenge, DigestCredentials, Qop};
 use sip::{Name, Request};
-use subtle::ConstantTimeEq;
 use wire::{Entropy, Now, Redacted};
 
 use super::hash::{Hash, Inputs};
@@ -15,6 +14,8 @@ use crate::Reject;
 #[derive(Debug)]
 pub struct Authenticator {
     realm: String,
+    /// The realm as it stands between quotes.
+    quoted_realm: Box<[u8]>,
     nonces: Nonces,
     offered: Vec<Hash>,
 }
@@ -45,9 +46,29 @@ pub enum Secret {
 impl Secret {
     /// What proves a user of this name, so that the password itself need not be kept (RFC 7616 §3.4.2).
     pub fn hashed(user: &str, realm: &str, password: &str) -> Secret {
-        let by = |hash: Hash| hash.joined(&[user.as_bytes(), realm.as_bytes(), password.as_bytes()]);
+        let by = |hash: Hash| hash.joined(&[user.as_bytes(), realm.as_bytes(), password.as_bytes()]).text();
         Secret::Hashed { md5: Some(Redacted(by(Hash::Md5))), sha256: Some(Redacted(by(Hash::Sha256))) }
     }
+}
+
+impl Secret {
+    /// What there is for one algorithm. `None`: nobody can prove this user by it.
+    fn by(&self, hash: Hash) -> Option<Proof<'_>> {
+        match (self, hash) {
+            (Secret::Password(password), Hash::Md5 | Hash::Sha256) => Some(Proof::Password(&password.0)),
+            (Secret::Hashed { md5: hashed, .. }, Hash::Md5) | (Secret::Hashed { sha256: hashed, .. }, Hash::Sha256) => {
+                hashed.as_ref().map(|hashed| Proof::Hashed(&hashed.0))
+            }
+        }
+    }
+}
+
+/// What proves a user by one algorithm.
+#[derive(Clone, Copy)]
+enum Proof<'s> {
+    Password(&'s str),
+    /// H(user:realm:password).
+    Hashed(&'s str),
 }
 
 /// What is to be thought of a request's credentials.
@@ -87,8 +108,9 @@ impl Side {
 impl Authenticator {
     /// An authenticator with a secret of its own: nonces of others, and of its own earlier life, are stale to it.
     pub fn new(realm: impl Into<String>, entropy: &mut Entropy) -> Authenticator {
-        let nonces = Nonces::new(entropy, LIFETIME, NONCES);
-        Authenticator { realm: realm.into(), nonces, offered: vec![Hash::Sha256, Hash::Md5] }
+        let (realm, nonces) = (realm.into(), Nonces::new(entropy, LIFETIME, NONCES));
+        let quoted_realm = sip::escape(realm.as_bytes()).into();
+        Authenticator { realm, quoted_realm, nonces, offered: vec![Hash::Sha256, Hash::Md5] }
     }
 
     /// Leaves MD5 out: for where every client knows better.
@@ -114,10 +136,9 @@ impl Authenticator {
     pub fn demand(&mut self, side: Side, stale: bool, now: Now) -> Reject {
         let (status, name, _) = side.names();
         let nonce = self.nonces.make(now);
-        let realm = sip::escape(self.realm.as_bytes());
         self.offered.iter().fold(Reject::new(status), |reject, hash| {
             let challenge = DigestChallenge {
-                realm: &realm,
+                realm: &self.quoted_realm,
                 nonce: nonce.as_bytes(),
                 opaque: None,
                 stale,
@@ -157,13 +178,26 @@ impl Authenticator {
 
         // 3. The password.
         let username = name_of(&credentials);
-        let secret = secret_of(&username);
+        let secret = secret_of(&username).and_then(|secret| secret.by(hash));
         let is_known = secret.is_some();
-        let secret = self.prove(secret, hash, &credentials);
+        let joined = |password: &[u8]| hash.joined(&[credentials.username, credentials.realm, password]);
+        let of_password;
+        let secret = match secret {
+            Some(Proof::Hashed(digits)) => digits.as_bytes(),
+            Some(Proof::Password(password)) => {
+                of_password = joined(password.as_bytes());
+                &of_password[..]
+            }
+            // One that nothing is compared with in the end.
+            None => {
+                of_password = joined(b"");
+                &of_password[..]
+            }
+        };
         let expected = Inputs {
             hash,
             session,
-            secret: &secret,
+            secret,
             nonce: credentials.nonce,
             cnonce: credentials.cnonce.unwrap_or_default(),
             qop: Some((nc, b"auth")),
@@ -171,8 +205,7 @@ impl Authenticator {
             uri: credentials.uri,
         }
         .response();
-        let given = credentials.response.to_ascii_lowercase();
-        let is_right = bool::from(expected.as_bytes().ct_eq(&given));
+        let is_right = expected.is(credentials.response);
         let age = self.nonces.age(credentials.nonce, now);
         if !is_right || !is_known {
             // Behind a nonce of an earlier life nobody can tell; one more challenge can.
@@ -188,23 +221,10 @@ impl Authenticator {
 
     fn credentials<'r>(&self, request: &'r Request, side: Side) -> Option<DigestCredentials<'r>> {
         let (_, _, name) = side.names();
-        let realm = sip::escape(self.realm.as_bytes());
         request.headers(name).take(MAX_CREDENTIALS).find_map(|value| match Credentials::parse(value) {
-            Ok(Credentials::Digest(credentials)) if credentials.realm == &realm[..] => Some(credentials),
+            Ok(Credentials::Digest(credentials)) if *credentials.realm == *self.quoted_realm => Some(credentials),
             Ok(Credentials::Digest(_) | Credentials::Other { .. }) | Err(_) => None,
         })
-    }
-
-    /// H(A1) by one algorithm; of an unknown user, or where there is none, one that nothing matches.
-    fn prove(&self, secret: Option<&Secret>, hash: Hash, credentials: &DigestCredentials<'_>) -> String {
-        let joined = |password: &[u8]| hash.joined(&[credentials.username, credentials.realm, password]);
-        match (secret, hash) {
-            (Some(Secret::Password(password)), _) => joined(password.0.as_bytes()),
-            (Some(Secret::Hashed { md5: Some(hashed), .. }), Hash::Md5)
-            | (Some(Secret::Hashed { sha256: Some(hashed), .. }), Hash::Sha256) => hashed.0.clone(),
-            (Some(Secret::Hashed { .. }), Hash::Md5 | Hash::Sha256) => String::new(),
-            (None, _) => joined(b""),
-        }
     }
 }
 

@@ -95,18 +95,12 @@ impl<'a> AuthParams<'a> {
     /// Takes the parameters apart. Empty list elements and values without the quotes they should have are on the wire and let
     /// pass; a name that occurs twice is not, because the two ends might take different ones.
     pub fn parse(text: &'a [u8]) -> Result<AuthParams<'a>, ParseError> {
-        let mut scan = Scan::new(text);
         let mut params = AuthParams { pairs: SmallVec::new(), len: text.len() };
-        while let Some((name, value)) = next(&mut scan)? {
-            // Keeps the search for duplicates short; the longest real set has twelve.
-            if params.pairs.len() == MAX {
-                return Err(scan.error("fewer authentication parameters"));
-            }
-            if params.find(name).is_some() {
-                return Err(ParseError::new(0, "each authentication parameter once"));
-            }
+        each(text, |name, value| {
+            let is_new = params.find(name).is_none();
             params.pairs.push((name, value));
-        }
+            is_new
+        })?;
         Ok(params)
     }
 
@@ -135,6 +129,23 @@ const USUAL: usize = 12;
 const MAX: usize = 32;
 
 type Pair<'a> = (&'a [u8], &'a [u8]);
+
+/// Shows the parameters one after the other to `take`, which tells whether a name is new. What [`AuthParams::parse`] refuses is
+/// refused.
+pub(super) fn each<'a>(text: &'a [u8], mut take: impl FnMut(&'a [u8], &'a [u8]) -> bool) -> Result<(), ParseError> {
+    let (mut scan, mut count) = (Scan::new(text), 0);
+    while let Some((name, value)) = next(&mut scan)? {
+        // Keeps the search for duplicates short; the longest real set has twelve.
+        if count == MAX {
+            return Err(scan.error("fewer authentication parameters"));
+        }
+        count += 1;
+        if !take(name, value) {
+            return Err(ParseError::new(0, "each authentication parameter once"));
+        }
+    }
+    Ok(())
+}
 
 fn next<'a>(scan: &mut Scan<'a>) -> Result<Option<Pair<'a>>, ParseError> {
     scan.take_while(|b| is_space(b) || b == b',');

@@ -1,4 +1,6 @@
-use super::auth::{self, Algorithm, AuthParams, Qop};
+use smallvec::SmallVec;
+
+use super::auth::{self, Algorithm, Qop};
 use crate::ParseError;
 
 /// Authorization or Proxy-Authorization (RFC 3261 §20.7, §20.28). One line holds one set of credentials.
@@ -50,23 +52,72 @@ impl<'a> Credentials<'a> {
     }
 }
 
+/// The parameters that mean something here, each put where it belongs as it is read: credentials are in every REGISTER.
+#[derive(Default)]
+struct Fields<'a> {
+    username: Option<&'a [u8]>,
+    realm: Option<&'a [u8]>,
+    nonce: Option<&'a [u8]>,
+    uri: Option<&'a [u8]>,
+    response: Option<&'a [u8]>,
+    algorithm: Option<&'a [u8]>,
+    cnonce: Option<&'a [u8]>,
+    opaque: Option<&'a [u8]>,
+    qop: Option<&'a [u8]>,
+    nc: Option<&'a [u8]>,
+    /// The names of all others.
+    others: SmallVec<[&'a [u8]; 4]>,
+}
+
+impl<'a> Fields<'a> {
+    fn read(text: &'a [u8]) -> Result<Fields<'a>, ParseError> {
+        let mut fields = Fields::default();
+        auth::each(text, |name, value| fields.take(name, value))?;
+        Ok(fields)
+    }
+
+    /// Whether the name is new.
+    fn take(&mut self, name: &'a [u8], value: &'a [u8]) -> bool {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+        let field = match name.len() {
+            2 if is("nc") => &mut self.nc,
+            3 if is("uri") => &mut self.uri,
+            3 if is("qop") => &mut self.qop,
+            5 if is("realm") => &mut self.realm,
+            5 if is("nonce") => &mut self.nonce,
+            6 if is("cnonce") => &mut self.cnonce,
+            6 if is("opaque") => &mut self.opaque,
+            8 if is("username") => &mut self.username,
+            8 if is("response") => &mut self.response,
+            9 if is("algorithm") => &mut self.algorithm,
+            _ => {
+                let is_new = !self.others.iter().any(|other| other.eq_ignore_ascii_case(name));
+                self.others.push(name);
+                return is_new;
+            }
+        };
+        field.replace(value).is_none()
+    }
+}
+
 impl<'a> DigestCredentials<'a> {
     fn parse(text: &'a [u8]) -> Result<DigestCredentials<'a>, ParseError> {
-        let params = AuthParams::parse(text)?;
-        let nc = params.get("nc");
+        let fields = Fields::read(text)?;
+        let required = |field: Option<&'a [u8]>, missing| field.ok_or(ParseError::new(text.len(), missing));
+        let nc = fields.nc;
         if nc.is_some_and(|n| n.len() != 8 || !n.iter().all(u8::is_ascii_hexdigit)) {
             return Err(ParseError::new(0, "eight hexadecimal digits as nc"));
         }
         Ok(DigestCredentials {
-            username: params.require("username", "a username")?,
-            realm: params.require("realm", "a realm")?,
-            nonce: params.require("nonce", "a nonce")?,
-            uri: params.require("uri", "a digest-uri")?,
-            response: params.require("response", "a response")?,
-            algorithm: params.get("algorithm").map(Algorithm::from_bytes),
-            cnonce: params.get("cnonce"),
-            opaque: params.get("opaque"),
-            qop: params.get("qop").map(Qop::from_bytes),
+            username: required(fields.username, "a username")?,
+            realm: required(fields.realm, "a realm")?,
+            nonce: required(fields.nonce, "a nonce")?,
+            uri: required(fields.uri, "a digest-uri")?,
+            response: required(fields.response, "a response")?,
+            algorithm: fields.algorithm.map(Algorithm::from_bytes),
+            cnonce: fields.cnonce,
+            opaque: fields.opaque,
+            qop: fields.qop.map(Qop::from_bytes),
             nc,
         })
     }
@@ -156,6 +207,10 @@ mod tests {
         for field in ["username=\"u\"", "realm=\"r\"", "nonce=\"n\"", "uri=\"sip:r\"", "response=\"0\""] {
             assert!(Credentials::parse(whole.replace(field, "").as_bytes()).is_err(), "without {field}");
         }
+        for twice in ["REALM=\"r\"", "nc=00000001,nc=00000001", "x=1,X=2", "x=1,y=2,x=1"] {
+            assert!(Credentials::parse(format!("{whole},{twice}").as_bytes()).is_err(), "{twice}");
+        }
+        assert!(Credentials::parse(format!("{whole},x=1,y=2").as_bytes()).is_ok());
         for nc in ["nc=1", "nc=0000000g", "nc=000000001"] {
             assert!(Credentials::parse(format!("{whole},{nc}").as_bytes()).is_err(), "{nc}");
         }
