@@ -79,7 +79,7 @@ enum Workload {
     W5,
     #[value(name = "W6")]
     W6,
-    /// Where the instructions of W1 and W2 go
+    /// Where the instructions of W1, W2 and W5 go
     #[value(name = "profile")]
     Profile,
 }

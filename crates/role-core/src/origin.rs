@@ -47,11 +47,13 @@ impl Core {
     /// By the address that a request came from: datagrams show the sender's socket, streams only its host, so there the
     /// sent-by of its Via counts as well.
     fn by_address(&self, request: &Request, flow: &Flow) -> (Origin, Option<SocketAddr>) {
-        let via = request.via();
-        let host = std::str::from_utf8(via.host).ok().and_then(|h| h.trim_matches(['[', ']']).parse().ok());
-        let sent_by =
-            host.map(|ip| SocketAddr::new(ip, via.port.unwrap_or(5060))).filter(|a| a.ip() == flow.remote.ip());
-        let is = |addr: &SocketAddr| flow.remote == *addr || (flow.conn.is_some() && sent_by == Some(*addr));
+        let sent_by = || {
+            let via = request.via();
+            let host = std::str::from_utf8(via.host).ok().and_then(|h| h.trim_matches(['[', ']']).parse().ok())?;
+            Some(SocketAddr::new(host, via.port.unwrap_or(5060))).filter(|addr| addr.ip() == flow.remote.ip())
+        };
+        let sent_by = flow.conn.and_then(|_| sent_by());
+        let is = |addr: &SocketAddr| flow.remote == *addr || sent_by == Some(*addr);
         if let Some(addr) = self.trigger.filter(is) {
             return (Origin::ApplicationServer, Some(addr));
         }

@@ -28,7 +28,8 @@ impl<'a> Address<'a> {
         Ok((address, tag))
     }
 
-    fn read(
+    /// [`Address::parse`] that shows the parameters on the way.
+    pub(crate) fn read(
         text: &'a [u8],
         each: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), ParseError>,
     ) -> Result<Address<'a>, ParseError> {

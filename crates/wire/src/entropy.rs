@@ -40,7 +40,7 @@ impl Entropy {
 
     /// A token as text.
     pub fn tag(&mut self) -> String {
-        String::from_utf8_lossy(&self.token()).into_owned()
+        String::from_utf8(self.token().to_vec()).expect("hexadecimal digits are text")
     }
 
     /// A random UUID (RFC 9562, version 4), lower case with hyphens.

@@ -24,7 +24,7 @@ pub(crate) const PARTS: [Part; 6] = [
     Part { name: "set-up-on-path", bound: 312_000, run: |calls| sessions(calls, MediaPath::On, Measure::SetUp) },
     Part { name: "close-on-path", bound: 73_000, run: |calls| sessions(calls, MediaPath::On, Measure::Close) },
     Part { name: "message", bound: 66_000, run: messages },
-    Part { name: "register", bound: 44_000, run: registrations },
+    Part { name: "register", bound: 42_500, run: registrations },
 ];
 
 /// Who registers in turn.

@@ -4,7 +4,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use sip::header::Algorithm;
 use smallvec::SmallVec;
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConstantTimeEq as _};
 
 /// The algorithms that we use, the stronger one last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -96,22 +96,21 @@ impl Hex {
 
     /// Whether these are the digits, in any case. The time that it takes does not tell where they differ.
     pub(super) fn is(&self, given: &[u8]) -> bool {
-        let mut same = given.len().ct_eq(&self.len);
-        for (ours, theirs) in self.chunks(WORD).zip(given.chunks(WORD)) {
-            same &= word(ours).ct_eq(&word(theirs));
+        let mut lower = [0; Hex::MAX];
+        if given.len() != self.len {
+            return false;
         }
-        same.into()
+        lower[..self.len].copy_from_slice(given);
+        lower.make_ascii_lowercase();
+        // Eight at once: there is nothing behind the last one in either.
+        let words = self.digits.chunks_exact(8).zip(lower.chunks_exact(8));
+        words.fold(Choice::from(1), |same, (ours, theirs)| same & word(ours).ct_eq(&word(theirs))).into()
     }
 }
 
-/// Digits that are compared at once.
-const WORD: usize = 8;
-
-/// Up to eight digits in lower case as a number.
+/// Eight digits as a number.
 fn word(digits: &[u8]) -> u64 {
-    let mut word = [0; WORD];
-    word.iter_mut().zip(digits).for_each(|(to, digit)| *to = digit.to_ascii_lowercase());
-    u64::from_ne_bytes(word)
+    digits.iter().fold(0, |word, digit| word << 8 | u64::from(*digit))
 }
 
 impl Deref for Hex {

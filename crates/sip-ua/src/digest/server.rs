@@ -229,7 +229,8 @@ impl Authenticator {
 }
 
 fn name_of(credentials: &DigestCredentials<'_>) -> String {
-    String::from_utf8_lossy(&sip::unescape(credentials.username)).into_owned()
+    let name = sip::unescape(credentials.username).into_owned();
+    String::from_utf8(name).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]

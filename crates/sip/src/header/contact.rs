@@ -18,6 +18,16 @@ pub enum Contact<'a> {
 pub struct ContactAddress<'a> {
     address: Address<'a>,
     q: Option<Qvalue>,
+    known: Known<'a>,
+}
+
+/// The parameters that a registrar looks at, as they stand.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known<'a> {
+    q: Option<&'a [u8]>,
+    expires: Option<&'a [u8]>,
+    reg_id: Option<&'a [u8]>,
+    instance: Option<&'a [u8]>,
 }
 
 impl<'a> Contact<'a> {
@@ -26,9 +36,13 @@ impl<'a> Contact<'a> {
         if trim(value) == b"*" {
             return Ok(Contact::Star);
         }
-        let address = Address::parse(value)?;
-        let q = address.params().get("q").map(Qvalue::parse).transpose()?;
-        Ok(Contact::Address(ContactAddress { address, q }))
+        let mut known = Known::default();
+        let address = Address::read(value, |name, value| {
+            known.note(name, value);
+            Ok(())
+        })?;
+        let q = known.q.map(Qvalue::parse).transpose()?;
+        Ok(Contact::Address(ContactAddress { address, q, known }))
     }
 
     /// The address, unless it is `*`.
@@ -37,6 +51,21 @@ impl<'a> Contact<'a> {
             Contact::Star => None,
             Contact::Address(address) => Some(*address),
         }
+    }
+}
+
+impl<'a> Known<'a> {
+    /// Of a parameter that occurs twice the first one counts.
+    fn note(&mut self, name: &[u8], value: &'a [u8]) {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+        let field = match name.len() {
+            1 if is("q") => &mut self.q,
+            6 if is("reg-id") => &mut self.reg_id,
+            7 if is("expires") => &mut self.expires,
+            13 if is("+sip.instance") => &mut self.instance,
+            _ => return,
+        };
+        field.get_or_insert(value);
     }
 }
 
@@ -58,19 +87,19 @@ impl<'a> ContactAddress<'a> {
 
     /// Seconds that the binding shall last. A malformed number counts as 3600 (RFC 3261 §10.2).
     pub fn expires(&self) -> Option<u32> {
-        let value = self.address.params().get("expires")?;
+        let value = self.known.expires?;
         Some(DeltaSeconds::parse(value).unwrap_or(DeltaSeconds::MALFORMED).0)
     }
 
     /// The device (`+sip.instance`, RFC 5626 §4.1), without its angle brackets.
     pub fn instance(&self) -> Option<&'a [u8]> {
-        let value = trim(self.address.params().get("+sip.instance")?);
+        let value = trim(self.known.instance?);
         Some(value.strip_prefix(b"<").and_then(|v| v.strip_suffix(b">")).unwrap_or(value))
     }
 
     /// Which of the device's connections this is (`reg-id`, RFC 5626 §4.2), from 1.
     pub fn reg_id(&self) -> Option<u32> {
-        number(self.address.params().get("reg-id")?).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0)
+        number(self.known.reg_id?).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0)
     }
 
     /// What the device can do (RFC 3840).
@@ -142,6 +171,7 @@ mod tests {
         assert_eq!(read("<sip:a@h>;expires=never").expires(), Some(3600));
         assert_eq!(read("<sip:a@h>;expires=99999999999").expires(), Some(u32::MAX));
         assert_eq!(read("<sip:a@h>;reg-id=0").reg_id(), None);
+        assert_eq!(read("<sip:a@h>;Expires=5;expires=6").expires(), Some(5));
     }
 
     #[test]
