@@ -6,6 +6,7 @@ mod config;
 mod copies;
 mod document;
 mod expand;
+mod heart;
 mod kept_key;
 mod lives;
 mod measure;
@@ -35,7 +36,8 @@ use store::{Measured, Store, StoreError};
 use crate::cli::{self, Serve};
 use crate::logs::Filter;
 use config::{ConfigError, Plan, StorePlan};
-use lives::{Hooks, Lives};
+use heart::{BEAT, Heart};
+use lives::Lives;
 use nodes::Running;
 use operator::Nodes;
 use reload::Reloader;
@@ -86,16 +88,16 @@ fn serve(mut plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     let sockets = admin::Sockets::bind(&plan.admin)?;
     kept_key::give(&mut plan, kept_key::state_directory().as_deref())?;
     let measured = plan.store.as_ref().map(stored::open).transpose()?;
-    let running = Running::start(plan.clone(), measured.as_ref())?;
+    let fenced = Arc::new(OnceLock::new());
+    let heart = measured.clone().map(|store| beat(store, &fenced)).transpose()?;
+    let running = Running::start(plan.clone(), measured.as_ref(), heart)?;
     let summary = plan.summary();
     let (admin, in_store) = (plan.admin.clone(), plan.store.clone());
     let users = Users::new(measured.clone().map(|store| store as Arc<dyn Store>));
     let reloader = Reloader::new(path.to_owned(), plan, users);
     let nodes = Arc::new(Nodes::new(&running, reloader, measured.clone(), logs));
     nodes.refresh_users().map_err(anyhow::Error::msg).context("the users in the store cannot be had")?;
-    let fenced = Arc::new(OnceLock::new());
-    let _lives =
-        measured.zip(in_store).map(|(store, plan)| watch(store, &plan, &running, &nodes, &fenced)).transpose()?;
+    let _lives = measured.zip(in_store).map(|(store, plan)| watch(store, &plan, &running, &nodes)).transpose()?;
     let _admin = admin::start(&admin, sockets, &nodes)?;
     let supervised = Supervised::ready(&nodes, &summary).context("the watchdog cannot start")?;
     for signal in signals.forever() {
@@ -121,28 +123,26 @@ fn serve(mut plan: Plan, path: &Path, logs: Filter) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gives signs of life to other servers, and looks for theirs.
-fn watch(
-    store: Arc<Measured>,
-    plan: &StorePlan,
-    running: &Running,
-    nodes: &Arc<Nodes>,
-    fenced: &Arc<OnceLock<StoreError>>,
-) -> anyhow::Result<Lives> {
-    let (fenced, nodes) = (Arc::clone(fenced), Arc::clone(nodes));
-    let hooks = Hooks {
-        fenced: Box::new(move |error| {
-            // The main thread waits for signals.
-            let _first = fenced.set(error.clone());
-            low_level::raise(SIGTERM).expect("a process may signal itself");
-        }),
-        changed: Box::new(move || {
-            if let Err(error) = nodes.refresh_users() {
-                tracing::error!(%error, "the users in the store cannot be had");
-            }
-        }),
-    };
-    Lives::start(store, running.lives(), plan.take_over, hooks).context("signs of life cannot be given")
+/// Gives signs of life to other servers.
+fn beat(store: Arc<Measured>, fenced: &Arc<OnceLock<StoreError>>) -> anyhow::Result<Heart> {
+    let fenced = Arc::clone(fenced);
+    let stop = Box::new(move |error: &StoreError| {
+        // The main thread waits for signals.
+        let _first = fenced.set(error.clone());
+        low_level::raise(SIGTERM).expect("a process may signal itself");
+    });
+    Heart::start(store, BEAT, stop).context("signs of life cannot be given")
+}
+
+/// Looks for signs of life of other servers.
+fn watch(store: Arc<Measured>, plan: &StorePlan, running: &Running, nodes: &Arc<Nodes>) -> anyhow::Result<Lives> {
+    let nodes = Arc::clone(nodes);
+    let changed = Box::new(move || {
+        if let Err(error) = nodes.refresh_users() {
+            tracing::error!(%error, "the users in the store cannot be had");
+        }
+    });
+    Lives::start(store, running.lives(), plan.take_over, changed).context("signs of life cannot be looked for")
 }
 
 /// How often to look whether the sessions have ended.

@@ -1,11 +1,11 @@
-//! Signs of life: the nodes of this process give theirs, look for those of others, and take over what a dead one has left.
+//! Signs of life of others: this process looks for them, and takes over what a dead node has left.
 //!
 //! Clocks of machines are not compared. A node is dead when its sign has not changed for long, while the database answered us
 //! all the time: after an outage everybody has that long again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -14,10 +14,8 @@ use role_participating::Participating;
 use store::{Holder, Lease, Lives as _, Measured, Role, StoreError, Subscribers as _};
 use wire::{Input, Instant, Node as _};
 
+use super::heart::BEAT;
 use super::trial::{LeftAlone, Trial};
-
-/// How often signs of life are given and looked for.
-const BEAT: Duration = Duration::from_secs(1);
 
 /// A node that keeps its entries in the store.
 pub(super) struct Life {
@@ -27,15 +25,10 @@ pub(super) struct Life {
     pub(super) pf: Option<Caller<Participating>>,
 }
 
-/// What is done when something is seen.
-pub(super) struct Hooks {
-    /// Another has replaced one of our nodes: nothing that we still do counts.
-    pub(super) fenced: Box<dyn Fn(&StoreError) + Send>,
-    /// The subscribers in the store have changed.
-    pub(super) changed: Box<dyn Fn() + Send>,
-}
+/// What is done when the subscribers in the store have changed.
+pub(super) type Changed = Box<dyn Fn() + Send>;
 
-/// The thread that gives and looks. Dropping it ends it.
+/// The thread that looks. Dropping it ends it.
 pub(super) struct Lives {
     stop: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -46,12 +39,12 @@ impl Lives {
         store: Arc<Measured>,
         lives: Vec<Life>,
         take_over: Duration,
-        hooks: Hooks,
+        changed: Changed,
     ) -> std::io::Result<Lives> {
         let (stop, stopped) = sync_channel(0);
-        let watch =
-            Watch { store, lives, take_over, hooks, seen: BTreeMap::new(), clock: Clock::start(), version: None };
-        let thread = thread::Builder::new().name("lives".to_owned()).spawn(move || watch.run(&stopped))?;
+        let (seen, clock) = (BTreeMap::new(), Clock::start());
+        let watch = Watch { store, lives, take_over, changed, seen, clock, version: None, stopped };
+        let thread = thread::Builder::new().name("lives".to_owned()).spawn(move || watch.run())?;
         Ok(Lives { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -62,7 +55,7 @@ impl Drop for Lives {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread that gives signs of life has panicked");
+            tracing::error!("the thread that looks for signs of life has panicked");
         }
     }
 }
@@ -71,25 +64,28 @@ struct Watch {
     store: Arc<Measured>,
     lives: Vec<Life>,
     take_over: Duration,
-    hooks: Hooks,
+    changed: Changed,
     /// Other holders as they were last seen, and since when.
     seen: BTreeMap<String, (Holder, Instant)>,
     clock: Clock,
     /// Of the subscribers.
     version: Option<i64>,
+    /// Says nothing until it is closed: then the process ends.
+    stopped: Receiver<()>,
 }
 
 impl Watch {
-    fn run(mut self, stopped: &Receiver<()>) {
+    fn run(mut self) {
         let mut was_away = false;
-        while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+        while self.stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
             match self.look() {
                 Ok(()) if was_away => {
                     was_away = false;
                     tracing::warn!("the store answers again");
                 }
                 Ok(()) => {}
-                Err(error @ StoreError::Fenced(_)) => return (self.hooks.fenced)(&error),
+                // The process ends.
+                Err(StoreError::Fenced(_)) => return,
                 Err(error) => {
                     // Who could not be seen may have lived.
                     self.seen.clear();
@@ -104,16 +100,13 @@ impl Watch {
 
     /// One round.
     fn look(&mut self) -> Result<(), StoreError> {
-        // 1. We live.
-        self.beat()?;
-
-        // 2. Users that an operator has entered elsewhere.
+        // 1. Users that an operator has entered elsewhere.
         let version = self.store.subscribers_version()?;
         if self.version.replace(version).is_some_and(|known| known != version) {
-            (self.hooks.changed)();
+            (self.changed)();
         }
 
-        // 3. Who else lives?
+        // 2. Who else lives?
         let Some(heir) = self.lives.iter().position(|life| life.pf.is_some()) else { return Ok(()) };
         let mut others = self.store.holders(Role::Participating)?;
         others.retain(|other| !self.lives.iter().any(|life| life.lease.node == other.node));
@@ -130,10 +123,6 @@ impl Watch {
         Ok(())
     }
 
-    fn beat(&self) -> Result<(), StoreError> {
-        self.lives.iter().try_for_each(|life| self.store.beat(&life.lease))
-    }
-
     fn take_over(&mut self, heir: usize, other: &Holder) -> Result<(), StoreError> {
         let Life { lease, left_alone, pf: Some(pf) } = &self.lives[heir] else { return Ok(()) };
         let taken = self.store.take_over(lease, other)?;
@@ -142,21 +131,17 @@ impl Watch {
         let Some(mut entries) = taken else { return Ok(()) };
         let mut trial = Trial::of(&self.store, lease, &mut entries, left_alone);
         tracing::warn!(from = %other.node, by = %lease.node, entries = entries.len(), "taking over from a dead node");
-        let mut beaten = self.clock.at();
         for (key, value) in entries {
-            // Suspects take a while: others are not to think that we are dead.
-            if self.clock.at() >= beaten + BEAT {
-                if let Err(error @ StoreError::Fenced(_)) = self.beat() {
-                    return Err(error);
-                }
-                beaten = self.clock.at();
+            if self.stopped.try_recv() == Err(TryRecvError::Disconnected) {
+                // The process ends. What is left is ours in the store: our next life recalls it.
+                break;
             }
             if !trial.admits(key) {
                 continue;
             }
             // One at a time: between them the node does its other work.
             if pf.call(move |pf, now| pf.handle_input(Input::Recalled { key, value }, now)).is_err() {
-                // They are ours in the store: our next life recalls them.
+                // As above.
                 tracing::error!(node = %lease.node, "the node has stopped");
                 return Ok(());
             }

@@ -12,6 +12,7 @@ use wire::Entropy;
 
 use super::config::{NodePlan, Plan};
 use super::copies::Copies;
+use super::heart::Heart;
 use super::lives::Life;
 use super::stored;
 use super::traces::{Counts, Traces};
@@ -26,18 +27,19 @@ pub(super) struct Running {
     copies: Option<Copies>,
     /// Behind the nodes, whose last records it takes.
     traces: Option<Traces>,
+    /// Behind the nodes, which live until they have ended.
+    heart: Option<Heart>,
 }
 
 impl Running {
     /// Binds everything, and only then starts anything: a node that cannot have its address stops the others from
     /// answering calls that they could not finish.
-    pub(super) fn start(plan: Plan, store: Option<&Arc<Measured>>) -> anyhow::Result<Running> {
+    pub(super) fn start(plan: Plan, store: Option<&Arc<Measured>>, heart: Option<Heart>) -> anyhow::Result<Running> {
         let cores = plan.cores.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
         let pfs = plan.pfs.into_iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
-        let mut running =
-            Running { cores: Vec::new(), pfs: Vec::new(), leases: Vec::new(), copies: None, traces: None };
-        running.copies = Copies::start(plan.hep, plan.capture)?;
-        running.traces = plan.traces.as_ref().map(Traces::start).transpose()?;
+        let copies = Copies::start(plan.hep, plan.capture)?;
+        let traces = plan.traces.as_ref().map(Traces::start).transpose()?;
+        let mut running = Running { cores: Vec::new(), pfs: Vec::new(), leases: Vec::new(), copies, traces, heart };
         for (core, bound) in cores {
             let journal = store.map(|store| running.begin(store, &core.name, Role::Core)).transpose()?;
             let tap = running.copies.as_ref().and_then(|copies| copies.tap(&core.name, false));
@@ -61,6 +63,7 @@ impl Running {
     fn begin(&mut self, store: &Arc<Measured>, node: &str, role: Role) -> anyhow::Result<Journal> {
         let left_alone = LeftAlone::default();
         let (lease, journal) = stored::begin(store, node, role, &left_alone)?;
+        self.heart.iter().for_each(|heart| heart.beat_for(lease.clone()));
         self.leases.push((lease, left_alone));
         Ok(journal)
     }
