@@ -77,6 +77,7 @@ fn beat(store: &Measured, begun: &Receiver<Lease>, every: Duration) -> Result<()
 #[cfg(test)]
 mod tests {
     use store::{Memory, Role};
+    use wire::Entry;
 
     use super::*;
 
@@ -93,7 +94,10 @@ mod tests {
         let heart = Heart::start(Arc::clone(&store), OFTEN, Box::new(|error| panic!("{error}"))).unwrap();
         // The second one begins when the first one beats already.
         for name in ["pf-1", "pf-2"] {
-            heart.beat_for(store.begin(name, Role::Participating).unwrap());
+            let lease = store.begin(name, Role::Participating).unwrap();
+            // Whoever holds nothing is not looked for.
+            store.keep(&lease, &[Entry { key: 1, value: Some("x".into()), opens: false }]).unwrap();
+            heart.beat_for(lease);
             let beats = || store.holders(Role::Participating).unwrap().into_iter().find(|holder| holder.node == name);
             let first = beats().unwrap().beat;
             let lives = interop::until(PATIENCE, || (beats().unwrap().beat > first + 2).then_some(()));
