@@ -19,12 +19,12 @@ pub(crate) struct Part {
 }
 
 pub(crate) const PARTS: [Part; 6] = [
-    Part { name: "set-up-off-path", bound: 112_000, run: |calls| sessions(calls, MediaPath::Off, Measure::SetUp) },
-    Part { name: "close-off-path", bound: 60_000, run: |calls| sessions(calls, MediaPath::Off, Measure::Close) },
-    Part { name: "set-up-on-path", bound: 312_000, run: |calls| sessions(calls, MediaPath::On, Measure::SetUp) },
-    Part { name: "close-on-path", bound: 73_000, run: |calls| sessions(calls, MediaPath::On, Measure::Close) },
-    Part { name: "message", bound: 66_000, run: messages },
-    Part { name: "register", bound: 42_500, run: registrations },
+    Part { name: "set-up-off-path", bound: 95_000, run: |calls| sessions(calls, MediaPath::Off, Measure::SetUp) },
+    Part { name: "close-off-path", bound: 53_500, run: |calls| sessions(calls, MediaPath::Off, Measure::Close) },
+    Part { name: "set-up-on-path", bound: 273_000, run: |calls| sessions(calls, MediaPath::On, Measure::SetUp) },
+    Part { name: "close-on-path", bound: 65_000, run: |calls| sessions(calls, MediaPath::On, Measure::Close) },
+    Part { name: "message", bound: 57_000, run: messages },
+    Part { name: "register", bound: 40_500, run: registrations },
 ];
 
 /// Who registers in turn.
