@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 /// Writes a number in decimal.
-pub fn push_decimal(out: &mut String, n: u32) {
+pub(crate) fn push_decimal(out: &mut String, n: u32) {
     out.extend(Decimal::of(n.into()).as_bytes().iter().map(|digit| char::from(*digit)));
 }
 
@@ -44,7 +44,7 @@ impl AsRef<[u8]> for Decimal {
 }
 
 /// Writes an IP address as `Display` does, an IPv6 one without brackets.
-pub fn push_ip(out: &mut String, ip: IpAddr) {
+pub(crate) fn push_ip(out: &mut String, ip: IpAddr) {
     let IpAddr::V4(v4) = ip else {
         return write!(out, "{ip}").expect("a String takes any text");
     };

@@ -82,12 +82,7 @@ impl<'a> Edit<'a> {
     pub fn prepend(&mut self, name: Name, value: impl AsRef<[u8]>) -> &mut Self {
         let at = match self.message.field(name) {
             Some(i) => self.message.line_of(i).start,
-            None => self
-                .message
-                .index
-                .fields
-                .first()
-                .map_or(usize::from(self.message.index.head_end), |f| usize::from(f.line)),
+            None => self.message.fields_start(),
         };
         self.insert(at, name.as_str(), value.as_ref());
         self

@@ -125,8 +125,7 @@ impl Essentials {
 fn check_start_line(message: &Message) -> Result<UriSpans, ParseError> {
     let StartLine::Request { uri: text, .. } = message.index.start else { return Ok(UriSpans::default()) };
     let after = usize::from(text.end) + 1;
-    let line_end = message.index.fields.first().map_or(message.index.head_end, |f| f.line);
-    let version = &message.bytes[after..usize::from(line_end) - 2];
+    let version = &message.bytes[after..message.fields_start() - 2];
     if !version.eq_ignore_ascii_case(b"SIP/2.0") {
         let error = ParseError::new(after, "SIP/2.0 at the end of the request line");
         let other_version = version.len() > 4 && version[..4].eq_ignore_ascii_case(b"SIP/");

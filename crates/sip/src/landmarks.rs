@@ -80,12 +80,13 @@ impl<'a> Landmarks<'a> {
     #[inline(never)]
     fn look(&mut self, at: usize) {
         let rest = self.text.get(at..).unwrap_or_default();
-        let (mut padded, mut window) = ([b' '; BLOCK], rest.first_chunk::<BLOCK>());
-        if window.is_none() {
+        let mut padded = [b' '; BLOCK];
+        let octets = if let Some(whole) = rest.first_chunk::<BLOCK>() {
+            whole
+        } else {
             padded[..rest.len()].copy_from_slice(rest);
-            window = Some(&padded);
-        }
-        let octets = window.unwrap_or(&[b' '; BLOCK]);
+            &padded
+        };
         self.at = at;
         self.breaks = mask(octets, |o| o.simd_eq(o.min(CR)));
         self.colons = mask(octets, |o| o.simd_eq(COLON));
@@ -125,5 +126,17 @@ mod tests {
                 }
             }
         }
+    }
+    #[test]
+    fn a_line_ends_at_crlf_and_at_no_other_control_character() {
+        for octet in (1..b' ').filter(|octet| !matches!(octet, b'\r' | b'\n')) {
+            let text = [b"a:b".as_slice(), &[octet], b"c\r\nd"].concat();
+            assert_eq!(Landmarks::new(&text).line_end(0), Ok(5), "{octet}");
+        }
+        assert_eq!(Landmarks::new(b"a:\"\\\0\"\r\n").line_end(0), Ok(6));
+        for (text, at) in [(&b"a\0\r\n"[..], 1), (b"a\rb\r\n", 1), (b"ab\n", 2)] {
+            assert_eq!(Landmarks::new(text).line_end(0).map_err(|e| e.map(|e| e.at)), Err(Some(at)), "{text:?}");
+        }
+        assert!(matches!(Landmarks::new(b"abc\r").line_end(0), Err(None)));
     }
 }

@@ -29,7 +29,7 @@ mod uri;
 pub use address::Address;
 pub use build::Builder;
 pub use cutter::Cutter;
-pub use digits::{Decimal, push_addr, push_decimal, push_ip};
+pub use digits::{Decimal, push_addr};
 pub use edit::Edit;
 pub use error::{Limits, ParseError};
 pub use frame::{Frame, frame};

@@ -5,10 +5,11 @@ use std::ops::{Deref, Range};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use crate::digits::{push_decimal, push_ip};
 use crate::essentials::Essentials;
 use crate::header::{CSeq, Via};
 use crate::scan::{Commas, trim};
-use crate::{Address, Builder, Limits, Method, Name, ParseError, Uri, index, name, push_decimal, push_ip};
+use crate::{Address, Builder, Limits, Method, Name, ParseError, Uri, index, name};
 
 /// A piece of the head. The head is at most 65,535 octets, so two bytes each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(crate) enum StartLine {
     Response { status: u16, reason: Span },
 }
 
-/// A received message: its bytes, untouched, and an index of where things stand in them. Copying it copies no text.
+/// A received message: its bytes, untouched, and an index of where things stand in them. Copying it copies no text of it.
 #[derive(Clone)]
 pub struct Message {
     pub(crate) bytes: Bytes,
@@ -275,6 +276,11 @@ impl Message {
 
     pub(crate) fn value_of(&self, i: usize) -> &[u8] {
         &self.bytes[self.index.fields[i].value.range()]
+    }
+
+    /// Where the first header field begins, or the blank line where there is none.
+    pub(crate) fn fields_start(&self) -> usize {
+        usize::from(self.index.fields.first().map_or(self.index.head_end, |field| field.line))
     }
 
     /// The whole line of a field, folded lines and final CRLF included.

@@ -102,6 +102,31 @@ fn a_stored_hash_serves_as_well_as_the_password() {
 }
 
 #[test]
+fn where_there_is_no_hash_an_empty_one_proves_nothing() {
+    for (hash, name) in [(Hash::Md5, "MD5"), (Hash::Sha256, "SHA-256")] {
+        let mut server = authenticator();
+        let nonce = server.nonces.make(at(0));
+        let (nonce_text, qop) = (nonce.as_bytes(), Some((&b"00000001"[..], &b"auth"[..])));
+        let (method, uri) = (&b"REGISTER"[..], URI.as_bytes());
+        let forged = Inputs { hash, session: false, secret: b"", nonce: nonce_text, cnonce: b"c", qop, method, uri };
+        let response = forged.response().text();
+        let value = format!(
+            "Digest username=\"a\",realm=\"home\",nonce=\"{nonce}\",uri=\"{URI}\",response=\"{response}\",\
+             algorithm={name},cnonce=\"c\",qop=auth,nc=00000001"
+        );
+        let request = register(URI, &[(Name::Authorization, value.into_bytes())]);
+        let mut check = |hash: Option<&str>| {
+            let stored = || hash.map(|hash| Redacted(hash.to_owned()));
+            let secret = Secret::Hashed { md5: stored(), sha256: stored() };
+            server.check(&request, Side::Server, at(1), |_| Some(&secret))
+        };
+        assert_eq!(check(None), Check::Refused, "{name}");
+        // Nothing else is wrong with it.
+        assert!(matches!(check(Some("")), Check::Granted { .. }), "{name}");
+    }
+}
+
+#[test]
 fn a_replayed_count_or_an_old_nonce_is_stale() {
     let mut server = authenticator();
     let (mut client, secret) = (challenged(&mut server, "open", Side::Server), password("open"));
