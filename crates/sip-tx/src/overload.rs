@@ -129,14 +129,8 @@ impl Overload {
 /// Whether the sender of a request wants to be told, by the one algorithm that there is here.
 pub(crate) fn wants_oc(request: &Request) -> bool {
     let via = request.via();
-    // Few do, and every request is asked: whether any parameter begins so is soon seen.
-    let begins =
-        |param: &[u8]| param.trim_ascii_start().get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"oc"));
-    if !via.params.as_bytes().split(|b| *b == b';').any(begins) {
-        return false;
-    }
     let knows_loss = |algos: &[u8]| algos.windows(4).any(|algo| algo.eq_ignore_ascii_case(b"loss"));
-    via.params.has("oc") && via.params.get("oc-algo").is_none_or(knows_loss)
+    via.has_oc() && via.params.get("oc-algo").is_none_or(knows_loss)
 }
 
 /// A Via value without the parameters of RFC 7339.

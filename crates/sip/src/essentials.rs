@@ -42,6 +42,7 @@ struct ViaSpans {
     received: Option<Span>,
     rport: Option<Span>,
     maddr: Option<Span>,
+    oc: bool,
 }
 
 /// Header fields that may occur once (RFC 3261 §7.3.1: all whose grammar is not a list). Two of them, or two that differ,
@@ -117,6 +118,7 @@ impl Essentials {
                 received: self.via.received.map(|span| &bytes[span.range()]),
                 rport: self.via.rport.map(|span| &bytes[span.range()]),
                 maddr: self.via.maddr.map(|span| &bytes[span.range()]),
+                oc: self.via.oc,
             },
         }
     }
@@ -187,6 +189,7 @@ fn via(message: &Message, top: Span) -> Result<ViaSpans, ParseError> {
         received: via.known.received.map(|part| span_of(message, part)),
         rport: via.known.rport.map(|part| span_of(message, part)),
         maddr: via.known.maddr.map(|part| span_of(message, part)),
+        oc: via.known.oc,
     })
 }
 

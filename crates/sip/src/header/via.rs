@@ -15,17 +15,18 @@ pub struct Via<'a> {
     pub branch: &'a [u8],
     /// All parameters.
     pub params: Params<'a>,
-    /// Those that every hop looks at.
+    /// Some of them apart.
     pub(crate) known: Known<'a>,
 }
 
-/// The parameters that say where a response goes.
+/// The parameters that every hop looks at: where a response goes, and whether the sender wants to hear of overload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Known<'a> {
     pub(crate) received: Option<&'a [u8]>,
     /// With an empty value where it has none.
     pub(crate) rport: Option<&'a [u8]>,
     pub(crate) maddr: Option<&'a [u8]>,
+    pub(crate) oc: bool,
 }
 
 /// The start of a branch made by RFC 3261 (§8.1.1.7).
@@ -63,6 +64,7 @@ impl<'a> Via<'a> {
             let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
             match name.len() {
                 6 if is("branch") && branch.replace(value).is_some() => return Err(ParseError::new(0, ONCE)),
+                2 if is("oc") => known.oc = true,
                 5 if is("rport") => _ = known.rport.get_or_insert(value),
                 5 if is("maddr") => _ = known.maddr.get_or_insert(value),
                 8 if is("received") => _ = known.received.get_or_insert(value),
@@ -104,6 +106,11 @@ impl<'a> Via<'a> {
     /// The `maddr` parameter.
     pub fn maddr(&self) -> Option<&'a [u8]> {
         self.known.maddr
+    }
+
+    /// Whether the `oc` parameter is there, with or without a value (RFC 7339 §4.1).
+    pub const fn has_oc(&self) -> bool {
+        self.known.oc
     }
 }
 
