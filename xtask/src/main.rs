@@ -1,5 +1,5 @@
 //! Project chores: `cargo xtask test`, `ci`, `bench`, `kill9`, `flood`, `kamailio`, `cluster`, `deb`, `package`, `systemd`, `static`,
-//! `model`, `sim`, `layers`, `licences`.
+//! `guided`, `model`, `sim`, `layers`, `licences`.
 //!
 //! Everything a contributor or a CI machine has to run is here, so that no step lives in one service's configuration.
 
@@ -7,6 +7,7 @@ mod at_length;
 mod bench;
 mod ci;
 mod deb;
+mod guided;
 mod layers;
 mod licences;
 mod model;
@@ -32,8 +33,9 @@ usage: cargo xtask COMMAND
   test [FILTER…]   build the binaries and run all tests; with filters, only tests whose name contains one of them
                    (installs the foreign software that the tests need, when run as root)
   ci               what CI runs: formatting, clippy, layers, docs, licences, then test
-  bench [WORKLOAD…] [--against kamailio,null] [--json] [--rounds N] [--seconds S]
-                   measure what a call or message costs, ours and others in turn, and write docs/benchmarks.md
+  bench [--guided] [WORKLOAD…] [--against kamailio,null] [--json] [--rounds N] [--seconds S]
+                   measure what a call or message costs, ours and others in turn, and write docs/benchmarks.md; of the
+                   guided build, which is made when there is none
   kill9 [--runs N] kill a participating function at each of 40 points of a session, N times (1), and see both ends closed
   flood [--seconds N]
                    flood a core and a participating function for so long (600), and see that memory and log do not grow
@@ -43,7 +45,8 @@ usage: cargo xtask COMMAND
                    and some gigabytes of memory (the tests search smaller bounds)
   sim [--seeds N] [--first SEED] [--faults all|KIND,KIND…] [--threads N] [--shrink N] [--show]
                    run the two-operator system under faults drawn from seeds; a seed that fails is shrunk to a ladder
-  deb              make the Debian package
+  guided           make the release build with what a first one saw while it did the work of the benchmarks: a fifth less CPU
+  deb [--guided]   make the Debian package, of the guided build
   static           make a binary that needs no library of the system, for musl
   package          install, run, upgrade and purge it in a copy of this machine (as root; test does so, too)
   systemd [OLDER]  run and upgrade it under a systemd that is booted in namespaces of this machine (the same)
@@ -65,7 +68,9 @@ fn main() -> ExitCode {
         ["flood", args @ ..] => at_length::FLOOD.command(args),
         ["kamailio"] => show::KAMAILIO.command(),
         ["cluster"] => show::CLUSTER.command(),
-        ["deb"] => deb::command(),
+        ["guided"] => guided::command(),
+        ["deb"] => deb::command(false),
+        ["deb", "--guided"] => deb::command(true),
         ["package"] => deb::show(),
         ["static"] => musl::command(),
         ["systemd", args @ ..] => systemd::command(args),

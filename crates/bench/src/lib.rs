@@ -21,6 +21,7 @@ mod sessions;
 mod socket;
 mod splice;
 mod tally;
+mod train;
 mod workload;
 
 pub use compare::{Compared, Plan, Round, compare};
@@ -36,4 +37,5 @@ pub use servers::Server;
 pub use sessions::{Sessions, hold};
 pub use splice::splice;
 pub use tally::Latency;
+pub use train::train;
 pub use workload::Workload;

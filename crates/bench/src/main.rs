@@ -20,6 +20,8 @@ struct Cli {
 enum Command {
     /// Measure workloads, ours and others in turn
     Run(Run),
+    /// Give our servers their work for a few seconds each, for a guided build to learn from
+    Train,
     /// Only the generator, against a server that runs already
     Load(LoadArgs),
     /// Only the floor: a forwarder without state
@@ -55,6 +57,9 @@ struct Run {
     /// Sessions held in W6
     #[arg(long, value_delimiter = ',', default_values_t = [1000, 10_000, 100_000])]
     held: Vec<usize>,
+    /// How what is measured was built, for the tables
+    #[arg(long, default_value = "release build")]
+    build: String,
     /// Print one line of JSON as the last line
     #[arg(long)]
     json: bool,
@@ -123,6 +128,7 @@ struct LoadArgs {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Run(run) => measure(&run),
+        Command::Train => bench::train(),
         Command::Load(args) => load(&args),
         Command::Null { listen } => {
             ensure!(listen.ip().is_loopback(), "{listen} is no loopback address");
@@ -140,7 +146,7 @@ fn main() -> Result<()> {
 
 fn measure(run: &Run) -> Result<()> {
     let workloads = if run.workloads.is_empty() { Workload::value_variants() } else { &run.workloads };
-    let machine = bench::machine();
+    let machine = format!("{}; {}", bench::machine(), run.build);
     let mut results = serde_json::Map::new();
     for workload in workloads {
         let (name, table, json) = match workload {
