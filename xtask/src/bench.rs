@@ -11,12 +11,13 @@ use crate::{guided, packages};
 /// Where the results are kept.
 const RESULTS: &str = "docs/benchmarks.md";
 
+/// Whether the guided build is measured: ours, and not the benchmark's.
+const GUIDED: &str = "--guided";
+
 /// Runs the benchmark with these arguments, and writes what came out to `docs/benchmarks.md`.
 pub(crate) fn command(args: &[&str]) -> Result<()> {
-    let (is_guided, args) = match args {
-        ["--guided", rest @ ..] => (true, rest),
-        all => (false, all),
-    };
+    let is_guided = args.contains(&GUIDED);
+    let args: Vec<&str> = args.iter().copied().filter(|arg| *arg != GUIDED).collect();
     let mut steps = Steps::default();
     steps.check("packages", "cargo xtask bench", packages::install)?;
     let folder = if is_guided {
@@ -28,7 +29,7 @@ pub(crate) fn command(args: &[&str]) -> Result<()> {
     let program = folder.join("bench");
     let results = crate::metadata()?.workspace_root.join(RESULTS);
     // The last line is the benchmark's: whoever asked for JSON reads it.
-    let mut measuring = measure(&program, results.as_std_path(), args, is_guided);
+    let mut measuring = measure(&program, results.as_std_path(), &args, is_guided);
     let status = measuring.status().with_context(|| program.display().to_string())?;
     ensure!(status.success(), "the benchmark ended with {status}");
     Ok(())

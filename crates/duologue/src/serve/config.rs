@@ -188,12 +188,13 @@ struct Common {
     /// Where it listens for MSRP, read already.
     msrp: Vec<(Transport, SocketAddr)>,
     udp_path_mtu: Option<usize>,
+    max_transactions: Option<usize>,
     offers_overload_control: bool,
     tls: Option<document::Tls>,
 }
 
 fn node<R>(key: &str, common: Common, files: Files<'_>, role: R) -> Result<NodePlan<R>, ConfigError> {
-    let Common { name, listen, msrp, udp_path_mtu, offers_overload_control, tls } = common;
+    let Common { name, listen, msrp, udp_path_mtu, max_transactions, offers_overload_control, tls } = common;
     let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     if name.is_empty() || !name.bytes().all(is_name) {
         let cure = "use letters, digits, `-`, `.` and `_`";
@@ -218,7 +219,13 @@ fn node<R>(key: &str, common: Common, files: Files<'_>, role: R) -> Result<NodeP
         let cure = "write a number from 576 to 65535, or leave it out";
         return Err(ConfigError::new(format!("{key}.udp_path_mtu"), "is no MTU", cure));
     }
-    let options = sip_tx::Options { path_mtu: udp_path_mtu, offers_overload_control, ..sip_tx::Options::default() };
+    let usual = sip_tx::Options::default();
+    let max_transactions = max_transactions.unwrap_or(usual.max_transactions);
+    if max_transactions == 0 {
+        let cure = "allow at least one transaction";
+        return Err(ConfigError::new(format!("{key}.max_transactions"), "is 0", cure));
+    }
+    let options = sip_tx::Options { path_mtu: udp_path_mtu, max_transactions, offers_overload_control, ..usual };
     let client_auth = match tls.as_ref().map(|tls| tls.client_auth).unwrap_or_default() {
         document::ClientAuth::Asked => ClientAuth::Asked,
         document::ClientAuth::Required => ClientAuth::Required,

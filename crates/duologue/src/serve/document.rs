@@ -79,6 +79,7 @@ pub(super) struct Core {
     pub(super) name: String,
     pub(super) listen: Vec<Listen>,
     pub(super) udp_path_mtu: Option<usize>,
+    pub(super) max_transactions: Option<usize>,
     pub(super) key: Option<String>,
     #[serde(default)]
     pub(super) overload_control: bool,
@@ -220,6 +221,7 @@ pub(super) struct Pf {
     pub(super) name: String,
     pub(super) listen: Vec<Listen>,
     pub(super) udp_path_mtu: Option<usize>,
+    pub(super) max_transactions: Option<usize>,
     pub(super) key: Option<String>,
     pub(super) tls: Option<Tls>,
     pub(super) msrp: Option<String>,

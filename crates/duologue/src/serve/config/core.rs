@@ -26,9 +26,14 @@ pub(super) fn read(key: &str, core: document::Core, files: Files<'_>) -> Result<
         route_key: super::route_key(key, core.key.as_deref())?,
         registration: registration(&format!("{key}.registration"), &core.registration)?,
     };
-    let document::Core { name, listen, udp_path_mtu, overload_control, tls, .. } = core;
+    let document::Core { name, listen, udp_path_mtu, max_transactions, overload_control, tls, .. } = core;
     let (msrp, offers_overload_control) = (Vec::new(), overload_control);
-    super::node(key, Common { name, listen, msrp, udp_path_mtu, offers_overload_control, tls }, files, role)
+    super::node(
+        key,
+        Common { name, listen, msrp, udp_path_mtu, max_transactions, offers_overload_control, tls },
+        files,
+        role,
+    )
 }
 
 /// Who may come over each listener. A node names one address for each transport, so what comes over one transport is told apart

@@ -48,8 +48,21 @@ pub(super) fn read(key: &str, pf: document::Pf, files: Files<'_>) -> Result<Node
         records: records(key, pf.records, pf.records_size, pf.records_files)?,
         media_grace: pf.media_grace.map_or(Some(MEDIA_GRACE), seconds),
     };
-    let document::Pf { name, listen, udp_path_mtu, overload_control: offers_overload_control, tls, .. } = pf;
-    super::node(key, Common { name, listen, msrp, udp_path_mtu, offers_overload_control, tls }, files, role)
+    let document::Pf {
+        name,
+        listen,
+        udp_path_mtu,
+        max_transactions,
+        overload_control: offers_overload_control,
+        tls,
+        ..
+    } = pf;
+    super::node(
+        key,
+        Common { name, listen, msrp, udp_path_mtu, max_transactions, offers_overload_control, tls },
+        files,
+        role,
+    )
 }
 
 /// A participating function has no other neighbours.

@@ -92,6 +92,7 @@ const WRONG: [(&str, &str, &[Wrong]); 15] = [
                 "['sctp:127.0.0.1:5060']",
                 "core[0].listen[0] is `sctp:127.0.0.1:5060`, whose transport is none",
             ),
+            ("max_transactions", "0", "core[0].max_transactions is 0; allow at least one"),
             ("udp_path_mtu", "70000", "core[0].udp_path_mtu is no MTU; write a number from 576"),
             ("key", "'short'", "core[0].key is too short; write at least 16 characters"),
             ("overload_control", "'yes'", "invalid type: string \"yes\", expected a boolean"),
@@ -147,6 +148,7 @@ const WRONG: [(&str, &str, &[Wrong]); 15] = [
         &[
             ("name", "'p f'", "pf[0].name is `p f`; use letters"),
             ("listen", "[]", "pf[0].listen is empty; add an address"),
+            ("max_transactions", "0", "pf[0].max_transactions is 0; allow at least one"),
             ("udp_path_mtu", "1", "pf[0].udp_path_mtu is no MTU; write a number from 576"),
             ("key", "'short'", "pf[0].key is too short; write at least 16 characters"),
             ("tls", "{ certificate = '/etc/duologue/node.pem' }", "pf[0].tls."),
