@@ -7,25 +7,17 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::packages;
 use crate::steps::{Steps, cargo};
-use crate::{guided, packages};
 
 /// The version of cargo-deb that is installed when there is none.
 const CARGO_DEB: &str = "3.8.0";
 
 /// Builds the package of the release, and says where it is.
-pub(crate) fn command(is_guided: bool) -> Result<()> {
+pub(crate) fn command() -> Result<()> {
     let mut steps = Steps::default();
     tool(&mut steps)?;
-    if is_guided {
-        // cargo-deb takes what lies where a release build would have put it.
-        let guided = guided::build(&mut steps)?.join("duologue");
-        let release = crate::metadata()?.target_directory.join("release");
-        fs::create_dir_all(&release).with_context(|| release.to_string())?;
-        fs::copy(&guided, release.join("duologue")).with_context(|| guided.display().to_string())?;
-    } else {
-        steps.run("build", cargo(&["build", "--release", "-p", "duologue", "--bins"]))?;
-    }
+    steps.run("build", cargo(&["build", "--release", "-p", "duologue", "--bins"]))?;
     steps.check("package", "cargo xtask deb", || Ok(build("release", None)?.display().to_string()))?;
     steps.summary("deb");
     Ok(())

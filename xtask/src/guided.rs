@@ -13,7 +13,8 @@ use crate::steps::{Steps, cargo};
 /// Builds it, and says where it is.
 pub(crate) fn command() -> Result<()> {
     let mut steps = Steps::default();
-    let folder = build(&mut steps)?;
+    record(&Compiler::ask()?, &mut steps)?;
+    let folder = latest(&mut steps)?;
     steps.summary("guided");
     eprintln!("\n{}", folder.join("duologue").display());
     Ok(())
@@ -24,7 +25,7 @@ pub(crate) fn latest(steps: &mut Steps) -> Result<PathBuf> {
     let compiler = Compiler::ask()?;
     let (folder, merged) = places()?;
     if !merged.is_file() {
-        return build(steps);
+        record(&compiler, steps)?;
     }
     steps.run("build", compiler.release(&folder, "-Cprofile-use=", &merged))?;
     Ok(compiler.binaries(&folder))
@@ -37,9 +38,8 @@ fn places() -> Result<(PathBuf, PathBuf)> {
     Ok((folder, merged))
 }
 
-/// Builds `duologue`, and the benchmark beside it, in a folder of their own.
-pub(crate) fn build(steps: &mut Steps) -> Result<PathBuf> {
-    let compiler = Compiler::ask()?;
+/// Watches a first build do its work, and leaves what was seen in its place.
+fn record(compiler: &Compiler, steps: &mut Steps) -> Result<()> {
     let (folder, merged) = places()?;
     let seen = folder.join("seen");
     let mut merge = PathBuf::new();
@@ -58,9 +58,7 @@ pub(crate) fn build(steps: &mut Steps) -> Result<PathBuf> {
     steps.run("train", train)?;
     let mut merging = Command::new(&merge);
     merging.args(["merge", "--output"]).arg(&merged).arg(&seen);
-    steps.run("merge", merging)?;
-    steps.run("build", compiler.release(&folder, "-Cprofile-use=", &merged))?;
-    Ok(compiler.binaries(&folder))
+    steps.run("merge", merging)
 }
 
 /// What matters of rustc.

@@ -45,8 +45,8 @@ usage: cargo xtask COMMAND
                    and some gigabytes of memory (the tests search smaller bounds)
   sim [--seeds N] [--first SEED] [--faults all|KIND,KIND…] [--threads N] [--shrink N] [--show]
                    run the two-operator system under faults drawn from seeds; a seed that fails is shrunk to a ladder
-  guided           make the release build with what a first one saw while it did the work of the benchmarks: a fifth less CPU
-  deb [--guided]   make the Debian package, of the guided build
+  guided           make the release build with what a first one saw while it did the work of the benchmarks
+  deb              make the Debian package
   static           make a binary that needs no library of the system, for musl
   package          install, run, upgrade and purge it in a copy of this machine (as root; test does so, too)
   systemd [OLDER]  run and upgrade it under a systemd that is booted in namespaces of this machine (the same)
@@ -69,8 +69,7 @@ fn main() -> ExitCode {
         ["kamailio"] => show::KAMAILIO.command(),
         ["cluster"] => show::CLUSTER.command(),
         ["guided"] => guided::command(),
-        ["deb"] => deb::command(false),
-        ["deb", "--guided"] => deb::command(true),
+        ["deb"] => deb::command(),
         ["package"] => deb::show(),
         ["static"] => musl::command(),
         ["systemd", args @ ..] => systemd::command(args),
