@@ -20,6 +20,9 @@ const CALLS: usize = 64;
 /// Calls that may wait. See [`crate::CallError::Full`].
 pub(crate) const CALL_QUEUE: usize = 1024;
 
+/// See [`Options::tick`]. A hundredth of the shortest time that SIP waits (T1, 500 ms: RFC 3261, 17.1.1.1).
+const TICK: Duration = Duration::from_millis(5);
+
 /// See [`Options::on_idle`].
 pub type OnIdle<N> = Box<dyn FnMut(&mut N) + Send>;
 
@@ -37,11 +40,14 @@ pub struct Options<N> {
     pub journal: Option<Journal>,
     /// The clock; engines that share one have comparable times.
     pub clock: Clock,
+    /// How long the node is not woken again after it was: under load something is due all the time, and a thread that gets up for
+    /// each of it does little else. Whoever keeps a schedule of its own wants zero.
+    pub tick: Duration,
 }
 
 impl<N> Default for Options<N> {
     fn default() -> Options<N> {
-        Options { tap: None, on_idle: None, journal: None, clock: Clock::start() }
+        Options { tap: None, on_idle: None, journal: None, clock: Clock::start(), tick: TICK }
     }
 }
 
@@ -72,6 +78,8 @@ impl Engine {
             signal: Arc::clone(&signal),
             is_drained: true,
             drained_at: clock.at(),
+            tick: options.tick,
+            woken_at: None,
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || host.run(recalled))?;
         let caller = Caller::new(send, signal, thread.thread().id());
@@ -96,6 +104,9 @@ struct Host<N> {
     is_drained: bool,
     /// When it last was.
     drained_at: Instant,
+    tick: Duration,
+    /// When what was due was last done.
+    woken_at: Option<Instant>,
 }
 
 /// What the engine does for its node.
@@ -176,8 +187,13 @@ impl<N: Node> Host<N> {
         }
     }
 
+    /// Does what is due.
     fn take_time(&mut self) {
         let now = self.clock.now();
+        if self.due().is_none_or(|due| due > now.at) {
+            return;
+        }
+        self.woken_at = Some(now.at);
         self.io.sockets.handle_timeout(now.at);
         if self.node.poll_timeout().is_some_and(|due| due <= now.at) {
             self.drive(|driver, _| {
@@ -224,7 +240,12 @@ impl<N: Node> Host<N> {
 
     /// How long there is nothing to do.
     fn timeout(&self) -> Option<Duration> {
+        self.due().map(|due| due.saturating_since(self.clock.at()))
+    }
+
+    /// When to do what is due next: a tick after the last time, or later.
+    fn due(&self) -> Option<Instant> {
         let due = [self.node.poll_timeout(), self.io.sockets.poll_timeout()].into_iter().flatten().min()?;
-        Some(due.saturating_since(self.clock.at()))
+        Some(self.woken_at.map_or(due, |woken_at| due.max(woken_at + self.tick)))
     }
 }

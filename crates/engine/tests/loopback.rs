@@ -246,6 +246,27 @@ fn timers_fire_in_order_and_not_early() {
 }
 
 #[test]
+fn what_is_due_within_a_tick_is_done_together() {
+    let tick = Duration::from_millis(20);
+    let node = start("127.0.0.1", Options { tick, ..Options::default() });
+    let arm = |node: &mut Echo, now: Now| {
+        (0..100).for_each(|timer| node.timers.arm(timer, now.at + Duration::from_millis(timer.into())));
+    };
+    node.handle.cast(arm).unwrap();
+    let mut woken: Vec<Instant> = (0..100)
+        .map(|expected| {
+            let Event::Fired(timer, at) = node.event() else { panic!("nobody sent anything") };
+            assert_eq!(timer, expected);
+            at
+        })
+        .collect();
+    woken.dedup();
+    assert!(woken.len() > 1, "none waits for the last one");
+    assert!(woken.windows(2).all(|pair| pair[1] - pair[0] >= tick), "{woken:?}");
+    node.handle.stop();
+}
+
+#[test]
 fn calls_answer_in_the_order_of_asking_and_their_outputs_are_sent() {
     let node = echo();
     let peer = udp_peer("127.0.0.1");

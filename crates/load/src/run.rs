@@ -152,7 +152,13 @@ impl<N: Registers> Running<N> {
                 let _deaf = send.try_send(note);
             }
         };
-        let options = engine::Options { on_idle: Some(Box::new(on_idle)), clock, ..engine::Options::default() };
+        let options = engine::Options {
+            on_idle: Some(Box::new(on_idle)),
+            clock,
+            // What is late at this end would be told as if it was at the other.
+            tick: Duration::ZERO,
+            ..engine::Options::default()
+        };
         Ok(Running { engine: Engine::spawn(name, sockets, node, options)?, notes })
     }
 

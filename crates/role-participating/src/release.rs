@@ -13,6 +13,10 @@ use crate::{Participating, close};
 /// The mean time between two releases: when many sessions end together, their BYEs do not.
 const PACE: Duration = Duration::from_millis(2);
 
+/// Up to this much lateness is made up for: hosts do not wake a node for every release. Whoever was away for longer goes on at
+/// the pace, or many would go at once.
+const ARREARS: Duration = Duration::from_millis(20);
+
 /// The sessions that are to be released, in turn.
 #[derive(Debug, Default)]
 pub(crate) struct Releases {
@@ -23,7 +27,10 @@ pub(crate) struct Releases {
 }
 
 impl Releases {
-    fn push(&mut self, key: Key) {
+    fn push(&mut self, key: Key, now: Now) {
+        if self.waiting.is_empty() {
+            self.free_at = self.free_at.max(now.at);
+        }
         self.waiting.push_back(key);
     }
 
@@ -42,7 +49,10 @@ impl Releases {
         let key = self.waiting.front().filter(|_| self.free_at <= now.at).copied()?;
         self.waiting.pop_front();
         let jitter = Duration::from_nanos(dice.below(PACE.as_nanos() as u64));
-        self.free_at = self.free_at.max(now.at) + PACE / 2 + jitter;
+        if now.at - self.free_at > ARREARS {
+            self.free_at = now.at;
+        }
+        self.free_at = self.free_at + PACE / 2 + jitter;
         Some(key)
     }
 }
@@ -96,7 +106,7 @@ impl Participating {
         let Some(bridge) = self.bridges.get_mut(key) else { return };
         if bridge.release.is_none() && bridge.drain.is_none() && !bridge.is_closed() {
             bridge.release = Some(why);
-            self.bridges.releases.push(key);
+            self.bridges.releases.push(key, now);
             self.carry_out_releases(now);
         }
     }
@@ -143,7 +153,7 @@ mod tests {
     #[test]
     fn f58_many_releases_are_paced_at_500_a_second_and_not_in_step() {
         let (mut releases, mut dice) = (Releases::default(), Entropy::from_seed(1));
-        (0..1000).for_each(|n| releases.push(Key::from_bits(n)));
+        (0..1000).for_each(|n| releases.push(Key::from_bits(n), Now::default()));
         let (mut now, mut gaps) = (Now::default(), std::collections::BTreeSet::new());
         for n in 0..1000 {
             let due = releases.next_timeout().expect("more wait");
@@ -155,5 +165,20 @@ mod tests {
         assert!((1.9..2.1).contains(&(now.at - Instant::ZERO).as_secs_f64()), "{now:?}");
         assert!(gaps.len() > 900, "the gaps are drawn");
         assert_eq!((releases.len(), releases.next_timeout()), (0, None));
+    }
+
+    #[test]
+    fn f58_whoever_is_woken_every_5_ms_keeps_the_pace_and_whoever_was_away_makes_up_for_20_ms() {
+        let (mut releases, mut dice) = (Releases::default(), Entropy::from_seed(1));
+        let at = |ms: u64| Now { at: Instant::ZERO + Duration::from_millis(ms), ..Now::default() };
+        (0..2000).for_each(|n| releases.push(Key::from_bits(n), at(60_000)));
+        let mut gone = |ms: u64| std::iter::from_fn(|| releases.pop_due(&mut dice, at(ms))).count();
+        assert_eq!(gone(60_000), 1, "nothing is made up for that was not waiting");
+        let each: Vec<usize> = (1..=200).map(|n| gone(60_000 + 5 * n)).collect();
+        assert!(each.iter().all(|gone| (1..=5).contains(gone)), "{each:?}");
+        assert!((480..=520).contains(&each.iter().sum::<usize>()), "{each:?}");
+        assert_eq!(gone(70_000), 1, "away for nine seconds");
+        let (once, twice) = (gone(70_020), gone(70_040));
+        assert!((7..=20).contains(&once) && (7..=20).contains(&twice), "{once}, {twice}");
     }
 }
