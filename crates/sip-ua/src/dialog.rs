@@ -103,6 +103,20 @@ impl Dialog {
         }
     }
 
+    /// What is left of a dialog whose session is over: no more requests are sent in it.
+    pub(crate) const fn buried(id: DialogId, local_cseq: u32, remote_cseq: Option<u32>, secure: bool) -> Dialog {
+        Dialog {
+            id,
+            local: Bytes::new(),
+            remote: Bytes::new(),
+            remote_target: Bytes::new(),
+            route_set: Vec::new(),
+            local_cseq,
+            remote_cseq,
+            secure,
+        }
+    }
+
     /// Takes over what the 2xx says (RFC 3261 §13.2.2.4: route set and remote target are computed again), and keeps the
     /// sequence numbers of the early dialog.
     pub(crate) fn confirm(&mut self, half: &HalfDialog, response: &Response) {

@@ -103,6 +103,16 @@ impl Headers {
         only
     }
 
+    /// Those whose lines these are.
+    pub(crate) fn from_bytes(lines: &[u8]) -> Headers {
+        Headers { lines: lines.to_vec() }
+    }
+
+    /// Their lines.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.lines
+    }
+
     /// Takes away all of that name.
     pub(crate) fn remove(&mut self, name: Name) {
         while let Some(line) = self.find(name) {

@@ -50,6 +50,10 @@ impl Index {
 pub(crate) struct DialogParts<'a>([&'a [u8]; 3]);
 
 impl<'a> DialogParts<'a> {
+    pub(crate) const fn new(parts: [&'a [u8]; 3]) -> DialogParts<'a> {
+        DialogParts(parts)
+    }
+
     pub(crate) fn of(id: &'a DialogId) -> DialogParts<'a> {
         DialogParts([&id.call_id, &id.local_tag, &id.remote_tag])
     }
@@ -65,6 +69,11 @@ impl<'a> DialogParts<'a> {
 pub(crate) struct Origin<'a>([&'a [u8]; 2], u32);
 
 impl<'a> Origin<'a> {
+    /// Of Call-ID, tag and sequence number.
+    pub(crate) const fn new(parts: [&'a [u8]; 2], cseq: u32) -> Origin<'a> {
+        Origin(parts, cseq)
+    }
+
     /// The origin of the INVITE that made a dialog of a callee.
     pub(crate) fn in_dialog(id: &'a DialogId, cseq: u32) -> Origin<'a> {
         Origin([&id.call_id, &id.remote_tag], cseq)

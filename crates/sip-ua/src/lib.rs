@@ -8,6 +8,7 @@ mod config;
 mod dialog;
 pub mod digest;
 mod draft;
+mod entry;
 mod event;
 mod headers;
 mod index;

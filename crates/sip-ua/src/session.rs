@@ -14,6 +14,7 @@ mod offer;
 mod own_request;
 mod resume;
 mod timer;
+mod tomb;
 
 use bytes::Bytes;
 use sip::{Message, Request};
@@ -30,6 +31,7 @@ pub(crate) use offer::Exchange;
 pub(crate) use own_request::Own;
 pub use timer::{EXPIRED, too_small};
 pub(crate) use timer::{SessionTimer, check as check_interval};
+pub(crate) use tomb::Tomb;
 
 use crate::config::{Intervals, Parts};
 use crate::draft::Draft;

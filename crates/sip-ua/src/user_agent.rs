@@ -10,6 +10,7 @@ use crate::config::{Config, Parts, Prepared};
 use crate::dialog::Route;
 use crate::digest::Account;
 use crate::draft::{Draft, Resolver};
+use crate::entry::Entry;
 use crate::index::{DialogParts, Index, Origin};
 use crate::session::{Cx, Session, SessionTimer, check_interval};
 use crate::{Body, Dialog, HalfDialog, Headers, Reject, SessionKey, Snapshot, State, UaEvent, WrongState, options};
@@ -21,8 +22,7 @@ use crate::{Body, Dialog, HalfDialog, Headers, Reject, SessionKey, Snapshot, Sta
 #[derive(Debug)]
 pub struct UserAgent {
     pub(crate) shared: Shared,
-    /// Each in memory of its own, which goes back when the session is gone: there may once have been many.
-    sessions: Slab<Box<Session>>,
+    sessions: Slab<Entry>,
     by_dialog: Index,
     /// The INVITEs that made sessions, for finding one that came a second time by another way.
     by_origin: Index,
@@ -119,17 +119,17 @@ impl UserAgent {
         self.shared.account = account;
     }
 
-    /// A session.
+    /// A session that has not been buried.
     pub fn session(&self, key: SessionKey) -> Option<&Session> {
-        self.sessions.get(key.0).map(Box::as_ref)
+        self.sessions.get(key.0).and_then(Entry::session)
     }
 
-    /// All sessions, tombstones included.
+    /// All of those.
     pub fn sessions(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
-        self.sessions.iter().map(|(key, session)| (SessionKey(key), &**session))
+        self.sessions.iter().filter_map(|(key, entry)| Some((SessionKey(key), entry.session()?)))
     }
 
-    /// How many there are.
+    /// How many there are, buried ones included.
     pub const fn len(&self) -> usize {
         self.sessions.len()
     }
@@ -142,8 +142,8 @@ impl UserAgent {
     /// The session that a request with a To tag, or an ACK, belongs to.
     pub fn find(&self, request: &Request) -> Option<SessionKey> {
         let seen = DialogParts::seen(request);
-        let has_it = |session: &Session| session.dialog_ids().any(|id| DialogParts::of(id) == seen);
-        self.by_dialog.find(seen, |key| self.sessions.get(key).is_some_and(|session| has_it(session))).map(SessionKey)
+        let has_it = |entry: &Entry| entry.dialogs().any(|dialog| dialog == seen);
+        self.by_dialog.find(seen, |key| self.sessions.get(key).is_some_and(has_it)).map(SessionKey)
     }
 
     /// What the user agent says about itself.
@@ -166,7 +166,7 @@ impl UserAgent {
             draft.route(stack, plan.target.or(pinned).as_ref(), &self.shared.resolver).ok_or(InviteError::NoRoute)?;
         let key = self.sessions.insert_with(|key| {
             let tx = stack.request(hop, Method::Invite, bytes, Owner::Session(key), now);
-            Box::new(Session::caller(tx, half, draft, plan.contact, pinned, self.shared.config.intervals))
+            Entry::new(Session::caller(tx, half, draft, plan.contact, pinned, self.shared.config.intervals))
         });
         Ok(SessionKey(key))
     }
@@ -239,7 +239,7 @@ impl UserAgent {
         let (id, cseq) = (dialog.id().clone(), incoming.request.cseq().number);
         let Incoming { tx, request, .. } = incoming;
         let session = Session::callee(tx, request, dialog, contact.into(), self.shared.config.intervals);
-        let key = self.sessions.insert(Box::new(session));
+        let key = self.sessions.insert(Entry::new(session));
         stack.set_owner(tx, Owner::Session(key));
         self.by_dialog.insert(DialogParts::of(&id), key);
         self.by_origin.insert(Origin::in_dialog(&id, cseq), key);
@@ -255,9 +255,8 @@ impl UserAgent {
 
         // 2. The same request by another way: a fork that came together again (§8.2.2.2).
         let origin = Origin::of(request);
-        let has_it =
-            |session: &Session| session.invited_in().is_some_and(|(id, cseq)| Origin::in_dialog(id, cseq) == origin);
-        if self.by_origin.find(origin, |key| self.sessions.get(key).is_some_and(|session| has_it(session))).is_some() {
+        let has_it = |entry: &Entry| entry.origin() == Some(origin);
+        if self.by_origin.find(origin, |key| self.sessions.get(key).is_some_and(has_it)).is_some() {
             return Err(Reject::new(482));
         }
 
@@ -333,7 +332,7 @@ impl UserAgent {
     /// that the snapshot makes no dialog.
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<SessionKey, ParseError> {
         let session = Session::resumed(snapshot, self.shared.config.intervals)?;
-        let key = self.sessions.insert(Box::new(session));
+        let key = self.sessions.insert(Entry::new(session));
         self.by_dialog.insert(DialogParts::of(&snapshot.id()), key);
         Ok(SessionKey(key))
     }
@@ -348,6 +347,14 @@ impl UserAgent {
     }
 
     // ---- both ----
+
+    /// Of a session that has ended, keeps only what its stragglers are answered with, until it is gone: nobody else asks for
+    /// it any more. It depends on its state whether that is possible.
+    pub fn bury(&mut self, key: SessionKey) {
+        if let Some(entry) = self.sessions.get_mut(key.0) {
+            entry.bury();
+        }
+    }
 
     /// Sends BYE, or arranges for it; `headers` may have a Reason. See [`UserAgent::close`] for when the state is not known.
     pub fn bye(&mut self, stack: &mut Stack, key: SessionKey, headers: &Headers, now: Now) -> Result<(), WrongState> {
@@ -453,12 +460,14 @@ impl UserAgent {
     pub fn handle_timeout(&mut self, stack: &mut Stack, now: Now) {
         while let Some((_due, key)) = self.timers.pop_due(now.at) {
             let key = SessionKey(key);
-            let Some(session) = self.sessions.get(key.0) else { continue };
-            if session.next_timer().is_none_or(|at| at > now.at) {
+            let Some(entry) = self.sessions.get(key.0) else { continue };
+            if entry.next_timer().is_none_or(|at| at > now.at) {
                 continue;
             }
-            self.run(stack, key, now, Session::on_timeout);
-            if self.sessions.get(key.0).is_some_and(|session| session.is_gone()) {
+            if entry.session().is_some() {
+                self.run(stack, key, now, Session::on_timeout);
+            }
+            if self.sessions.get(key.0).is_some_and(|entry| entry.is_gone(now.at)) {
                 self.forget(key);
             }
         }
@@ -475,13 +484,13 @@ impl UserAgent {
     }
 
     fn forget(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.remove(key.0) else { return };
+        let Some(entry) = self.sessions.remove(key.0) else { return };
         self.tidy_timers();
-        for id in session.dialog_ids() {
-            self.by_dialog.remove(DialogParts::of(id), key.0);
+        for dialog in entry.dialogs() {
+            self.by_dialog.remove(dialog, key.0);
         }
-        if let Some((id, cseq)) = session.invited_in() {
-            self.by_origin.remove(Origin::in_dialog(id, cseq), key.0);
+        if let Some(origin) = entry.origin() {
+            self.by_origin.remove(origin, key.0);
         }
         self.by_dialog.tidy(KEPT);
         self.by_origin.tidy(KEPT);
@@ -496,8 +505,8 @@ impl UserAgent {
             return;
         }
         self.timers = TimerQueue::new();
-        for (key, session) in self.sessions.iter() {
-            if let Some(at) = session.next_timer() {
+        for (key, entry) in self.sessions.iter() {
+            if let Some(at) = entry.next_timer() {
                 self.timers.arm(key, at);
             }
         }
@@ -521,7 +530,7 @@ impl UserAgent {
         now: Now,
         act: impl FnOnce(&mut Session, &mut Cx<'_>) -> R,
     ) -> Option<R> {
-        let session = self.sessions.get_mut(key.0)?;
+        let session = self.sessions.get_mut(key.0)?.open(self.shared.config.intervals);
         let armed = session.next_timer();
         let mut cx = Cx {
             stack,

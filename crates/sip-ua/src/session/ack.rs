@@ -12,9 +12,9 @@ use crate::{Body, Cause, Headers, UaEvent, WrongState};
 /// An ACK that was sent: the same one answers every repetition of its 2xx.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    cseq: u32,
-    hop: Hop,
-    bytes: Bytes,
+    pub(super) cseq: u32,
+    pub(super) hop: Hop,
+    pub(super) bytes: Bytes,
 }
 
 /// A 2xx of ours that has not been acknowledged.

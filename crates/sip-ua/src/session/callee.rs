@@ -19,12 +19,17 @@ pub(crate) struct Callee {
     pub(crate) tx: ServerId,
     /// The INVITE, until it has its final response.
     request: Option<Box<Request>>,
-    cseq: u32,
+    pub(super) cseq: u32,
     /// The last provisional response, with its status.
     progress: Option<(u16, Bytes)>,
 }
 
 impl Callee {
+    /// The callee's end of an INVITE whose session is over.
+    pub(super) const fn buried(tx: ServerId, cseq: u32) -> Callee {
+        Callee { tx, request: None, cseq, progress: None }
+    }
+
     /// The INVITE has its final response: it is not looked at again.
     pub(super) fn answered(&mut self) {
         (self.request, self.progress) = (None, None);

@@ -25,6 +25,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// The caller's end of an INVITE whose session is over.
+    pub(super) fn buried(tx: ClientId, half: HalfDialog, authorization: Headers) -> Caller {
+        Caller { tx, is_pending: false, half, draft: None, authorization, credentials: Met::default() }
+    }
+
     /// The INVITE has its last answer: of it stays what the ACKs of its 2xx need.
     pub(super) fn answered(&mut self) {
         let Some(draft) = self.draft.take() else { return };

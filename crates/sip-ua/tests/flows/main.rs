@@ -1,6 +1,7 @@
 //! The user agent on a simulated network: whole sessions, asserted as ladders.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod buried;
 mod bye_answers;
 mod cancel;
 mod challenge;

@@ -9,8 +9,8 @@ use sip_transport::Listener;
 use sip_tx::{Event, Incoming, Options, Owner, Stack};
 use sip_ua::digest::{Authenticator, Check, Secret, Side};
 use sip_ua::{
-    Body, Cause, Config, Headers, InvitePlan, Registration, RegistrationPlan, Reject, Resolver, SessionKey, State,
-    UaEvent, UserAgent, WrongState,
+    Body, Cause, Config, Headers, InvitePlan, Registration, RegistrationPlan, Reject, Resolver, Session, SessionKey,
+    State, UaEvent, UserAgent, WrongState,
 };
 use wire::{Entropy, Input, Instant, Node, Now, Output, Transport};
 
@@ -36,6 +36,8 @@ pub(crate) struct Phone {
     /// Demands credentials of callers, with this password.
     pub(crate) authenticator: Option<(Authenticator, Secret)>,
     pub(crate) log: Vec<String>,
+    /// How the last session ended, if one has.
+    ended: Option<(SessionKey, Cause)>,
 }
 
 pub(crate) const ALICE: &str = "10.0.0.1:5060";
@@ -60,6 +62,7 @@ impl Phone {
             registration: None,
             authenticator: None,
             log: Vec::new(),
+            ended: None,
         }
     }
 
@@ -124,11 +127,12 @@ impl Phone {
     }
 
     pub(crate) fn state(&self) -> Option<State> {
-        self.ua.session(self.session?).map(sip_ua::Session::state)
+        let buried = self.ended.filter(|(key, _)| Some(*key) == self.session).map(|_| State::Terminated);
+        self.ua.session(self.session?).map(Session::state).or(buried)
     }
 
     pub(crate) fn ended(&self) -> Option<Cause> {
-        self.ua.session(self.session?).and_then(sip_ua::Session::ended)
+        self.ended.filter(|(key, _)| Some(*key) == self.session).map(|(_, cause)| cause)
     }
 
     pub(crate) fn remote_sdp(&self) -> Option<Bytes> {
@@ -157,6 +161,15 @@ impl Phone {
         }
         while let Some(event) = self.registration.as_mut().and_then(Registration::poll_event) {
             self.log.push(format!("{event:?}"));
+        }
+        self.bury();
+    }
+
+    /// Whatever still comes for a session that is over, its tomb answers.
+    fn bury(&mut self) {
+        let is_over = |(key, session): (SessionKey, &Session)| session.ended().map(|_| key);
+        for key in self.ua.sessions().filter_map(is_over).collect::<Vec<_>>() {
+            self.ua.bury(key);
         }
     }
 
@@ -246,7 +259,10 @@ impl Phone {
             UaEvent::NotModified { why } => format!("not modified {why:?}"),
             UaEvent::Response { response, .. } => format!("response {}", response.status()),
             UaEvent::Failed { why, .. } => format!("failed {why:?}"),
-            UaEvent::Ended { cause } => format!("ended {cause:?}"),
+            UaEvent::Ended { cause } => {
+                self.ended = Some((key, cause));
+                format!("ended {cause:?}")
+            }
             UaEvent::Gone => "gone".to_owned(),
         };
         self.log.push(said);
