@@ -85,7 +85,6 @@ struct LegState {
     session: SessionKey,
     media: LegMedia,
     is_over: bool,
-    is_gone: bool,
 }
 
 impl Bridge {
@@ -99,7 +98,7 @@ impl Bridge {
         Bridge {
             facts,
             service,
-            legs: legs.map(|(session, media)| LegState { session, media, is_over: false, is_gone: false }),
+            legs: legs.map(|(session, media)| LegState { session, media, is_over: false }),
             closing: None,
             bye: None,
             cause: None,
@@ -231,14 +230,9 @@ impl Bridge {
         self.is_recorded
     }
 
-    /// Nothing is left of a leg.
-    pub(crate) fn leg_gone(&mut self, leg: Leg) {
-        self.legs[leg as usize].is_gone = true;
-    }
-
-    /// Nothing is left of the session.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.is_recorded && self.legs.iter().all(|leg| leg.is_gone)
+    /// Nothing is left to do for the session: what still comes, the legs answer each by itself.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.is_recorded && self.hold.is_idle()
     }
 
     /// The leg towards the served user.

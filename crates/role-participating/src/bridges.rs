@@ -54,7 +54,7 @@ impl Bridges {
         self.bridges.iter().filter(|(_, bridge)| !bridge.is_recorded()).map(|(key, _)| key).collect()
     }
 
-    /// Those of a served user, tombstones included.
+    /// Those of a served user, those that are over but not done included.
     pub(crate) fn of_user(&self, aor: &str) -> Vec<Key> {
         self.users.get(aor).into_iter().flatten().copied().collect()
     }
@@ -162,23 +162,24 @@ impl Bridges {
         }
     }
 
+    /// Nothing is left of a leg; the other one may take longer to end than this one to be forgotten.
     fn leg_gone(&mut self, session: SessionKey) {
-        let Some((key, leg)) = self.legs.remove(&session) else { return };
-        if let Some(bridge) = self.bridges.get_mut(key) {
-            bridge.leg_gone(leg);
-        }
-        self.remove_if_gone(key);
+        self.legs.remove(&session);
     }
 
-    pub(crate) fn remove_if_gone(&mut self, key: Key) {
-        if self.bridges.get(key).is_some_and(|bridge| bridge.is_gone())
-            && let Some(bridge) = self.bridges.remove(key)
-        {
-            self.forget_user(bridge.served(), key);
-            let armed = self.bridges.iter().filter_map(|(key, bridge)| Some((key, bridge.watch.armed?)));
-            self.watches.sweep(self.bridges.len(), armed);
+    /// Takes a bridge away for which nothing is left to do, and says what its legs were.
+    pub(crate) fn remove_if_done(&mut self, key: Key) -> Option<[SessionKey; 2]> {
+        self.bridges.get(key).filter(|bridge| bridge.is_done())?;
+        let bridge = self.bridges.remove(key)?;
+        let legs = Leg::BOTH.map(|leg| bridge.session(leg));
+        for session in &legs {
+            self.legs.remove(session);
         }
+        self.forget_user(bridge.served(), key);
+        let armed = self.bridges.iter().filter_map(|(key, bridge)| Some((key, bridge.watch.armed?)));
+        self.watches.sweep(self.bridges.len(), armed);
         self.check_invariants();
+        Some(legs)
     }
 
     fn forget_user(&mut self, aor: &str, key: Key) {
@@ -320,6 +321,7 @@ impl Participating {
             UaEvent::ByeDone { outcome } => self.on_bye_done(session, outcome),
             UaEvent::Closing { cause } => self.on_leg_lost(session, cause, now),
             UaEvent::Ended { .. } => self.on_leg_over(session, now),
+            // As a rule the bridge has gone before.
             UaEvent::Gone => self.bridges.leg_gone(session),
             UaEvent::Modified { response, .. } => self.on_path_answered(session, response.status(), now),
             // A fork that lost has been closed already; what nobody answers ends in `Closing`.

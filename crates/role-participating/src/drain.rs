@@ -70,7 +70,14 @@ impl Participating {
             }
             self.control.closed(&served, record);
         }
-        self.bridges.remove_if_gone(key);
+        self.bury_if_done(key);
+    }
+
+    /// Forgets a session once nothing is left to do for it.
+    pub(crate) fn bury_if_done(&mut self, key: Key) {
+        for session in self.bridges.remove_if_done(key).into_iter().flatten() {
+            self.ua.bury(session);
+        }
     }
 
     /// Takes the media of a bridge away. Messages of `from` that did not come as a whole are aborted towards the other leg,

@@ -50,6 +50,11 @@ impl Hold {
         matches!(self.writing, Some(Writing::Intent(_)))
     }
 
+    /// Whether nothing is being written and nothing waits.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.writing.is_none() && self.events.is_empty()
+    }
+
     /// Keeps an event back.
     fn push(&mut self, event: Event) {
         if self.events.len() < MAX_HELD {
@@ -199,6 +204,7 @@ impl Participating {
                 self.stack.reject(&incoming, 481, now);
             }
         }
+        self.bury_if_done(key);
     }
 }
 

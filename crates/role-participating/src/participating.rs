@@ -57,7 +57,7 @@ pub struct Open {
     pub contexts: usize,
     /// Sessions off the media path.
     pub relays: usize,
-    /// Sessions on the media path, tombstones included.
+    /// Sessions on the media path, until all is done for them.
     pub bridges: usize,
     /// Legs, tombstones included.
     pub legs: usize,
