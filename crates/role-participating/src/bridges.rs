@@ -39,6 +39,9 @@ pub(crate) struct Bridges {
     moved: BTreeSet<Key>,
 }
 
+/// Octets that what an INVITE carries from one leg to the other has room in.
+const ROOM: usize = 1024;
+
 impl Bridges {
     pub(crate) const fn len(&self) -> usize {
         self.bridges.len()
@@ -269,7 +272,7 @@ impl Participating {
         body: Option<Body>,
         transport: Transport,
     ) -> InvitePlan {
-        let mut headers = Headers::new();
+        let mut headers = Headers::with_room(ROOM);
         let hops = invite.max_forwards().unwrap_or(70).saturating_sub(1);
         headers = headers.with(Name::MaxForwards, hops.to_string());
         for name in END_TO_END {
@@ -466,8 +469,7 @@ impl Participating {
     fn on_leg_closing(&mut self, session: SessionKey, cause: Option<&Request>, now: Now) {
         let Some((bridge, leg)) = self.bridges.of(session) else { return };
         bridge.closed_on(leg, cause);
-        let headers = close::headers(bridge);
-        self.drain(session, headers, now);
+        self.drain(session, now);
     }
 
     /// A leg closes by itself: the other one with it, for the same Reason.
@@ -476,16 +478,14 @@ impl Participating {
         if cause == Cause::Expired {
             bridge.closed_by(Closing::Expired, Some(sip_ua::EXPIRED.to_owned()));
         }
-        let headers = close::headers(bridge);
-        self.drain(session, headers, now);
+        self.drain(session, now);
     }
 
     /// A leg is over, by whatever cause: the other one must not outlive it.
     fn on_leg_over(&mut self, session: SessionKey, now: Now) {
         let Some((key, bridge, leg)) = self.bridges.find(session) else { return };
         bridge.leg_over(leg);
-        let headers = close::headers(bridge);
-        self.drain(session, headers, now);
+        self.drain(session, now);
         // A BYE that was to be answered after the other leg has waited for this.
         self.release_held(key, now);
     }

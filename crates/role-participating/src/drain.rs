@@ -6,18 +6,21 @@ use cpm::Traffic;
 use sip_ua::{Headers, SessionKey};
 use wire::{Key, Now};
 
-use crate::Participating;
 use crate::bridge::{Bridge, Drain, Leg};
+use crate::{Participating, close};
 
 /// How long messages that are under way when a leg closes may still take, and so the longest that the BYE of the other leg
 /// waits for them.
 const T_DRAIN: Duration = Duration::from_secs(2);
 
 impl Participating {
-    /// A leg closes or is lost; its BYE is answered by now. `bye` goes to the other leg.
-    pub(crate) fn drain(&mut self, session: SessionKey, bye: Headers, now: Now) {
-        let Some((key, _, leg)) = self.bridges.find(session) else { return };
-        self.start_draining(key, leg, Some(bye), now);
+    /// A leg closes or is lost; its BYE is answered by now, and the other leg gets one.
+    pub(crate) fn drain(&mut self, session: SessionKey, now: Now) {
+        let Some((key, bridge, leg)) = self.bridges.find(session) else { return };
+        if bridge.drain.is_none() {
+            let bye = close::headers(bridge);
+            self.start_draining(key, leg, Some(bye), now);
+        }
         self.go_on_closing(key, now);
     }
 

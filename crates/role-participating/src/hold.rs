@@ -185,8 +185,8 @@ impl Participating {
         self.journal.counters.unkept += 1;
         self.journal.unkept.arm(key, now.at + UNKEPT);
         let Some(bridge) = self.bridges.get_mut(key) else { return };
-        let (session, headers) = (bridge.session(from), crate::close::headers(bridge));
-        self.drain(session, headers, now);
+        let session = bridge.session(from);
+        self.drain(session, now);
     }
 
     /// BYEs whose other leg has not been heard of in time are answered.

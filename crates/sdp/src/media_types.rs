@@ -1,21 +1,22 @@
 use std::fmt;
+use std::sync::Arc;
 
 /// The value of `a=accept-types` or `a=accept-wrapped-types`: media types, each perhaps a wildcard (RFC 4975 §8.6).
 ///
 /// Entries are kept as they were written, also those that name no known type: a client in the field offers
-/// `application/im-iscomposing+xm`.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct MediaTypes(Vec<String>);
+/// `application/im-iscomposing+xm`. All that is made of one description shares its list.
+#[derive(Clone, Default, Debug)]
+pub struct MediaTypes(Arc<str>);
 
 impl MediaTypes {
     /// Reads types with spaces between them. There is nothing to refuse: an odd entry simply accepts nothing.
     pub fn parse(text: &str) -> MediaTypes {
-        MediaTypes(text.split_ascii_whitespace().map(str::to_owned).collect())
+        MediaTypes(text.trim_ascii().into())
     }
 
     /// The entries, in order of preference.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.0.split_ascii_whitespace()
     }
 
     /// Whether the attribute was missing or empty.
@@ -36,9 +37,21 @@ impl MediaTypes {
 
 impl fmt::Display for MediaTypes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(" "))
+        for (place, entry) in self.iter().enumerate() {
+            f.write_str(if place == 0 { "" } else { " " })?;
+            f.write_str(entry)?;
+        }
+        Ok(())
     }
 }
+
+impl PartialEq for MediaTypes {
+    fn eq(&self, other: &MediaTypes) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for MediaTypes {}
 
 /// Whether two entries have a type in common.
 fn overlap(ours: &str, theirs: &str) -> bool {
@@ -80,6 +93,15 @@ mod tests {
         ] {
             assert_eq!(MediaTypes::parse(list).accepts(media_type), accepted, "{list:?} {media_type:?}");
         }
+    }
+
+    #[test]
+    fn a_list_is_its_entries_whatever_stands_between_them() {
+        let odd = MediaTypes::parse("  text/plain \t  *  ");
+        assert_eq!((odd.to_string(), odd.is_empty()), ("text/plain *".to_owned(), false));
+        assert_eq!(odd, MediaTypes::parse("text/plain *"));
+        assert_ne!(odd, MediaTypes::parse("* text/plain"));
+        assert!(MediaTypes::parse(" \t ").is_empty());
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub struct Headers {
     lines: Vec<u8>,
 }
 
+/// Octets that a few header fields have room in.
+const ROOM: usize = 256;
+
 impl Headers {
     /// None.
     pub const fn new() -> Headers {
@@ -22,7 +25,7 @@ impl Headers {
     }
 
     /// None yet, with room for so many octets.
-    pub(crate) fn with_room(octets: usize) -> Headers {
+    pub fn with_room(octets: usize) -> Headers {
         Headers { lines: Vec::with_capacity(octets) }
     }
 
@@ -141,7 +144,8 @@ impl Headers {
     /// Adds a line. A value that ended it would let whoever chose it write header fields of his own: folding becomes spaces.
     /// `room` is how many octets the value is known to need.
     fn put(&mut self, name: &str, room: usize, value: impl FnOnce(&mut Vec<u8>)) {
-        self.lines.reserve(name.len() + COLON.len() + room + END.len());
+        let needed = name.len() + COLON.len() + room + END.len();
+        self.lines.reserve(if self.lines.capacity() == 0 { needed.max(ROOM) } else { needed });
         self.lines.extend_from_slice(name.as_bytes());
         self.lines.extend_from_slice(COLON);
         let start = self.lines.len();
