@@ -149,7 +149,8 @@ impl Session {
                 cseq: caller.half.cseq,
                 secure: caller.half.secure,
                 pinned: self.pinned,
-                ack: ack.map(|ack| (ack.cseq, ack.hop.clone())),
+                // The branch named a transaction that ACKs do not have; it stands in the octets.
+                ack: ack.map(|ack| (ack.cseq, Hop { branch: String::new(), ..ack.hop.clone() })),
             })),
             Side::Callee(callee) => Of::Callee { tx: callee.tx, cseq: callee.cseq },
             Side::Resumed => Of::Resumed,
