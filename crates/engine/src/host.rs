@@ -149,7 +149,7 @@ impl<N: Node> Host<N> {
             self.take_time();
             calls_left = self.take_calls();
             if stop && !calls_left {
-                self.io.sockets.send_datagrams();
+                self.io.sockets.send();
                 return self.node;
             }
         }

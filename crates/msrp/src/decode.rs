@@ -23,6 +23,8 @@ pub struct Decoder {
     scanned: usize,
     line: usize,
     start: Option<StartLine>,
+    /// Where each line after the start line ends, its CRLF counted.
+    ends: SmallVec<[u16; 12]>,
     /// CRLF, seven hyphens and the transaction identifier of the current frame.
     mark: SmallVec<[u8; 80]>,
     /// Octets of the body that may be the start of the end-line.
@@ -44,8 +46,6 @@ enum State {
 
 /// How a head ends.
 struct HeadEnd {
-    /// Where the last header field's CRLF ends.
-    fields: usize,
     /// Where the head ends.
     len: usize,
     /// The flag of the end-line that ended it; `None` is a blank line, before a body.
@@ -80,6 +80,7 @@ impl Decoder {
             scanned: 0,
             line: 0,
             start: None,
+            ends: SmallVec::new(),
             mark: SmallVec::new(),
             held: SmallVec::new(),
             borrowed: 0,
@@ -183,7 +184,10 @@ impl Decoder {
                 if lf >= self.limits.head {
                     break;
                 }
-                return Ok(Some(HeadEnd { fields: self.line, len: lf + 1, flag }));
+                return Ok(Some(HeadEnd { len: lf + 1, flag }));
+            } else {
+                // What goes beyond is more than a head may have, and refused below.
+                self.ends.push((lf + 1) as u16);
             }
             self.line = lf + 1;
         }
@@ -207,6 +211,7 @@ impl Decoder {
     fn head_done(&mut self, bytes: Bytes, end: &HeadEnd) -> Frame {
         self.scanned = 0;
         self.line = 0;
+        let ends = std::mem::take(&mut self.ends);
         self.ended = end.flag;
         if end.flag.is_some() {
             self.state = State::Between;
@@ -218,7 +223,7 @@ impl Decoder {
         }
         self.count(end.len);
         let start = self.start.take().expect("the scan found a start line before it found an end");
-        Frame::Head(Box::new(parse::index(bytes, start, end.fields, end.flag.is_none(), &self.limits)))
+        Frame::Head(Box::new(parse::index(bytes, start, &ends, end.flag.is_none(), &self.limits)))
     }
 
     fn body(&mut self, input: &mut Bytes) -> Option<Frame> {

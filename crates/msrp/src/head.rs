@@ -78,7 +78,10 @@ const NAMES: [(Name, &str); 15] = [
 impl Name {
     /// The name of a header field.
     pub fn from_bytes(text: &[u8]) -> Name {
-        NAMES.iter().find(|(_, name)| name.as_bytes().eq_ignore_ascii_case(text)).map_or(Name::Other, |(name, _)| *name)
+        // Nearly everybody writes them as they are printed.
+        let printed = NAMES.iter().find(|(_, name)| name.as_bytes() == text);
+        let known = printed.or_else(|| NAMES.iter().find(|(_, name)| name.as_bytes().eq_ignore_ascii_case(text)));
+        known.map_or(Name::Other, |(name, _)| *name)
     }
 
     /// Whether two of it in one head contradict each other. A relay may offer several challenges.
@@ -253,8 +256,11 @@ impl Head {
             name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"Content-"))
                 || name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"MIME-"))
         };
-        let lines =
-            || self.fields().filter(|(name, _)| is_mime(name)).map(|(name, value)| [name, b": ", value, b"\r\n"]);
+        let octets = |span: Span| &self.bytes[span.range()];
+        // Of those with a meaning here one is.
+        let candidates = || self.fields.iter().filter(|field| matches!(field.name, Name::ContentType | Name::Other));
+        let fields = || candidates().filter(|field| is_mime(octets(field.token)));
+        let lines = || fields().map(|field| [octets(field.token), b": ", octets(field.value), b"\r\n"]);
         let mut out = Vec::with_capacity(lines().flatten().map(<[u8]>::len).sum());
         lines().flatten().for_each(|part| out.extend_from_slice(part));
         out

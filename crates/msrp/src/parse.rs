@@ -15,6 +15,8 @@ const MAX_FOLLOWED: usize = 64;
 pub(crate) struct StartLine {
     pub(crate) transaction: Span,
     pub(crate) start: Start,
+    /// Where its CRLF ends.
+    end: usize,
     fault: Option<ParseError>,
 }
 
@@ -52,17 +54,16 @@ pub(crate) fn start_line(line: &[u8]) -> Result<StartLine, ParseError> {
             })
         }
     };
-    Ok(StartLine { transaction: span(5, 5 + len), start, fault })
+    Ok(StartLine { transaction: span(5, 5 + len), start, end: line.len() + 2, fault })
 }
 
-/// Indexes a whole head: the start line was read before, `end` is where its last line's CRLF ended.
-pub(crate) fn index(bytes: Bytes, line: StartLine, end: usize, has_body: bool, limits: &HeadLimits) -> Head {
+/// Indexes a whole head: the start line was read before, `ends` is where the CRLFs of the other lines end.
+pub(crate) fn index(bytes: Bytes, line: StartLine, ends: &[u16], has_body: bool, limits: &HeadLimits) -> Head {
     let mut fields: SmallVec<[Field; 10]> = SmallVec::new();
     let mut fault = line.fault;
-    let text = &bytes[..end];
-    let mut at = line_end(text, 0) + 2;
-    while at < end {
-        let next = line_end(text, at) + 2;
+    let text = &bytes[..];
+    let mut at = line.end;
+    for next in ends.iter().copied().map(usize::from) {
         match field(text, at, next - 2) {
             Ok(field) if fields.len() == limits.headers => {
                 fault = fault.or(Some(ParseError::new(usize::from(field.token.start), "fewer header fields")));
@@ -79,12 +80,6 @@ pub(crate) fn index(bytes: Bytes, line: StartLine, end: usize, has_body: bool, l
         at = next;
     }
     Head { transaction: line.transaction, start: line.start, fields, fault, has_body, bytes }
-}
-
-/// The position of the next CRLF. The caller knows that there is one.
-fn line_end(text: &[u8], from: usize) -> usize {
-    let mut feeds = memchr::memchr_iter(b'\n', &text[from..]).map(|at| from + at);
-    feeds.find(|lf| *lf > from && text[lf - 1] == b'\r').map_or(text.len().saturating_sub(2), |lf| lf - 1)
 }
 
 fn field(text: &[u8], at: usize, end: usize) -> Result<Field, ParseError> {

@@ -2,9 +2,10 @@
 
 use sdp::MsrpUri;
 
-/// The first URI of a path, as octets.
+/// The first URI of a path, as octets of a header field: of white space it can hold spaces and tabs only.
 pub(crate) fn first(path: &[u8]) -> &[u8] {
-    path.split(u8::is_ascii_whitespace).find(|uri| !uri.is_empty()).unwrap_or_default()
+    let path = path.trim_ascii_start();
+    &path[..memchr::memchr2(b' ', b'\t', path).unwrap_or(path.len())]
 }
 
 /// The last URI of a path: the far end's.

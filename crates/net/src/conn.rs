@@ -50,6 +50,8 @@ pub(crate) struct Conn {
     pub(crate) progress: bool,
     /// It stands in the queue of those that may have something to read.
     pub(crate) in_ready: bool,
+    /// It stands among those that what was gathered is for.
+    pub(crate) in_gathered: bool,
     /// It stands in the queue of those that have something written to be told of.
     pub(crate) in_written: bool,
     /// The kernel may have something to read. It says so only once (edge triggered), so this outlasts a time without reading.
@@ -92,6 +94,7 @@ impl Conn {
             broken: false,
             progress: false,
             in_ready: false,
+            in_gathered: false,
             in_written: false,
             readable: false,
             reading: true,

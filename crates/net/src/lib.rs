@@ -10,6 +10,7 @@ mod clock;
 mod conn;
 mod counters;
 mod effects;
+mod gathered;
 mod limits;
 mod listen;
 mod pool;

@@ -34,9 +34,9 @@ const WAKER: Token = Token(usize::MAX);
 /// The host's loop is: [`Sockets::wait`]; then for each [`Sockets::next_input`], give it to the node, hand all its outputs
 /// to [`Sockets::handle_output`] and call [`Sockets::flush`]; then [`Sockets::handle_timeout`].
 ///
-/// Outputs reach the kernel in the order they are handed over, with two gatherings: consecutive writes to one connection
-/// leave together, and datagrams leave before the kernel is next asked for anything, so that one call takes what the inputs
-/// of one call brought about. Dropping the value closes everything at once.
+/// Outputs reach the kernel in the order they are handed over, with two gatherings: what a few steps write to connections leaves
+/// together, by connection, and datagrams leave before the kernel is next asked for anything, so that one call takes what the
+/// inputs of one call brought about. Dropping the value closes everything at once.
 pub struct Sockets {
     poll: Poll,
     events: Events,
@@ -124,7 +124,7 @@ impl Sockets {
     ///
     /// Deadlines of the sockets themselves are the caller's to mind: see [`Sockets::poll_timeout`].
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.table.send_datagrams();
+        self.send();
         let timeout = if self.has_inputs() { Some(Duration::ZERO) } else { timeout };
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
@@ -159,13 +159,14 @@ impl Sockets {
         self.table.handle_output(output);
     }
 
-    /// Hands the kernel the writes that were gathered. Call it after the node's last output.
+    /// Ends a step: call it after the node's last output. Hands the kernel the writes that were gathered, if they are many.
     pub fn flush(&mut self) {
-        self.table.streams.flush(&mut self.table.fx);
+        self.table.streams.end_step(&mut self.table.fx);
     }
 
-    /// Hands the kernel the datagrams that were gathered, which [`Sockets::wait`] does as well.
-    pub fn send_datagrams(&mut self) {
+    /// Hands the kernel all that was gathered, which [`Sockets::wait`] does as well.
+    pub fn send(&mut self) {
+        self.table.streams.flush(&mut self.table.fx);
         self.table.send_datagrams();
     }
 
@@ -258,7 +259,14 @@ impl Table {
             if told.is_some() {
                 return told;
             }
-            let source = *self.fx.ready.front()?;
+            let Some(source) = self.fx.ready.front().copied() else {
+                if self.streams.is_flushed() {
+                    return None;
+                }
+                // What there was to read has been read: what came of it leaves, and the node is told so.
+                self.streams.flush(&mut self.fx);
+                continue;
+            };
             match self.read(source) {
                 Step::Input(input) => {
                     self.end_read();

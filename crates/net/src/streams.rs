@@ -9,6 +9,7 @@ use wire::{ConnId, Input, Key, Slab, Transport, Verify};
 
 use crate::conn::{Conn, Phase, ReadOutcome};
 use crate::effects::{Deadline, Effects, Source, Step};
+use crate::gathered::Gathered;
 use crate::listen;
 use crate::pool::ReadPool;
 use crate::tap::Path;
@@ -27,8 +28,8 @@ pub(crate) struct Streams {
     /// The connections that the node knows.
     by_id: HashMap<ConnId, Key>,
     accepted: u64,
-    /// The connection last written to, whose pieces are gathered into one system call.
-    unflushed: Option<Key>,
+    /// Connections with something that the kernel was not handed yet.
+    gathered: Gathered,
 }
 
 impl Streams {
@@ -41,7 +42,7 @@ impl Streams {
             handshakes: 0,
             by_id: HashMap::new(),
             accepted: 0,
-            unflushed: None,
+            gathered: Gathered::new(),
         }
     }
 
@@ -135,7 +136,7 @@ impl Streams {
         }
     }
 
-    /// Queues `data`; it leaves with [`Streams::flush`], or when the node turns to another connection.
+    /// Queues `data`; it leaves with [`Streams::flush`], or when enough is gathered ([`Streams::end_step`]).
     pub(crate) fn write(&mut self, conn: ConnId, data: Bytes, fx: &mut Effects) {
         let Some((key, state)) = self.find(conn) else {
             fx.counters.stream_bytes_dropped += data.len() as u64;
@@ -144,13 +145,12 @@ impl Streams {
         if data.is_empty() {
             return;
         }
+        let octets = data.len();
         state.push(data);
-        let queued = state.queued();
-        if self.unflushed != Some(key) {
-            self.flush(fx);
-            self.unflushed = Some(key);
-        }
-        if queued > fx.limits.write_queue {
+        let is_too_much = state.queued() > fx.limits.write_queue;
+        let is_new = !std::mem::replace(&mut state.in_gathered, true);
+        self.gathered.add(octets, is_new.then_some(key));
+        if is_too_much {
             self.flush(fx);
             self.give_up_if_too_slow(key, fx);
         }
@@ -215,10 +215,25 @@ impl Streams {
         }
     }
 
-    /// Hands the kernel what was gathered for the connection last written to.
+    /// The node has put out all that a step brings about.
+    pub(crate) fn end_step(&mut self, fx: &mut Effects) {
+        if self.gathered.is_enough() {
+            self.flush(fx);
+        }
+    }
+
+    /// Whether the kernel has been handed all that was written, as far as it takes it.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.gathered.is_empty()
+    }
+
+    /// Hands the kernel what was gathered.
     pub(crate) fn flush(&mut self, fx: &mut Effects) {
-        if let Some(key) = self.unflushed.take() {
-            self.flush_conn(key, fx);
+        while let Some(key) = self.gathered.next() {
+            if let Some(conn) = self.conn(key) {
+                conn.in_gathered = false;
+                self.flush_conn(key, fx);
+            }
         }
     }
 
@@ -477,9 +492,6 @@ impl Streams {
         let Some(mut conn) = self.conns.remove(key) else { return };
         if conn.owned {
             self.by_id.remove(&conn.id);
-        }
-        if self.unflushed == Some(key) {
-            self.unflushed = None;
         }
         conn.discard_queue(fx);
         if conn.phase == Phase::Handshaking && conn.id.is_accepted() {

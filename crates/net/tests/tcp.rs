@@ -72,7 +72,7 @@ impl Host {
 
     fn output(&mut self, output: Output) {
         self.sockets.handle_output(output);
-        self.sockets.flush();
+        self.sockets.send();
     }
 
     fn write(&mut self, conn: ConnId, data: impl Into<Bytes>) {
@@ -374,6 +374,34 @@ fn what_the_kernel_took_is_reported_before_the_next_connection_is_read() {
     host.write(conn, "y");
     assert_eq!(host.sockets.next_input(), Some(Input::Written { conn, octets: 1 }));
     assert!(matches!(host.input(), Input::Stream { .. }));
+}
+
+#[test]
+fn what_a_few_steps_write_leaves_together_and_much_of_it_at_once() {
+    let mut host = Host::new(Limits::default());
+    let (mut peer, conn) = host.peer();
+    let step = |host: &mut Host, data: Bytes| {
+        host.sockets.handle_output(Output::Write { conn, data });
+        host.sockets.flush();
+    };
+    for piece in ["a", "bc", "def"] {
+        step(&mut host, Bytes::from_static(piece.as_bytes()));
+    }
+    assert_eq!(host.sockets.counters().stream_bytes_out, 0);
+    // Nothing is left to read, so it does not wait any longer.
+    assert_eq!(host.sockets.next_input(), Some(Input::Written { conn, octets: 6 }));
+    let mut got = [0; 6];
+    peer.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"abcdef");
+
+    // Neither many steps nor many octets wait for that.
+    for _ in 0..1000 {
+        step(&mut host, Bytes::from_static(b"x"));
+    }
+    let many_steps = host.sockets.counters().stream_bytes_out;
+    assert!(many_steps > 900, "{many_steps} of 1006");
+    step(&mut host, vec![0; 1 << 20].into());
+    assert!(host.sockets.counters().stream_bytes_out > 1006);
 }
 
 #[test]

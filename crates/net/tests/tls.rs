@@ -57,7 +57,7 @@ impl Host {
 
     fn output(&mut self, output: Output) {
         self.sockets.handle_output(output);
-        self.sockets.flush();
+        self.sockets.send();
     }
 
     fn write(&mut self, conn: ConnId, data: impl Into<Bytes>) {
