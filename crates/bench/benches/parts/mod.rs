@@ -19,12 +19,12 @@ pub(crate) struct Part {
 }
 
 pub(crate) const PARTS: [Part; 6] = [
-    Part { name: "set-up-off-path", bound: 95_000, run: |calls| sessions(calls, MediaPath::Off, Measure::SetUp) },
-    Part { name: "close-off-path", bound: 53_500, run: |calls| sessions(calls, MediaPath::Off, Measure::Close) },
-    Part { name: "set-up-on-path", bound: 273_000, run: |calls| sessions(calls, MediaPath::On, Measure::SetUp) },
+    Part { name: "set-up-off-path", bound: 94_000, run: |calls| sessions(calls, MediaPath::Off, Measure::SetUp) },
+    Part { name: "close-off-path", bound: 53_000, run: |calls| sessions(calls, MediaPath::Off, Measure::Close) },
+    Part { name: "set-up-on-path", bound: 246_000, run: |calls| sessions(calls, MediaPath::On, Measure::SetUp) },
     Part { name: "close-on-path", bound: 65_000, run: |calls| sessions(calls, MediaPath::On, Measure::Close) },
-    Part { name: "message", bound: 57_000, run: messages },
-    Part { name: "register", bound: 40_500, run: registrations },
+    Part { name: "message", bound: 54_500, run: messages },
+    Part { name: "register", bound: 40_000, run: registrations },
 ];
 
 /// Who registers in turn.
